@@ -1,0 +1,1 @@
+//! One typed tree of everything that can be set.

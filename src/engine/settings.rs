@@ -1,0 +1,196 @@
+//! What can be set about the engine, with the defaults.
+
+use serde::{Deserialize, Serialize};
+
+/// The engine's part of the configuration. Its digest stands on every alert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// How far behind the newest observation of its partition an observation may come and still count in time.
+    pub lateness_s: f64,
+    /// How far behind it may come at all (it then amends); beyond, `too_late`.
+    pub amend_horizon_s: f64,
+    /// How far ahead of the stream's event time it may be; beyond, `bad_time`.
+    pub max_future_s: f64,
+    /// A partition that has nothing more to read and is this far behind the others no longer holds them back.
+    pub idle_after_s: f64,
+    /// Fire.
+    pub fire: Fire,
+    /// Tracked objects in areas.
+    pub tracks: Tracks,
+    /// Vessels that stop reporting.
+    pub dark: Dark,
+    /// Nodes that stop reporting.
+    pub silence: Silence,
+    /// How grave an alert is.
+    pub severity: Severity,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            lateness_s: 30.0,
+            amend_horizon_s: 6.0 * 3600.0,
+            max_future_s: 60.0,
+            idle_after_s: 5.0,
+            fire: Fire::default(),
+            tracks: Tracks::default(),
+            dark: Dark::default(),
+            silence: Silence::default(),
+            severity: Severity::default(),
+        }
+    }
+}
+
+/// How arrivals become events.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Fire {
+    /// Whether fire is looked for.
+    pub on: bool,
+    /// Events that may be reported by chance, a day and region.
+    pub false_alarms_per_day: f64,
+    /// Events expected an hour and region before anything is learnt.
+    pub events_per_hour: f64,
+    /// Fewest arrivals of an event.
+    pub min_arrivals: usize,
+    /// Uncertainty of the path's speed: share of the travel time.
+    pub path_sd_share: f64,
+    /// Seismic speeds.
+    pub seismic: Seismic,
+}
+
+impl Default for Fire {
+    fn default() -> Fire {
+        Fire {
+            on: true,
+            false_alarms_per_day: 0.5,
+            events_per_hour: 20.0,
+            min_arrivals: 4,
+            path_sd_share: 0.001,
+            seismic: Seismic::default(),
+        }
+    }
+}
+
+/// A half-space model of the ground.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Seismic {
+    /// Speed of P, m/s.
+    pub p_m_s: f64,
+    /// Speed of S, m/s.
+    pub s_m_s: f64,
+    /// Speed of Lg, m/s.
+    pub lg_m_s: f64,
+    /// Depth that is assumed of every source: 0 for explosions, some kilometres for earthquakes.
+    pub depth_m: f64,
+    /// Uncertainty of a travel time through an unmodelled earth: share of it.
+    pub path_sd_share: f64,
+}
+
+impl Default for Seismic {
+    fn default() -> Seismic {
+        Seismic { p_m_s: 5800.0, s_m_s: 3350.0, lg_m_s: 3500.0, depth_m: 0.0, path_sd_share: 0.02 }
+    }
+}
+
+/// Tracked objects in areas that prohibit them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracks {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// The chance of being inside at which an incursion opens.
+    pub enter_p: f64,
+    /// The chance of being inside at which it closes.
+    pub leave_p: f64,
+    /// Plots in a row that must agree before either.
+    pub plots: usize,
+    /// Position uncertainty of a plot that gives none, metres.
+    pub object_sd_m: f64,
+    /// A track without a plot for so long has ended.
+    pub lost_after_s: f64,
+}
+
+impl Default for Tracks {
+    fn default() -> Tracks {
+        Tracks { on: true, enter_p: 0.9, leave_p: 0.1, plots: 2, object_sd_m: 50.0, lost_after_s: 900.0 }
+    }
+}
+
+/// Vessels that go dark.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Dark {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// A gap counts from so many times the vessel's own median interval …
+    pub intervals: f64,
+    /// … but not before so many seconds.
+    pub min_gap_s: f64,
+    /// How near a prohibited area the last plot must be, metres.
+    pub near_m: f64,
+}
+
+impl Default for Dark {
+    fn default() -> Dark {
+        Dark { on: true, intervals: 10.0, min_gap_s: 600.0, near_m: 5000.0 }
+    }
+}
+
+/// Nodes that fall silent.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Silence {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// Missed heartbeats before a node counts as silent.
+    pub heartbeats: f64,
+}
+
+impl Default for Silence {
+    fn default() -> Silence {
+        Silence { on: true, heartbeats: 5.0 }
+    }
+}
+
+/// Severity 1–5: a base by class, raised by the area and by the count, cut to the range.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Severity {
+    /// Base of `fire.impact` and `fire.explosion`.
+    pub impact: u8,
+    /// Base of `fire.outgoing`.
+    pub outgoing: u8,
+    /// Base of any other fire.
+    pub other_fire: u8,
+    /// Base of `incursion.weapons` and `air.incursion`.
+    pub weapons: u8,
+    /// Base of `incursion.ground` and `sea.*`.
+    pub incursion: u8,
+    /// Base of the rest.
+    pub other: u8,
+    /// Added inside a `protected_site`.
+    pub protected_site: u8,
+    /// Added from this count on.
+    pub many: u32,
+    /// Taken off when it is no violation.
+    pub no_violation: u8,
+}
+
+impl Default for Severity {
+    fn default() -> Severity {
+        Severity {
+            impact: 3,
+            outgoing: 3,
+            other_fire: 2,
+            weapons: 3,
+            incursion: 2,
+            other: 1,
+            protected_site: 2,
+            many: 10,
+            no_violation: 1,
+        }
+    }
+}

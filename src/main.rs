@@ -1,0 +1,5 @@
+//! The `truceline` binary.
+
+fn main() -> std::process::ExitCode {
+    truceline::cli::main()
+}

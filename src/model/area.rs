@@ -1,0 +1,66 @@
+//! Areas and lines, and what each prohibits.
+
+use super::kind::{Component, vocabulary};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+vocabulary! {
+    /// What an area is.
+    AreaType {
+        Disengagement = "disengagement", Withdrawal = "withdrawal", NoFly = "no_fly", Maritime = "maritime",
+        Sector = "sector", LineOfContact = "line_of_contact", SafeRoute = "safe_route",
+        ProtectedSite = "protected_site",
+    }
+}
+
+vocabulary! {
+    /// What an area may prohibit.
+    Prohibition {
+        Fire = "fire", Entry = "entry", HeavyWeapons = "heavy_weapons", Flight = "flight", Uav = "uav",
+        Vessel = "vessel", AisOff = "ais_off", Interference = "interference",
+    }
+}
+
+/// A polygon or a line with what it prohibits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Area {
+    /// Its id.
+    pub area: String,
+    /// For people.
+    pub name: Option<String>,
+    /// What it is.
+    pub kind: AreaType,
+    /// What is not allowed in it.
+    pub prohibits: Vec<Prohibition>,
+    /// Who is responsible.
+    pub component: Option<Component>,
+    /// The sector it belongs to (for an area of type `sector`, its own id by default).
+    pub sector: Option<String>,
+    /// Valid from, nanoseconds; `None`: always was.
+    pub valid_from_ns: Option<i64>,
+    /// Valid to, nanoseconds; `None`: until further notice.
+    pub valid_to_ns: Option<i64>,
+    /// Its shape, degrees, longitude first.
+    pub shape: Shape,
+}
+
+impl Area {
+    /// Whether it is in force at that time.
+    pub fn valid_at(&self, time_ns: i64) -> bool {
+        self.valid_from_ns.is_none_or(|from| from <= time_ns) && self.valid_to_ns.is_none_or(|to| time_ns < to)
+    }
+
+    /// Whether it prohibits that.
+    pub fn prohibits(&self, what: Prohibition) -> bool {
+        self.prohibits.contains(&what)
+    }
+}
+
+/// A shape in degrees.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Shape {
+    /// One polygon or several.
+    Polygons(geo::MultiPolygon<f64>),
+    /// A line; nothing is inside it.
+    Line(geo::LineString<f64>),
+}

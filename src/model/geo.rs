@@ -1,0 +1,164 @@
+//! Places on the WGS 84 ellipsoid, and the flat frame in which a region does its arithmetic.
+//!
+//! Geodesics are Karney's (`geographiclib-rs`; J. Geodesy 87, 43–55, 2013). A region works in an azimuthal
+//! equidistant plane about its centre: distances from the centre are exact, others are off by at most
+//! (r / R)² / 6, 0.04% at 300 km and 0.5 m in 12 km at 100 km.
+
+use geographiclib_rs::{DirectGeodesic, Geodesic, InverseGeodesic};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::sync::LazyLock;
+
+static WGS84: LazyLock<Geodesic> = LazyLock::new(Geodesic::wgs84);
+
+/// A position in degrees, longitude first.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LonLat {
+    /// East of Greenwich, −180 to 180.
+    pub lon_deg: f64,
+    /// North of the equator, −90 to 90.
+    pub lat_deg: f64,
+}
+
+impl LonLat {
+    /// The position, if both numbers are finite and in range.
+    pub fn checked(lon_deg: f64, lat_deg: f64) -> Option<LonLat> {
+        ((-180.0..=180.0).contains(&lon_deg) && (-90.0..=90.0).contains(&lat_deg))
+            .then_some(LonLat { lon_deg, lat_deg })
+    }
+
+    /// Geodesic distance to `other`, in metres.
+    pub fn distance_m(self, other: LonLat) -> f64 {
+        WGS84.inverse(self.lat_deg, self.lon_deg, other.lat_deg, other.lon_deg)
+    }
+
+    /// Distance in metres and azimuth in degrees (0–360, from true north) of `other` seen from here.
+    pub fn distance_azimuth(self, other: LonLat) -> (f64, f64) {
+        let (distance_m, azimuth_deg, _, _) = WGS84.inverse(self.lat_deg, self.lon_deg, other.lat_deg, other.lon_deg);
+        (distance_m, azimuth_deg.rem_euclid(360.0))
+    }
+
+    /// The place `distance_m` away in the direction `azimuth_deg`.
+    pub fn toward(self, azimuth_deg: f64, distance_m: f64) -> LonLat {
+        let (lat_deg, lon_deg) = WGS84.direct(self.lat_deg, self.lon_deg, azimuth_deg, distance_m);
+        LonLat { lon_deg, lat_deg }
+    }
+}
+
+/// A local plane: x east and y north of its centre, in metres.
+#[derive(Clone, Copy, Debug)]
+pub struct Frame {
+    centre: LonLat,
+}
+
+impl Frame {
+    /// The azimuthal equidistant plane about `centre`.
+    pub fn about(centre: LonLat) -> Frame {
+        Frame { centre }
+    }
+
+    /// Where the plane touches the earth.
+    pub fn centre(&self) -> LonLat {
+        self.centre
+    }
+
+    /// A place in the plane, (x, y) in metres.
+    pub fn to_plane(&self, place: LonLat) -> (f64, f64) {
+        let (distance_m, azimuth_deg) = self.centre.distance_azimuth(place);
+        let (sin, cos) = azimuth_deg.to_radians().sin_cos();
+        (distance_m * sin, distance_m * cos)
+    }
+
+    /// The place at (x, y) metres in the plane.
+    pub fn to_place(&self, x_m: f64, y_m: f64) -> LonLat {
+        self.centre.toward(x_m.atan2(y_m).to_degrees(), x_m.hypot(y_m))
+    }
+
+    /// The angle, in degrees clockwise, to add to a direction measured from the plane's y axis at (x, y) to
+    /// measure it from true north there (the convergence of meridians).
+    pub fn north_deg(&self, x_m: f64, y_m: f64) -> f64 {
+        let here = self.to_place(x_m, y_m);
+        let (north_x, north_y) = self.to_plane(LonLat { lat_deg: (here.lat_deg + 0.01).min(90.0), ..here });
+        -((north_x - x_m).atan2(north_y - y_m)).to_degrees()
+    }
+}
+
+/// One sigma of a position's covariance: 39% of the truth lies inside.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Ellipse {
+    /// Half the long axis.
+    pub semi_major_m: f64,
+    /// Half the short axis.
+    pub semi_minor_m: f64,
+    /// The long axis, clockwise from north, 0–180.
+    pub orientation_deg: f64,
+}
+
+impl Ellipse {
+    /// The ellipse of a covariance in the plane, in m²: xx, xy, yy (x east, y north).
+    pub fn of_covariance(xx_m2: f64, xy_m2: f64, yy_m2: f64) -> Ellipse {
+        let (mean, half) = ((xx_m2 + yy_m2) / 2.0, (xx_m2 - yy_m2) / 2.0);
+        let radius = half.hypot(xy_m2);
+        // The long axis makes ½·atan2(2·xy, xx − yy) with east, anticlockwise.
+        let orientation_deg = (90.0 - 0.5 * xy_m2.atan2(half).to_degrees()).rem_euclid(180.0);
+        Ellipse {
+            semi_major_m: (mean + radius).max(0.0).sqrt(),
+            semi_minor_m: (mean - radius).max(0.0).sqrt(),
+            orientation_deg,
+        }
+    }
+
+    /// The covariance in the plane, in m²: xx, xy, yy.
+    pub fn covariance(&self) -> (f64, f64, f64) {
+        let (sin, cos) = self.orientation_deg.to_radians().sin_cos();
+        let (a, b) = (self.semi_major_m.powi(2), self.semi_minor_m.powi(2));
+        (a * sin * sin + b * cos * cos, (a - b) * sin * cos, a * cos * cos + b * sin * sin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn plane_and_back(lon in -180.0f64..180.0, lat in -80.0f64..80.0, x in -2e5f64..2e5, y in -2e5f64..2e5) {
+            let frame = Frame::about(LonLat { lon_deg: lon, lat_deg: lat });
+            let place = frame.to_place(x, y);
+            let (x2, y2) = frame.to_plane(place);
+            prop_assert!((x - x2).hypot(y - y2) < 1e-3, "{x} {y} became {x2} {y2}");
+        }
+
+        #[test]
+        fn covariance_and_back(a in 1.0f64..1e4, ratio in 0.01f64..1.0, angle in 0.0f64..180.0) {
+            let ellipse = Ellipse { semi_major_m: a, semi_minor_m: a * ratio, orientation_deg: angle };
+            let (xx, xy, yy) = ellipse.covariance();
+            let (xx2, xy2, yy2) = Ellipse::of_covariance(xx, xy, yy).covariance();
+            let scale = a * a;
+            prop_assert!((xx - xx2).abs() < 1e-9 * scale && (xy - xy2).abs() < 1e-9 * scale && (yy - yy2).abs() < 1e-9 * scale);
+        }
+    }
+
+    #[test]
+    fn the_long_axis_points_where_it_should() {
+        assert!((Ellipse::of_covariance(100.0, 0.0, 1.0).orientation_deg - 90.0).abs() < 1e-9, "east");
+        assert!(Ellipse::of_covariance(1.0, 0.0, 100.0).orientation_deg.abs() < 1e-9, "north");
+        assert!((Ellipse::of_covariance(10.0, 5.0, 10.0).orientation_deg - 45.0).abs() < 1e-9, "north-east");
+    }
+
+    #[test]
+    fn a_frame_spans_the_antimeridian() {
+        let frame = Frame::about(LonLat { lon_deg: 179.99, lat_deg: 50.0 });
+        let (x, _) = frame.to_plane(LonLat { lon_deg: -179.99, lat_deg: 50.0 });
+        assert!((1400.0..1500.0).contains(&x), "{x}");
+    }
+
+    #[test]
+    fn north_turns_with_the_meridians() {
+        let frame = Frame::about(LonLat { lon_deg: 30.0, lat_deg: 50.0 });
+        assert!(frame.north_deg(0.0, 50_000.0).abs() < 1e-6);
+        // East of the centre the meridian leans to the left of the plane's y axis in the north.
+        assert!((frame.north_deg(100_000.0, 0.0) - 1.07).abs() < 0.1, "{}", frame.north_deg(100_000.0, 0.0));
+    }
+}

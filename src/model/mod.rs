@@ -1,0 +1,14 @@
+//! What the world is made of: observations in columns, nodes, areas, notices, decisions, alerts.
+//!
+//! Plain data and the arithmetic of time and place. Nothing here reads, writes, waits or guesses.
+
+pub mod alert;
+pub mod area;
+pub mod decision;
+pub mod geo;
+pub mod kind;
+pub mod node;
+pub mod notice;
+pub mod observation;
+pub mod reject;
+pub mod time;

@@ -1,0 +1,192 @@
+//! Time to the nanosecond: signed nanoseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+//!
+//! The text form is RFC 3339 in UTC with `Z`. Reading and writing it is on the path of every
+//! observation, so it is done here without allocation; the calendar arithmetic is Hinnant's
+//! `days_from_civil` (<https://howardhinnant.github.io/date_algorithms.html>).
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Nanoseconds in a second.
+pub const NS_PER_S: i64 = 1_000_000_000;
+
+/// 2000-01-01T00:00:00Z: nothing earlier is a believable observation.
+pub const YEAR_2000_NS: i64 = 946_684_800 * NS_PER_S;
+
+/// Seconds to nanoseconds, to the nearest; beyond the range of the clock it stays at the end of it.
+pub fn ns_from_s(seconds: f64) -> i64 {
+    (seconds * NS_PER_S as f64).round() as i64
+}
+
+/// Nanoseconds to seconds. Differences of times keep their precision; absolute times do not.
+pub fn s_from_ns(nanoseconds: i64) -> f64 {
+    nanoseconds as f64 / NS_PER_S as f64
+}
+
+/// An instant on the wire: RFC 3339, UTC, `Z`, up to nine fraction digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub i64);
+
+impl std::fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (days, of_day) = (self.0.div_euclid(86_400 * NS_PER_S), self.0.rem_euclid(86_400 * NS_PER_S));
+        let (year, month, day) = civil_from_days(days);
+        let (second_of_day, fraction) = (of_day / NS_PER_S, of_day % NS_PER_S);
+        let (hour, minute, second) = (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        if fraction != 0 {
+            // As many digits as the value needs, in groups of three: .5 s reads .500.
+            match (fraction % 1_000_000, fraction % 1_000) {
+                (0, _) => write!(f, ".{:03}", fraction / 1_000_000)?,
+                (_, 0) => write!(f, ".{:06}", fraction / 1_000)?,
+                _ => write!(f, ".{fraction:09}")?,
+            }
+        }
+        f.write_str("Z")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<str>::deserialize(deserializer)?;
+        parse_rfc3339(text.as_bytes())
+            .map(Timestamp)
+            .ok_or_else(|| D::Error::custom(format!("'{text}' is not an RFC 3339 time in UTC with Z")))
+    }
+}
+
+impl JsonSchema for Timestamp {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Timestamp".into()
+    }
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({
+            "type": "string",
+            "format": "date-time",
+            "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\\.[0-9]{1,9})?[Zz]$",
+            "description": "RFC 3339, UTC with Z, up to nine fraction digits"
+        })
+    }
+}
+
+/// Reads `2025-11-22T13:05:07.123456789Z`. None for anything else: another offset, a date that does not
+/// exist, more than nine fraction digits, a leap second, a year outside 1678–2262 (the reach of 64 bits).
+pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
+    if text.len() < 20 || text[4] != b'-' || text[7] != b'-' || text[13] != b':' || text[16] != b':' {
+        return None;
+    }
+    if !matches!(text[10], b'T' | b't') || !matches!(text[text.len() - 1], b'Z' | b'z') {
+        return None;
+    }
+    let number = |from: usize, to: usize| -> Option<i64> {
+        text[from..to]
+            .iter()
+            .try_fold(0i64, |value, &digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
+    };
+    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
+    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
+    if !(1..=12).contains(&month)
+        || day < 1
+        || day > days_in_month(year, month)
+        || hour > 23
+        || minute > 59
+        || second > 59
+    {
+        return None;
+    }
+    let mut fraction = 0;
+    if text.len() > 20 {
+        let digits = text.len() - 21;
+        if text[19] != b'.' || digits == 0 || digits > 9 {
+            return None;
+        }
+        fraction = number(20, text.len() - 1)? * 10i64.pow(9 - digits as u32);
+    }
+    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
+    seconds.checked_mul(NS_PER_S)?.checked_add(fraction)
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        4 | 6 | 9 | 11 => 30,
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        _ => 31,
+    }
+}
+
+fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+    let y = if month <= 2 { year - 1 } else { year };
+    let era = y.div_euclid(400);
+    let year_of_era = y - era * 400;
+    let day_of_year = (153 * (month + if month > 2 { -3 } else { 9 }) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
+}
+
+fn civil_from_days(days: i64) -> (i64, i64, i64) {
+    let z = days + 719_468;
+    let era = z.div_euclid(146_097);
+    let day_of_era = z - era * 146_097;
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let mp = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * mp + 2) / 5 + 1;
+    let month = if mp < 10 { mp + 3 } else { mp - 9 };
+    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn known_instants() {
+        assert_eq!(parse_rfc3339(b"1970-01-01T00:00:00Z"), Some(0));
+        assert_eq!(parse_rfc3339(b"2000-01-01T00:00:00Z"), Some(YEAR_2000_NS));
+        assert_eq!(parse_rfc3339(b"2024-02-29T23:59:59.000000001Z"), Some(1_709_251_199_000_000_001));
+        assert_eq!(Timestamp(1_709_251_199_500_000_000).to_string(), "2024-02-29T23:59:59.500Z");
+    }
+
+    #[test]
+    fn what_is_not_a_time() {
+        for text in [
+            "",
+            "2024-02-30T00:00:00Z",
+            "2023-02-29T00:00:00Z",
+            "2024-01-01T24:00:00Z",
+            "2024-01-01T00:00:60Z",
+            "2024-01-01T00:00:00",
+            "2024-01-01T00:00:00+00:00",
+            "2024-01-01 00:00:00Z",
+            "2024-01-01T00:00:00.Z",
+            "2024-01-01T00:00:00.1234567890Z",
+            "2024-13-01T00:00:00Z",
+            "2024-1-01T00:00:00.00Z",
+            "9999-01-01T00:00:00Z",
+            "2024-01-01T00:00:00.-1Z",
+            "２024-01-01T00:00:00Z",
+        ] {
+            assert_eq!(parse_rfc3339(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn text_and_back(ns in -9_000_000_000_000_000_000i64..9_000_000_000_000_000_000) {
+            prop_assert_eq!(parse_rfc3339(Timestamp(ns).to_string().as_bytes()), Some(ns));
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused(text in proptest::collection::vec(any::<u8>(), 0..40)) {
+            let _ = parse_rfc3339(&text);
+        }
+    }
+}
