@@ -3,6 +3,284 @@
 
 pub mod associate;
 pub mod book;
+pub mod duplicates;
+pub mod fire;
 pub mod places;
+pub mod progress;
 pub mod rules;
 pub mod settings;
+pub mod weather;
+
+use crate::model::decision::Decision;
+use crate::model::node::Registry;
+use crate::model::observation::{Observations, Origin};
+use crate::model::reject::{Reason, Refusal};
+use crate::model::time::{Timestamp, ns_from_s};
+use book::{Book, Said};
+use duplicates::Duplicates;
+use fire::{FireWatch, Now};
+use places::Places;
+use progress::{Partition, Progress, Standing};
+use rules::{Rule, World};
+use settings::Settings;
+use weather::Weather;
+
+/// Most observations held back because they are ahead of the stream; beyond, they are refused at once.
+pub const MAX_HELD: usize = 65_536;
+
+/// After the newest report seen, a node may still take this long to deliver: until then its silence means nothing to
+/// the first word about an event.
+const DELIVERY_S: f64 = 5.0;
+
+/// A line that only the stream's clock could refuse.
+#[derive(Clone, Debug)]
+pub struct Refused {
+    /// Where it stood.
+    pub origin: Origin,
+    /// Why.
+    pub refusal: Refusal,
+    /// The line as received.
+    pub raw: Vec<u8>,
+}
+
+/// What one call gave.
+#[derive(Debug, Default)]
+pub struct Output {
+    /// Alert revisions, in order.
+    pub said: Vec<Said>,
+    /// Lines refused.
+    pub refused: Vec<Refused>,
+}
+
+impl Output {
+    /// Empties it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.said.clear();
+        self.refused.clear();
+    }
+}
+
+/// What became of the observations so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Taken in, in time.
+    pub accepted: u64,
+    /// Taken in behind the watermark.
+    pub late: u64,
+    /// Seen before, dropped.
+    pub duplicates: u64,
+    /// Refused by the stream's clock.
+    pub refused: u64,
+}
+
+/// The engine of one process.
+pub struct Engine {
+    settings: Settings,
+    places: Places,
+    progress: Progress,
+    duplicates: Duplicates,
+    weather: Weather,
+    fire: FireWatch,
+    rules: Vec<Box<dyn Rule>>,
+    book: Book,
+    held: Observations,
+    counts: Counts,
+    advanced_to_ns: i64,
+}
+
+impl Engine {
+    /// An engine with these settings, areas and notices. `topics` names what [`Origin::topic`] counts; the digest of
+    /// the settings stands on every alert.
+    pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, places: Places) -> Engine {
+        Engine {
+            progress: Progress::new(&settings),
+            rules: rules::all(&settings),
+            settings,
+            places,
+            duplicates: Duplicates::default(),
+            weather: Weather::default(),
+            fire: FireWatch::default(),
+            book: Book::new(config_digest, topics),
+            held: Observations::default(),
+            counts: Counts::default(),
+            advanced_to_ns: i64::MIN,
+        }
+    }
+
+    /// Areas and notices, to be changed as reference data changes.
+    pub fn places_mut(&mut self) -> &mut Places {
+        &mut self.places
+    }
+
+    /// Areas and notices.
+    pub fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Event time.
+    pub fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    /// What became of the observations so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Arrivals held in windows, over all regions.
+    pub fn arrivals_held(&self) -> usize {
+        self.fire.regions().iter().map(|region| region.arrivals_held()).sum()
+    }
+
+    /// A partition that is read from now on: it holds the watermark back until it has said something or is caught up.
+    pub fn assign(&mut self, partition: Partition) {
+        self.progress.assign(partition);
+    }
+
+    /// A partition that is no longer read here.
+    pub fn revoke(&mut self, partition: Partition) {
+        self.progress.revoke(partition);
+    }
+
+    /// All there is in a partition has been read.
+    pub fn caught_up(&mut self, partition: Partition, registry: &Registry, out: &mut Output) {
+        self.progress.caught_up(partition);
+        self.advance(registry, out);
+    }
+
+    /// Takes in a batch and says what follows from it.
+    pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
+        for row in 0..batch.len() {
+            let Origin { topic, partition, .. } = batch.origin[row];
+            match self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]) {
+                Standing::InTime => self.accept(batch, row, false, registry),
+                Standing::Late => self.accept(batch, row, true, registry),
+                Standing::TooLate => self.refuse_too_late(batch, row, out),
+                Standing::Ahead if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
+                Standing::Ahead => self.refuse_ahead(batch, row, out),
+            }
+            if !self.held.is_empty() {
+                self.consider_held(registry, out);
+            }
+        }
+        self.advance(registry, out);
+    }
+
+    /// A decision of the commission. The error is a sentence that says why it cannot stand.
+    pub fn decide(&mut self, decision: &Decision, out: &mut Output) -> Result<(), book::DecisionError> {
+        self.book.decide(decision)?;
+        out.said.append(&mut self.book.take_said());
+        Ok(())
+    }
+
+    /// The stream has ended: everything that can be final is.
+    pub fn finish(&mut self, registry: &Registry, out: &mut Output) {
+        let held = std::mem::take(&mut self.held);
+        for row in 0..held.len() {
+            self.refuse_ahead(&held, row, out);
+        }
+        // Rules that wait for something to appear again must not wait until the end of time.
+        let end_ns = self.progress.stream_ns().unwrap_or(i64::MIN).saturating_add(1);
+        self.progress.finish();
+        self.settle(end_ns.max(self.advanced_to_ns), i64::MAX, registry);
+        out.said.append(&mut self.book.take_said());
+    }
+
+    fn accept(&mut self, batch: &Observations, row: usize, late: bool, registry: &Registry) {
+        if self.duplicates.seen(batch.key[row], batch.time_ns[row]) {
+            self.counts.duplicates += 1;
+            return;
+        }
+        if late {
+            self.counts.late += 1;
+        } else {
+            self.counts.accepted += 1;
+        }
+        if batch.kind[row] == crate::model::kind::Kind::Status {
+            let status = batch.statuses.row(batch.detail[row] as usize);
+            self.weather.note(batch.node[row], batch.time_ns[row], &status);
+        }
+        let world = World { registry, places: &self.places, settings: &self.settings };
+        if self.settings.fire.on && !batch.withdrawn[row] {
+            let now = Now {
+                weather: &self.weather,
+                watermark_ns: self.progress.watermark_ns(),
+                heard_until_ns: heard_until_ns(&self.progress, &self.settings),
+                late,
+            };
+            self.fire.observe(batch, row, now, world, &mut self.book);
+        }
+        for rule in &mut self.rules {
+            rule.observe(batch, row, world, &mut self.book);
+        }
+    }
+
+    fn advance(&mut self, registry: &Registry, out: &mut Output) {
+        let watermark_ns = self.progress.advance();
+        if watermark_ns > self.advanced_to_ns {
+            self.settle(watermark_ns, watermark_ns, registry);
+        }
+        out.said.append(&mut self.book.take_said());
+    }
+
+    /// Rules settle up to `rules_ns`, fire up to `fire_ns`.
+    fn settle(&mut self, rules_ns: i64, fire_ns: i64, registry: &Registry) {
+        self.advanced_to_ns = rules_ns;
+        let world = World { registry, places: &self.places, settings: &self.settings };
+        let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
+        self.fire.advance(now, world, &mut self.book);
+        for rule in &mut self.rules {
+            rule.advance(rules_ns, world, &mut self.book);
+        }
+        self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
+        self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
+        self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s)));
+    }
+
+    /// What is held back is released once the stream bears it out, and refused once it does not.
+    fn consider_held(&mut self, registry: &Registry, out: &mut Output) {
+        let borne_out = self.progress.held_is_borne_out();
+        if !borne_out && !self.progress.held_is_refuted() {
+            return;
+        }
+        self.progress.settle_doubt();
+        let held = std::mem::take(&mut self.held);
+        let latest_ns = self.progress.latest_credible_ns();
+        for row in 0..held.len() {
+            if borne_out || held.time_ns[row] <= latest_ns {
+                let Origin { topic, partition, .. } = held.origin[row];
+                let standing = self.progress.release((topic, partition), held.node[row], held.time_ns[row]);
+                self.accept(&held, row, standing == Standing::Late, registry);
+            } else {
+                self.refuse_ahead(&held, row, out);
+            }
+        }
+    }
+
+    fn refuse_too_late(&mut self, batch: &Observations, row: usize, out: &mut Output) {
+        let expected = format!("a time within {} s of the newest of its partition", self.settings.amend_horizon_s);
+        self.refuse(batch, row, Reason::TooLate, &expected, out);
+    }
+
+    fn refuse_ahead(&mut self, batch: &Observations, row: usize, out: &mut Output) {
+        let stream = self.progress.stream_ns().map_or_else(String::new, |ns| format!(", {}", Timestamp(ns)));
+        let expected = format!("a time at most {} s ahead of the stream's event time{stream}", self.settings.max_future_s);
+        self.refuse(batch, row, Reason::BadTime, &expected, out);
+    }
+
+    fn refuse(&mut self, batch: &Observations, row: usize, reason: Reason, expected: &str, out: &mut Output) {
+        self.counts.refused += 1;
+        out.refused.push(Refused {
+            origin: batch.origin[row],
+            refusal: Refusal::field(reason, "time", &Timestamp(batch.time_ns[row]).to_string(), expected),
+            raw: batch.slice(batch.raw[row]).to_vec(),
+        });
+    }
+}
+
+/// How long a status says something of the weather and the clock, s: twice the longest wait for the final word.
+const WEATHER_S: f64 = 1800.0;
+
+fn heard_until_ns(progress: &Progress, settings: &Settings) -> i64 {
+    progress.watermark_ns().saturating_add(ns_from_s(settings.lateness_s - DELIVERY_S))
+}

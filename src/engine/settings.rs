@@ -14,6 +14,8 @@ pub struct Settings {
     pub max_future_s: f64,
     /// A partition that has nothing more to read and is this far behind the others no longer holds them back.
     pub idle_after_s: f64,
+    /// How long behind the watermark an id is remembered, to tell duplicates.
+    pub duplicates_s: f64,
     /// Fire.
     pub fire: Fire,
     /// Tracked objects in areas.
@@ -33,6 +35,7 @@ impl Default for Settings {
             amend_horizon_s: 6.0 * 3600.0,
             max_future_s: 60.0,
             idle_after_s: 5.0,
+            duplicates_s: 300.0,
             fire: Fire::default(),
             tracks: Tracks::default(),
             dark: Dark::default(),
@@ -48,8 +51,10 @@ impl Default for Settings {
 pub struct Fire {
     /// Whether fire is looked for.
     pub on: bool,
-    /// Events that may be reported by chance, a day and region.
-    pub false_alarms_per_day: f64,
+    /// Chance from which an event is said at once, before all its arrivals are in.
+    pub preliminary_p: f64,
+    /// Chance from which an event stands when all its arrivals are in.
+    pub min_p: f64,
     /// Events expected an hour and region before anything is learnt.
     pub events_per_hour: f64,
     /// Fewest arrivals of an event.
@@ -64,7 +69,8 @@ impl Default for Fire {
     fn default() -> Fire {
         Fire {
             on: true,
-            false_alarms_per_day: 0.5,
+            preliminary_p: 0.9,
+            min_p: 0.5,
             events_per_hour: 20.0,
             min_arrivals: 4,
             path_sd_share: 0.001,

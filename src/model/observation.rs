@@ -308,6 +308,59 @@ impl Observations {
         self.detail.push(row.detail);
     }
 
+    /// Copies a row of another batch, texts and all, to the end of this one.
+    pub fn copy_row(&mut self, from: &Observations, row: usize) {
+        let mut text = |span: Span| if span.is_empty() { Span::default() } else { self.store(from.slice(span)) };
+        let (id, supersedes, raw) = (text(from.id[row]), text(from.supersedes[row]), text(from.raw[row]));
+        let detail = from.detail[row] as usize;
+        let detail = match from.kind[row] {
+            Kind::Acoustic | Kind::Infrasound | Kind::Seismic | Kind::Radio | Kind::Flash => {
+                let mut arrival = from.arrivals.row(detail);
+                arrival.emitter = text(arrival.emitter);
+                self.arrivals.push(arrival)
+            }
+            Kind::Radar => {
+                let mut radar = from.radars.row(detail);
+                radar.projectile = text(radar.projectile);
+                self.radars.push(radar)
+            }
+            Kind::Track => {
+                let mut plot = from.tracks.row(detail);
+                plot.track = text(plot.track);
+                plot.object_class = text(plot.object_class);
+                plot.identity = text(plot.identity);
+                self.tracks.push(plot)
+            }
+            Kind::Thermal => self.thermals.push(from.thermals.row(detail)),
+            Kind::Interference => self.interferences.push(from.interferences.row(detail)),
+            Kind::Status => self.statuses.push(from.statuses.row(detail)),
+            Kind::Patrol => {
+                let mut report = from.patrols.row(detail);
+                report.text = text(report.text);
+                report.object_class = text(report.object_class);
+                report.by = text(report.by);
+                report.reason = text(report.reason);
+                self.patrols.push(report)
+            }
+        };
+        self.push(Common {
+            origin: from.origin[row],
+            kind: from.kind[row],
+            node: from.node[row],
+            id,
+            key: from.key[row],
+            time_ns: from.time_ns[row],
+            time_sd_s: from.time_sd_s[row],
+            lon_deg: from.lon_deg[row],
+            lat_deg: from.lat_deg[row],
+            alt_m: from.alt_m[row],
+            supersedes,
+            withdrawn: from.withdrawn[row],
+            raw,
+            detail,
+        });
+    }
+
     /// Stores a text in the arena.
     pub fn store(&mut self, text: &[u8]) -> Span {
         let start = self.bytes.len() as u32;

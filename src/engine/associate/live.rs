@@ -1,0 +1,159 @@
+//! The first word: events as their arrivals come in, before all of them are there.
+//!
+//! Each arrival either joins an event that is open, or is the apex of a search among the arrivals that belong to
+//! none. What is found here is provisional; [`super::settle`] says what was.
+
+use super::kernel::Isa;
+use super::locate::{Free, Located, Problem};
+use super::search::Search;
+use super::window::{Owner, Slot, Window};
+
+/// A provisional event.
+#[derive(Clone, Debug)]
+pub struct Open {
+    /// Where and when, so far.
+    pub located: Located,
+    /// The key it was first said under; it keeps it while it is open.
+    pub key: String,
+}
+
+/// All provisional events of a region.
+#[derive(Default)]
+pub struct Live {
+    open: Vec<Option<Open>>,
+    search: Search,
+}
+
+
+/// Most provisional events at a time in one region; beyond, arrivals wait for the final word.
+pub const MAX_OPEN: usize = 4_096;
+
+impl Live {
+    /// Takes in the arrival at `slot`, which is free.
+    pub fn arrival(&mut self, isa: Isa, problem: &Problem<'_>, slot: Slot, bar: f64) -> Option<(usize, Located)> {
+        self.join(problem, slot).or_else(|| {
+            let number = self.vacancy()?;
+            let free = Free {
+                arrival: &|other| problem.window.owner(other) == Owner::Free,
+                point: &|point| !self.point_taken(point, None),
+            };
+            // The search needs itself alone; the events are only looked at.
+            let mut search = std::mem::take(&mut self.search);
+            let located = search.best(isa, problem, slot, bar, free);
+            self.search = search;
+            located.map(|located| (number, located))
+        })
+    }
+
+    /// Takes in a radar's point.
+    pub fn point(&mut self, problem: &Problem<'_>, point: usize, bar: f64) -> Option<(usize, Located)> {
+        // It may bear out an event that is open already …
+        for (number, event) in self.events() {
+            let located = problem.fit(event.located.at, self.free_for(problem, Some(number)).as_free());
+            if let Some(located) = located.filter(|l| l.points.contains(&point) && l.score > event.located.score) {
+                return Some((number, located));
+            }
+        }
+        // … or stand as one.
+        let number = self.vacancy()?;
+        let located = problem.fit(problem.points[point].at, self.free_for(problem, None).as_free())?;
+        (located.score > bar && located.points.contains(&point)).then_some((number, located))
+    }
+
+    fn join(&self, problem: &Problem<'_>, slot: Slot) -> Option<(usize, Located)> {
+        let arrival = problem.window.arrival(slot);
+        let site = &problem.field.sites()[arrival.site as usize];
+        let mut best: Option<(f64, usize)> = None;
+        for (number, event) in self.events() {
+            let at = event.located.at;
+            let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
+            if travel.distance_m > site.range_m {
+                continue;
+            }
+            let residual_s = (arrival.time_s - at.time_s - travel.time_s).abs();
+            let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
+            // The event's own place is uncertain too.
+            let [xx, xy, xt, yy, yt, tt] = event.located.covariance;
+            let (e, n) = (travel.east_s_m, travel.north_s_m);
+            let own = e * e * xx + 2.0 * e * n * xy + 2.0 * e * xt + n * n * yy + 2.0 * n * yt + tt;
+            let z = residual_s / (arrival.sd_s.powi(2) + path_sd_s.powi(2) + own.max(0.0)).sqrt();
+            if z < 4.5 && best.is_none_or(|(least, _)| z < least) {
+                best = Some((z, number));
+            }
+        }
+        let (_, number) = best?;
+        let event = self.open[number].as_ref()?;
+        let located = problem.fit(event.located.at, self.free_for(problem, Some(number)).as_free())?;
+        let joined = located.arrivals.iter().any(|explained| explained.slot == slot);
+        (joined && located.score > event.located.score).then_some((number, located))
+    }
+
+    /// Puts an event in its place and gives it its arrivals.
+    pub fn put(&mut self, window: &mut Window, number: usize, located: Located, key: String) {
+        self.release(window, number);
+        for explained in &located.arrivals {
+            window.give(explained.slot, Owner::Open(number as u32));
+        }
+        if self.open.len() <= number {
+            self.open.resize(number + 1, None);
+        }
+        self.open[number] = Some(Open { located, key });
+    }
+
+    /// Takes an event out and frees its arrivals.
+    pub fn take(&mut self, window: &mut Window, number: usize) -> Option<Open> {
+        self.release(window, number);
+        self.open.get_mut(number)?.take()
+    }
+
+    fn release(&mut self, window: &mut Window, number: usize) {
+        if let Some(Some(event)) = self.open.get(number) {
+            for explained in &event.located.arrivals {
+                if window.owner(explained.slot) == Owner::Open(number as u32) {
+                    window.give(explained.slot, Owner::Free);
+                }
+            }
+        }
+    }
+
+    /// All open events with their numbers.
+    pub fn events(&self) -> impl Iterator<Item = (usize, &Open)> {
+        self.open.iter().enumerate().filter_map(|(number, event)| Some((number, event.as_ref()?)))
+    }
+
+    /// The event of that number.
+    pub fn event(&self, number: usize) -> Option<&Open> {
+        self.open.get(number)?.as_ref()
+    }
+
+    fn vacancy(&self) -> Option<usize> {
+        let number = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
+        (number < MAX_OPEN).then_some(number)
+    }
+
+    fn point_taken(&self, point: usize, but: Option<usize>) -> bool {
+        self.events().any(|(number, event)| Some(number) != but && event.located.points.contains(&point))
+    }
+
+    fn free_for<'a>(&'a self, problem: &'a Problem<'a>, number: Option<usize>) -> FreeFor<'a> {
+        FreeFor {
+            arrival: Box::new(move |slot| match problem.window.owner(slot) {
+                Owner::Free => true,
+                Owner::Open(owner) => Some(owner as usize) == number,
+                Owner::Settled => false,
+            }),
+            point: Box::new(move |point| !self.point_taken(point, number)),
+        }
+    }
+}
+
+struct FreeFor<'a> {
+    arrival: Box<dyn Fn(Slot) -> bool + 'a>,
+    point: Box<dyn Fn(usize) -> bool + 'a>,
+}
+
+impl FreeFor<'_> {
+    fn as_free(&self) -> Free<'_> {
+        Free { arrival: &*self.arrival, point: &*self.point }
+    }
+}

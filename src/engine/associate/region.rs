@@ -1,0 +1,413 @@
+//! One region: its plane, its sites and arrivals, the first word and the final word about the events in it.
+
+use super::field::{Field, Site, waves_of};
+use super::kernel::Isa;
+use super::live::Live;
+use super::locate::{Located, Place, Point, Problem, RATE_HALF_S};
+use super::settle::{Apex, Settling};
+use super::wave::{Medium, Wave};
+use super::window::{Arrival, Owner, Slot, Window};
+use crate::engine::settings::Fire;
+use crate::engine::weather::{Air, Weather};
+use crate::model::geo::{Frame, LonLat};
+use crate::model::node::{NodeIx, Registry};
+use crate::model::time::ns_from_s;
+use rustc_hash::FxHashMap;
+
+/// Air is looked up as it stood at whole minutes.
+const AIR_STEP_S: f64 = 60.0;
+
+/// Added to the longest travel time: picks, clocks and echoes of the gate.
+const MARGIN_S: f64 = 4.0;
+
+/// Late arrivals kept for events that are about to become final; beyond, they are counted and let go.
+pub const MAX_LATE: usize = 65_536;
+
+/// The chance of being so when the score is `s`: the logistic of a tempered score, since rivals that were not
+/// thought of make every score too sure of itself.
+pub fn probability(score: f64) -> f64 {
+    1.0 / (1.0 + (-TEMPER * score).exp())
+}
+
+/// Fitted to what seeded seasons gave.
+const TEMPER: f64 = 0.7;
+
+/// A word of the region about one event.
+#[derive(Debug)]
+pub enum Word<'a> {
+    /// It is or has changed; more may come.
+    Open(&'a str, &'a Located),
+    /// It is final, under this key.
+    Final(&'a str, &'a Located),
+    /// What was said under this key is not so.
+    Not(&'a str),
+}
+
+/// What a region looks at while it works.
+#[derive(Clone, Copy)]
+pub struct Surroundings<'a> {
+    /// The registry.
+    pub registry: &'a Registry,
+    /// Clocks, health, weather.
+    pub weather: &'a Weather,
+    /// The settings.
+    pub settings: &'a Fire,
+    /// Up to here all that comes in time is in, nanoseconds.
+    pub watermark_ns: i64,
+    /// Up to here nodes have reported, as far as is known now, nanoseconds.
+    pub heard_until_ns: i64,
+}
+
+/// A region of the earth in which arrivals are associated.
+pub struct Region {
+    frame: Frame,
+    field: Field,
+    site_of: FxHashMap<(NodeIx, Wave), u32>,
+    members: Vec<NodeIx>,
+    window: Window,
+    points: Vec<Point>,
+    settled_points: Vec<bool>,
+    epoch_ns: Option<i64>,
+    live: Live,
+    settling: Settling,
+    stepped_to_s: f64,
+    isa: Isa,
+    air: Option<(i64, u64, Medium)>,
+    travel_s: f64,
+    longest_travel_s: f64,
+    late: Vec<Arrival>,
+}
+
+/// Builds the [`Problem`] from a region's parts, leaving the others free to be borrowed.
+macro_rules! problem {
+    ($region:ident, $around:expr, $medium:expr, until: $until:expr, heard_until: $heard:expr) => {
+        Problem {
+            field: &$region.field,
+            window: &$region.window,
+            points: &$region.points,
+            medium: $medium,
+            weather: $around.weather,
+            settings: $around.settings,
+            epoch_ns: $region.epoch_ns.unwrap_or(0),
+            ln_rate: ($around.settings.events_per_hour / 3600.0 / $region.field.covered_m2()).ln(),
+            step_m: 2.0 * $medium.speed_m_s($region.field.sites().first().map_or(Wave::Acoustic, |site| site.wave)),
+            travel_s: $region.travel_s(),
+            until_s: $until,
+            heard_until_s: $heard,
+        }
+    };
+}
+
+impl Region {
+    /// A region about `centre` with these nodes. A wave counts only as far as it comes in `longest_travel_s`, which
+    /// keeps one slow wave from far away from putting off the final word about all events.
+    pub fn new(centre: LonLat, members: &[NodeIx], registry: &Registry, longest_travel_s: f64) -> Region {
+        let frame = Frame::about(centre);
+        let mut region = Region {
+            frame,
+            field: Field::default(),
+            site_of: FxHashMap::default(),
+            members: members.to_vec(),
+            window: Window::default(),
+            points: Vec::new(),
+            settled_points: Vec::new(),
+            epoch_ns: None,
+            live: Live::default(),
+            settling: Settling::default(),
+            stepped_to_s: f64::NEG_INFINITY,
+            isa: Isa::best(),
+            air: None,
+            travel_s: MARGIN_S,
+            longest_travel_s,
+            late: Vec::new(),
+        };
+        let mut sites = Vec::new();
+        for &ix in members {
+            let node = registry.node(ix);
+            let Some(position) = node.position else { continue };
+            for wave in waves_of(node) {
+                let site = region.new_site(ix, wave, position, registry);
+                sites.push(site);
+            }
+        }
+        for (number, site) in (0..).zip(&sites) {
+            region.site_of.insert((site.node, site.wave), number);
+        }
+        region.field.extend(sites);
+        region
+    }
+
+    fn new_site(&mut self, ix: NodeIx, wave: Wave, position: LonLat, registry: &Registry) -> Site {
+        let (x_m, y_m) = self.frame.to_plane(position);
+        let mut site = Site::new(ix, registry.node(ix), wave, (x_m, y_m), self.frame.north_deg(x_m, y_m));
+        let speed_m_s = Medium::new(Air::default(), &Fire::default()).speed_m_s(wave);
+        site.range_m = site.range_m.min(self.longest_travel_s * speed_m_s);
+        // 12% covers −40 °C and a gale against the sound.
+        self.travel_s = self.travel_s.max(1.12 * site.range_m / speed_m_s + MARGIN_S);
+        site
+    }
+
+    /// Its plane.
+    pub fn frame(&self) -> &Frame {
+        &self.frame
+    }
+
+    /// Its sites.
+    pub fn field(&self) -> &Field {
+        &self.field
+    }
+
+    /// An arrival of the window.
+    pub fn arrival(&self, slot: Slot) -> &Arrival {
+        self.window.arrival(slot)
+    }
+
+    /// A radar's point.
+    pub fn point(&self, number: usize) -> &Point {
+        &self.points[number]
+    }
+
+    /// Arrivals held.
+    pub fn arrivals_held(&self) -> usize {
+        self.window.len()
+    }
+
+    /// The region's epoch, nanoseconds: times in it are seconds since then.
+    pub fn epoch_ns(&self) -> i64 {
+        self.epoch_ns.unwrap_or(0)
+    }
+
+    /// The site of a node for a wave; made when the node turns out to hear it.
+    pub fn site(&mut self, ix: NodeIx, wave: Wave, position: LonLat, registry: &Registry) -> u32 {
+        if let Some(&number) = self.site_of.get(&(ix, wave)) {
+            return number;
+        }
+        let site = self.new_site(ix, wave, position, registry);
+        let number = self.field.add(site);
+        self.site_of.insert((ix, wave), number);
+        number
+    }
+
+    /// Seconds since the epoch, which the first arrival sets (to a whole minute, so that it does not matter which).
+    pub fn seconds(&mut self, time_ns: i64) -> f64 {
+        let minute_ns = ns_from_s(AIR_STEP_S);
+        let epoch_ns = *self.epoch_ns.get_or_insert((time_ns.div_euclid(minute_ns)) * minute_ns);
+        (time_ns - epoch_ns) as f64 * 1e-9
+    }
+
+    /// The longest time a wave takes to a node in range, with a margin.
+    pub fn travel_s(&self) -> f64 {
+        self.travel_s
+    }
+
+    /// Takes in an arrival and says at once what it changes.
+    pub fn take_arrival(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+        let time_s = arrival.time_s;
+        let slot = self.window.insert(arrival);
+        self.enqueue(time_s, Apex::Arrival(slot));
+        let problem = self.live_problem(time_s, around);
+        let change = problem.and_then(|(medium, heard_s)| {
+            let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
+            self.live.arrival(self.isa, &problem, slot, ln_odds(around.settings.preliminary_p))
+        });
+        self.put_live(change, around, say);
+    }
+
+    /// Takes in one end of a radar's trajectory and says at once what it changes.
+    pub fn take_point(&mut self, point: Point, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+        let time_s = point.at.time_s;
+        self.points.push(point);
+        self.settled_points.push(false);
+        let number = self.points.len() - 1;
+        self.enqueue(time_s, Apex::Point(number));
+        let problem = self.live_problem(time_s, around);
+        let change = problem.and_then(|(medium, heard_s)| {
+            let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
+            self.live.point(&problem, number, ln_odds(around.settings.preliminary_p))
+        });
+        self.put_live(change, around, say);
+    }
+
+    fn enqueue(&mut self, time_s: f64, apex: Apex) {
+        let (window, points, field) = (&self.window, &self.points, &self.field);
+        let name = |apex: Apex| match apex {
+            Apex::Arrival(slot) => {
+                let arrival = window.arrival(slot);
+                (0, field.sites()[arrival.site as usize].node, arrival.id)
+            }
+            Apex::Point(number) => (1, points[number].node, points[number].id),
+        };
+        self.settling.push(time_s, apex, &|a, b| name(a).cmp(&name(b)));
+    }
+
+    /// The medium for live work about `time_s`, and up to when silence means something; `None` with no sites.
+    fn live_problem(&mut self, time_s: f64, around: Surroundings<'_>) -> Option<(Medium, f64)> {
+        if self.field.sites().is_empty() {
+            return None;
+        }
+        let medium = self.medium(time_s, around);
+        let heard_s = (around.heard_until_ns - self.epoch_ns.unwrap_or(0)) as f64 * 1e-9;
+        Some((medium, heard_s))
+    }
+
+    fn put_live(&mut self, change: Option<(usize, Located)>, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+        let Some((number, located)) = change else { return };
+        let key = match self.live.event(number) {
+            Some(event) => event.key.clone(),
+            None => self.key(&located, around.registry),
+        };
+        self.live.put(&mut self.window, number, located, key);
+        if let Some(event) = self.live.event(number) {
+            say(self, Word::Open(&event.key, &event.located));
+        }
+    }
+
+    /// Event time has passed the watermark: makes all steps up to it and says what is final.
+    pub fn advance(&mut self, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+        let Some(epoch_ns) = self.epoch_ns else { return };
+        let watermark_s = around.watermark_ns.saturating_sub(epoch_ns) as f64 * 1e-9;
+        let travel_s = self.travel_s();
+        let bar = ln_odds(around.settings.min_p);
+        while let Some(step_s) = self.settling.next_step_s(travel_s) {
+            let step_s = step_s.max(self.stepped_to_s + 1.0);
+            if step_s > watermark_s {
+                break;
+            }
+            let medium = self.medium(step_s - travel_s, around);
+            let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
+            let events =
+                self.settling.step(self.isa, &problem, &self.settled_points, step_s, travel_s, bar);
+            self.stepped_to_s = step_s;
+            self.conclude(events, step_s - 2.0 * travel_s, around, say);
+        }
+    }
+
+    fn conclude(&mut self, events: Vec<Located>, before_s: f64, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+        let mut keys = Vec::with_capacity(events.len());
+        for located in &events {
+            for explained in &located.arrivals {
+                self.window.give(explained.slot, Owner::Settled);
+            }
+            for &point in &located.points {
+                self.settled_points[point] = true;
+            }
+            keys.push(self.key(located, around.registry));
+        }
+        let over: Vec<usize> =
+            self.live.events().filter(|(_, event)| event.located.at.time_s < before_s).map(|(number, _)| number).collect();
+        // An open event that lost most of its arrivals to a final one was that event under another key.
+        let robbed: Vec<usize> = self
+            .live
+            .events()
+            .filter(|(_, event)| {
+                let lost = event.located.arrivals.iter().filter(|e| self.window.owner(e.slot) == Owner::Settled).count();
+                2 * lost > event.located.arrivals.len()
+            })
+            .map(|(number, _)| number)
+            .collect();
+        for number in over.into_iter().chain(robbed) {
+            if let Some(event) = self.live.take(&mut self.window, number) {
+                if !keys.contains(&event.key) {
+                    say(self, Word::Not(&event.key));
+                }
+            }
+        }
+        for (key, located) in keys.iter().zip(&events) {
+            say(self, Word::Final(key, located));
+        }
+        self.window.forget_before(before_s - RATE_HALF_S - MARGIN_S);
+        self.forget_points(before_s);
+    }
+
+    /// Points are few and keep their numbers; the list is dropped when all of it is over.
+    fn forget_points(&mut self, before_s: f64) {
+        if !self.points.is_empty() && self.points.iter().all(|point| point.at.time_s < before_s - 60.0) {
+            self.points.clear();
+            self.settled_points.clear();
+        }
+    }
+
+    /// Takes in an arrival that the watermark has passed. In time for the search it is an arrival like any other;
+    /// after that it may still bear out an event, which [`Region::late`] is asked for.
+    pub fn take_late(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+        if arrival.time_s >= self.stepped_to_s - self.travel_s {
+            self.take_arrival(arrival, around, say);
+        } else if self.late.len() < MAX_LATE {
+            self.late.push(arrival);
+        }
+    }
+
+    /// The late arrivals that wait for a final event to bear out.
+    pub fn late(&mut self) -> &mut Vec<Arrival> {
+        &mut self.late
+    }
+
+    /// All before this is final, seconds since the epoch.
+    pub fn settled_to_s(&self) -> f64 {
+        self.stepped_to_s - 2.0 * self.travel_s
+    }
+
+    /// How long `wave` takes from `at` to a site, and how far from there the site is, at that time.
+    pub fn travel(&mut self, at: Place, site: u32, around: Surroundings<'_>) -> (f64, f64, f64) {
+        let medium = self.medium(at.time_s, around);
+        let site = &self.field.sites()[site as usize];
+        let travel = medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
+        (travel.time_s, medium.path_sd_s(site.wave, travel.time_s), travel.distance_m)
+    }
+
+    fn medium(&mut self, time_s: f64, around: Surroundings<'_>) -> Medium {
+        let minute_s = (time_s / AIR_STEP_S).floor() * AIR_STEP_S;
+        let at_ns = self.epoch_ns.unwrap_or(0) + ns_from_s(minute_s);
+        match self.air {
+            Some((known_ns, changes, medium)) if known_ns == at_ns && changes == around.weather.changes() => medium,
+            _ => {
+                let medium = Medium::new(around.weather.air(&self.members, at_ns), around.settings);
+                self.air = Some((at_ns, around.weather.changes(), medium));
+                medium
+            }
+        }
+    }
+
+    /// What makes an event this one and no other: its earliest arrival (or its radar's solution).
+    fn key(&self, located: &Located, registry: &Registry) -> String {
+        let first = located
+            .arrivals
+            .iter()
+            .map(|explained| {
+                let arrival = self.window.arrival(explained.slot);
+                (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)
+            })
+            .min();
+        let point = located.points.iter().map(|&number| &self.points[number]).min_by_key(|p| (p.time_ns, p.node, p.id));
+        match (first, point) {
+            (Some((_, node, id)), _) => format!("fire/{}/{}", registry.node(node).name, id.as_str()),
+            (None, Some(point)) => {
+                let end = if point.is_origin { "origin" } else { "impact" };
+                format!("fire/{}/{}/{end}", registry.node(point.node).name, point.id.as_str())
+            }
+            (None, None) => String::from("fire"),
+        }
+    }
+
+    /// The node that an event belongs with: that of its earliest arrival, else of its radar.
+    pub fn anchor(&self, located: &Located) -> Option<NodeIx> {
+        let first = located
+            .arrivals
+            .iter()
+            .map(|explained| {
+                let arrival = self.window.arrival(explained.slot);
+                (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)
+            })
+            .min();
+        first.map(|(_, node, _)| node).or_else(|| located.points.first().map(|&number| self.points[number].node))
+    }
+
+    /// A place of the plane on the earth.
+    pub fn place(&self, at: Place) -> LonLat {
+        self.frame.to_place(at.x_m, at.y_m)
+    }
+}
+
+fn ln_odds(p: f64) -> f64 {
+    (p / (1.0 - p)).ln()
+}

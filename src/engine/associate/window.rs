@@ -1,0 +1,186 @@
+//! The arrivals that may still belong to an event: per site a ring in order of time, the arrivals themselves in a
+//! slab of columns whose slots are used again.
+
+use crate::model::kind::{Hint, Kind};
+use crate::model::observation::{Id, Origin};
+use std::collections::VecDeque;
+
+/// A slot of the slab.
+pub type Slot = u32;
+
+/// Who an arrival belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// No one.
+    Free,
+    /// A provisional event.
+    Open(u32),
+    /// A final event.
+    Settled,
+}
+
+/// An arrival at a site. Times are seconds since the region's epoch.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The site.
+    pub site: u32,
+    /// When.
+    pub time_s: f64,
+    /// One sigma of that: pick and clock in quadrature.
+    pub sd_s: f64,
+    /// Towards the source, degrees; NaN where not measured.
+    pub azimuth_deg: f64,
+    /// One sigma of that.
+    pub azimuth_sd_deg: f64,
+    /// What the sender takes it for.
+    pub hint: Hint,
+    /// The observation's kind.
+    pub kind: Kind,
+    /// When, nanoseconds.
+    pub time_ns: i64,
+    /// Where the observation stood.
+    pub origin: Origin,
+    /// The sender's id.
+    pub id: Id,
+}
+
+/// Most arrivals held in one region: a bound on memory in a flood. The shell is told when it is reached, and the
+/// oldest arrivals that belong to nothing go first.
+pub const MAX_ARRIVALS: usize = 4_000_000;
+
+/// The window of one region.
+#[derive(Debug, Default)]
+pub struct Window {
+    arrivals: Vec<Arrival>,
+    owner: Vec<Owner>,
+    unused: Vec<Slot>,
+    rings: Vec<VecDeque<(f64, Slot)>>,
+    held: usize,
+}
+
+impl Window {
+    /// Takes in an arrival.
+    pub fn insert(&mut self, arrival: Arrival) -> Slot {
+        let slot = match self.unused.pop() {
+            Some(slot) => {
+                self.arrivals[slot as usize] = arrival;
+                self.owner[slot as usize] = Owner::Free;
+                slot
+            }
+            None => {
+                self.arrivals.push(arrival);
+                self.owner.push(Owner::Free);
+                self.arrivals.len() as Slot - 1
+            }
+        };
+        let site = arrival.site as usize;
+        if self.rings.len() <= site {
+            self.rings.resize_with(site + 1, VecDeque::new);
+        }
+        let arrivals = &self.arrivals;
+        let ring = &mut self.rings[site];
+        // Equal times stand in order of id, whatever order they came in.
+        let at = ring.partition_point(|&(time_s, other)| {
+            time_s < arrival.time_s || (time_s == arrival.time_s && arrivals[other as usize].id < arrival.id)
+        });
+        ring.insert(at, (arrival.time_s, slot));
+        self.held += 1;
+        slot
+    }
+
+    /// The arrival in a slot.
+    pub fn arrival(&self, slot: Slot) -> &Arrival {
+        &self.arrivals[slot as usize]
+    }
+
+    /// Who it belongs to.
+    pub fn owner(&self, slot: Slot) -> Owner {
+        self.owner[slot as usize]
+    }
+
+    /// Gives it to someone.
+    pub fn give(&mut self, slot: Slot, owner: Owner) {
+        self.owner[slot as usize] = owner;
+    }
+
+    /// The arrivals at `site` from `from_s` to `to_s`, in order of time.
+    pub fn between(&self, site: u32, from_s: f64, to_s: f64) -> impl Iterator<Item = (f64, Slot)> + '_ {
+        let ring = self.rings.get(site as usize);
+        let start = ring.map_or(0, |ring| ring.partition_point(|&(time_s, _)| time_s < from_s));
+        ring.into_iter().flat_map(move |ring| ring.range(start..)).copied().take_while(move |&(time_s, _)| time_s <= to_s)
+    }
+
+    /// Arrivals held.
+    pub fn len(&self) -> usize {
+        self.held
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.held == 0
+    }
+
+    /// Forgets arrivals before `time_s`.
+    pub fn forget_before(&mut self, time_s: f64) {
+        for ring in &mut self.rings {
+            while ring.front().is_some_and(|&(oldest_s, _)| oldest_s < time_s) {
+                if let Some((_, slot)) = ring.pop_front() {
+                    self.unused.push(slot);
+                    self.held -= 1;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn arrival(site: u32, time_s: f64, id: u32) -> Arrival {
+        Arrival {
+            site,
+            time_s,
+            sd_s: 0.1,
+            azimuth_deg: f64::NAN,
+            azimuth_sd_deg: f64::NAN,
+            hint: Hint::Unknown,
+            kind: Kind::Acoustic,
+            time_ns: 0,
+            origin: Origin { topic: 0, partition: 0, offset: 0, line: 0 },
+            id: Id::new(id.to_string().as_bytes()),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_ring_is_in_order_whatever_order_arrivals_came_in(times in proptest::collection::vec((0u32..3, 0u32..50), 0..60)) {
+            let mut window = Window::default();
+            for (k, &(site, time)) in times.iter().enumerate() {
+                window.insert(arrival(site, f64::from(time), k as u32));
+            }
+            for site in 0..3 {
+                let ring: Vec<f64> = window.between(site, 10.0, 30.0).map(|(time_s, _)| time_s).collect();
+                prop_assert!(ring.is_sorted());
+                let expected = times.iter().filter(|&&(s, t)| s == site && (10..=30).contains(&t)).count();
+                prop_assert_eq!(ring.len(), expected);
+            }
+            window.forget_before(25.0);
+            prop_assert_eq!(window.len(), times.iter().filter(|&&(_, t)| t >= 25).count());
+        }
+    }
+
+    #[test]
+    fn slots_are_used_again() {
+        let mut window = Window::default();
+        for round in 0..100 {
+            for k in 0..10 {
+                window.insert(arrival(0, f64::from(round * 10 + k), k as u32));
+            }
+            window.forget_before(f64::from(round * 10 + 10));
+        }
+        assert!(window.is_empty());
+        assert_eq!(window.arrivals.len(), 10);
+    }
+}

@@ -1,0 +1,412 @@
+//! Fire: sends arrivals to the regions that could have heard the same event, and makes claims of what they find.
+
+use super::associate::layout;
+use super::associate::locate::{Located, Place, Point};
+use super::associate::region::{Region, Surroundings, Word, probability};
+use super::associate::wave::Wave;
+use super::associate::window::Arrival;
+use super::book::{Book, Cited, Claim, Stage};
+use super::rules::World;
+use super::weather::Weather;
+use crate::model::alert::Class;
+use crate::model::area::Prohibition;
+use crate::model::geo::{Ellipse, LonLat};
+use crate::model::kind::{Hint, Kind};
+use crate::model::node::NodeIx;
+use crate::model::observation::{Id, Observations, RadarPoint};
+use crate::model::time::ns_from_s;
+use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
+
+/// Waves that take longer than this to a node do not count in a region of near nodes, s.
+const NEAR_TRAVEL_S: f64 = 45.0;
+/// The same in a region of wide nodes.
+const WIDE_TRAVEL_S: f64 = 600.0;
+/// A region for nodes that no cell holds reaches so far, m.
+const STRAY_REACH_M: f64 = 100_000.0;
+
+/// A final event that late evidence may still bear out.
+struct Settled {
+    at: Place,
+    variance_s2: f64,
+    score: f64,
+    claim: Claim,
+}
+
+/// All regions.
+pub struct FireWatch {
+    regions: Vec<Region>,
+    settled: Vec<VecDeque<Settled>>,
+    home: Vec<Option<u32>>,
+    routes: Vec<Vec<u32>>,
+    registry_version: Option<u64>,
+    longest_travel_s: f64,
+}
+
+impl Default for FireWatch {
+    fn default() -> FireWatch {
+        FireWatch {
+            regions: Vec::new(),
+            settled: Vec::new(),
+            home: Vec::new(),
+            routes: Vec::new(),
+            registry_version: None,
+            longest_travel_s: NEAR_TRAVEL_S,
+        }
+    }
+}
+
+/// Event time as the watch needs it.
+#[derive(Clone, Copy)]
+pub struct Now<'a> {
+    /// Clocks, health, weather.
+    pub weather: &'a Weather,
+    /// The watermark.
+    pub watermark_ns: i64,
+    /// How far nodes have reported.
+    pub heard_until_ns: i64,
+    /// Whether the observation came behind the watermark.
+    pub late: bool,
+}
+
+impl FireWatch {
+    /// Regions in use.
+    pub fn regions(&self) -> &[Region] {
+        &self.regions
+    }
+
+    /// Takes in an accepted observation; those that are no arrivals are none of its business.
+    pub fn observe(&mut self, batch: &Observations, row: usize, now: Now<'_>, world: World<'_>, book: &mut Book) {
+        self.follow_registry(world);
+        match batch.kind[row] {
+            Kind::Radar => self.observe_radar(batch, row, now, world, book),
+            kind => {
+                let arrivals = &batch.arrivals;
+                let detail = batch.detail[row] as usize;
+                let phase = if kind == Kind::Seismic { arrivals.phase[detail] } else { None };
+                if let Some(wave) = Wave::of(kind, phase) {
+                    self.observe_wave(batch, row, wave, now, world, book);
+                }
+            }
+        }
+    }
+
+    fn observe_wave(&mut self, batch: &Observations, row: usize, wave: Wave, now: Now<'_>, world: World<'_>, book: &mut Book) {
+        let ix = batch.node[row];
+        let node = world.registry.node(ix);
+        let own = LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]);
+        let Some(position) = own.or(node.position) else { return };
+        let detail = batch.detail[row] as usize;
+        let time_ns = batch.time_ns[row];
+        let pick_sd_s = batch.time_sd_s[row];
+        let pick_sd_s = if pick_sd_s > 0.0 { pick_sd_s } else { node.time_sd_s(batch.kind[row]) };
+        let around = surroundings(now, world);
+        self.ensure_route(ix, position, world);
+        for k in 0..self.routes[ix.at()].len() {
+            let number = self.routes[ix.at()][k];
+            let region = &mut self.regions[number as usize];
+            let arrival = Arrival {
+                site: region.site(ix, wave, position, world.registry),
+                time_s: region.seconds(time_ns),
+                sd_s: pick_sd_s.hypot(now.weather.clock_sd_s(ix, time_ns)),
+                azimuth_deg: batch.arrivals.azimuth_deg[detail],
+                azimuth_sd_deg: batch.arrivals.azimuth_sd_deg[detail],
+                hint: batch.arrivals.hint[detail],
+                kind: batch.kind[row],
+                time_ns,
+                origin: batch.origin[row],
+                id: Id::new(batch.slice(batch.id[row])),
+            };
+            let (home, settled) = (&self.home, &mut self.settled[number as usize]);
+            let mut say =
+                |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
+            if now.late {
+                region.take_late(arrival, around, &mut say);
+            } else {
+                region.take_arrival(arrival, around, &mut say);
+            }
+            if now.late {
+                self.bear_out(number as usize, around, world, book);
+            }
+        }
+    }
+
+    fn observe_radar(&mut self, batch: &Observations, row: usize, now: Now<'_>, world: World<'_>, book: &mut Book) {
+        let detail = batch.detail[row] as usize;
+        let (origin, impact) = (batch.radars.origin[detail], batch.radars.impact[detail]);
+        let place_of = |end: &RadarPoint| LonLat::checked(end.lon_deg, end.lat_deg).filter(|_| end.time_ns.is_some());
+        let fire_deg = match (place_of(&origin), place_of(&impact)) {
+            (Some(from), Some(to)) => Some(from.distance_azimuth(to).1),
+            _ => None,
+        };
+        let around = surroundings(now, world);
+        for (end, is_origin) in [(origin, true), (impact, false)] {
+            let (Some(place), Some(end_ns)) = (place_of(&end), end.time_ns) else { continue };
+            let Some(number) = self.region_about(place) else { continue };
+            let region = &mut self.regions[number as usize];
+            let (x_m, y_m) = region.frame().to_plane(place);
+            let known = |value: f64, or: f64| if value > 0.0 { value } else { or };
+            let semi_major_m = known(end.semi_major_m, 100.0);
+            let ellipse = Ellipse {
+                semi_major_m,
+                semi_minor_m: known(end.semi_minor_m, semi_major_m),
+                orientation_deg: if end.orientation_deg.is_finite() { end.orientation_deg } else { 0.0 },
+            };
+            let point = Point {
+                at: Place { x_m, y_m, time_s: region.seconds(end_ns) },
+                covariance_m2: ellipse.covariance(),
+                time_sd_s: known(end.time_sd_s, Kind::Radar.default_time_sd_s()),
+                is_origin,
+                fire_deg,
+                time_ns: batch.time_ns[row],
+                origin: batch.origin[row],
+                id: Id::new(batch.slice(batch.id[row])),
+                node: batch.node[row],
+            };
+            let (home, settled) = (&self.home, &mut self.settled[number as usize]);
+            region.take_point(point, around, &mut |region, word| tell(region, number, home, settled, word, world, book));
+        }
+    }
+
+    /// Event time has moved on.
+    pub fn advance(&mut self, now: Now<'_>, world: World<'_>, book: &mut Book) {
+        self.follow_registry(world);
+        let around = surroundings(now, world);
+        let horizon_ns = ns_from_s(world.settings.amend_horizon_s);
+        for number in 0..self.regions.len() {
+            let (home, settled) = (&self.home, &mut self.settled[number]);
+            self.regions[number].advance(around, &mut |region, word| {
+                tell(region, number as u32, home, settled, word, world, book);
+            });
+            self.bear_out(number, around, world, book);
+            let oldest_ns = now.watermark_ns.saturating_sub(horizon_ns);
+            while self.settled[number].front().is_some_and(|event| event.claim.time_ns < oldest_ns) {
+                self.settled[number].pop_front();
+            }
+        }
+    }
+
+    /// Late arrivals that fit a final event amend it.
+    fn bear_out(&mut self, number: usize, around: Surroundings<'_>, world: World<'_>, book: &mut Book) {
+        let region = &mut self.regions[number];
+        if region.late().is_empty() {
+            return;
+        }
+        let settled_to_s = region.settled_to_s();
+        for arrival in std::mem::take(region.late()) {
+            let site = &region.field().sites()[arrival.site as usize];
+            let (node, heard) = (site.node, site.detect_p);
+            let mut best: Option<(f64, usize, f64)> = None;
+            for (k, event) in self.settled[number].iter().enumerate() {
+                let lag_s = arrival.time_s - event.at.time_s;
+                if !(0.0..=region.travel_s()).contains(&lag_s) || event.claim.evidence.iter().any(|cited| cited.node == node) {
+                    continue;
+                }
+                let (travel_s, path_sd_s, distance_m) = region.travel(event.at, arrival.site, around);
+                let residual_s = lag_s - travel_s;
+                let z = residual_s.abs() / (arrival.sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2).sqrt();
+                let in_range = distance_m <= region.field().sites()[arrival.site as usize].range_m;
+                if in_range && z < 4.0 && best.is_none_or(|(least, _, _)| z < least) {
+                    best = Some((z, k, residual_s));
+                }
+            }
+            match best {
+                Some((z, k, residual_s)) => {
+                    let event = &mut self.settled[number][k];
+                    event.score += (heard / (1.0 - heard.min(0.98))).ln().max(0.0) + 2.0 - 0.5 * z * z;
+                    event.claim.probability = event.claim.probability.max(probability(event.score));
+                    event.claim.silent.retain(|&silent| silent != node);
+                    event.claim.evidence.push(Cited {
+                        origin: arrival.origin,
+                        id: arrival.id,
+                        node,
+                        kind: arrival.kind,
+                        time_ns: arrival.time_ns,
+                        residual_s: Some(residual_s),
+                        residual_deg: None,
+                    });
+                    book.say(event.claim.clone(), Stage::Final, world.registry, world.places, world.settings);
+                }
+                // What it belongs to may not be final yet.
+                None if arrival.time_s > settled_to_s => region.late().push(arrival),
+                None => {}
+            }
+        }
+    }
+
+    fn follow_registry(&mut self, world: World<'_>) {
+        if self.registry_version == Some(world.registry.version()) {
+            return;
+        }
+        if self.registry_version.is_none() || self.regions.is_empty() {
+            self.longest_travel_s = if layout::has_near(world.registry) { NEAR_TRAVEL_S } else { WIDE_TRAVEL_S };
+            for cell in layout::cells(world.registry) {
+                self.found_region(cell.centre, &cell.members, &cell.home, world);
+            }
+        }
+        // A node that came later joins the region it stands in when it first speaks.
+        self.registry_version = Some(world.registry.version());
+    }
+
+    fn found_region(&mut self, centre: LonLat, members: &[NodeIx], home: &[NodeIx], world: World<'_>) -> u32 {
+        let number = self.regions.len() as u32;
+        self.regions.push(Region::new(centre, members, world.registry, self.longest_travel_s));
+        self.settled.push(VecDeque::new());
+        let nodes = world.registry.nodes().len();
+        self.home.resize(nodes.max(self.home.len()), None);
+        self.routes.resize(nodes.max(self.routes.len()), Vec::new());
+        for node in home {
+            self.home[node.at()] = Some(number);
+        }
+        for node in members {
+            self.routes[node.at()].push(number);
+        }
+        number
+    }
+
+    /// Makes sure that arrivals at this node go somewhere.
+    fn ensure_route(&mut self, ix: NodeIx, position: LonLat, world: World<'_>) {
+        if self.routes.get(ix.at()).is_some_and(|route| !route.is_empty()) {
+            return;
+        }
+        let number = match self.region_about(position) {
+            Some(number) => number,
+            None => self.found_region(position, &[], &[], world),
+        };
+        let nodes = world.registry.nodes().len();
+        self.home.resize(nodes.max(self.home.len()), None);
+        self.routes.resize(nodes.max(self.routes.len()), Vec::new());
+        self.home[ix.at()] = Some(number);
+        self.routes[ix.at()].push(number);
+    }
+
+    /// The region whose centre is nearest, if any is near.
+    fn region_about(&self, place: LonLat) -> Option<u32> {
+        let reach_m = STRAY_REACH_M.max(3.0 * self.longest_travel_s * 340.0);
+        (0u32..)
+            .zip(&self.regions)
+            .map(|(number, region)| (region.frame().centre().distance_m(place), number))
+            .filter(|&(distance_m, _)| distance_m <= reach_m)
+            .min_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, number)| number)
+    }
+}
+
+fn surroundings<'a>(now: Now<'a>, world: World<'a>) -> Surroundings<'a> {
+    Surroundings {
+        registry: world.registry,
+        weather: now.weather,
+        settings: &world.settings.fire,
+        watermark_ns: now.watermark_ns,
+        heard_until_ns: now.heard_until_ns,
+    }
+}
+
+/// Makes a claim of a region's word, if the event is that region's own.
+fn tell(
+    region: &Region,
+    number: u32,
+    home: &[Option<u32>],
+    settled: &mut VecDeque<Settled>,
+    word: Word<'_>,
+    world: World<'_>,
+    book: &mut Book,
+) {
+    let (key, located, stage) = match word {
+        Word::Not(key) => return book.retract(key),
+        Word::Open(key, located) => (key, located, Stage::Open),
+        Word::Final(key, located) => (key, located, Stage::Final),
+    };
+    let anchor = region.anchor(located).and_then(|node| home.get(node.at()).copied().flatten());
+    if anchor.is_some_and(|anchor| anchor != number) {
+        return;
+    }
+    let claim = claim(region, key, located);
+    if stage == Stage::Final {
+        let [xx, _, _, yy, _, tt] = located.covariance;
+        // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
+        let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
+        settled.push_back(Settled { at: located.at, variance_s2, score: located.score, claim: claim.clone() });
+    }
+    book.say(claim, stage, world.registry, world.places, world.settings);
+}
+
+fn claim(region: &Region, key: &str, located: &Located) -> Claim {
+    let [xx, xy, _, yy, _, tt] = located.covariance;
+    let mut ellipse = Ellipse::of_covariance(xx, xy, yy);
+    let turned_deg = region.frame().north_deg(located.at.x_m, located.at.y_m);
+    ellipse.orientation_deg = (ellipse.orientation_deg + turned_deg).rem_euclid(180.0);
+    let mut evidence: Vec<Cited> = located
+        .arrivals
+        .iter()
+        .map(|explained| {
+            let arrival = region.arrival(explained.slot);
+            Cited {
+                origin: arrival.origin,
+                id: arrival.id,
+                node: region.field().sites()[arrival.site as usize].node,
+                kind: arrival.kind,
+                time_ns: arrival.time_ns,
+                residual_s: Some(explained.residual_s),
+                residual_deg: explained.residual_deg,
+            }
+        })
+        .collect();
+    let points = || located.points.iter().map(|&number| region.point(number));
+    evidence.extend(points().map(|point| Cited {
+        origin: point.origin,
+        id: point.id,
+        node: point.node,
+        kind: Kind::Radar,
+        time_ns: point.time_ns,
+        residual_s: Some(point.at.time_s - located.at.time_s),
+        residual_deg: None,
+    }));
+    let mut silent: Vec<NodeIx> =
+        located.silent.iter().map(|&number| region.field().sites()[number as usize].node).collect();
+    silent.sort_unstable();
+    silent.dedup();
+    Claim {
+        key: key.to_owned(),
+        class: class(region, located),
+        prohibitions: vec![Prohibition::Fire],
+        place: region.place(located.at),
+        ellipse: Some(ellipse),
+        time_ns: region.epoch_ns() + ns_from_s(located.at.time_s),
+        time_sd_s: tt.max(0.0).sqrt(),
+        from_ns: None,
+        to_ns: None,
+        count: 1,
+        count_is_minimum: false,
+        probability: probability(located.score),
+        evidence,
+        silent,
+        direction_of_fire_deg: points().find_map(|point| point.fire_deg),
+        areas: Vec::new(),
+    }
+}
+
+/// The radar's word, else what most of the arrivals' hints say, the earlier in the contract's order on a tie.
+fn class(region: &Region, located: &Located) -> Class {
+    if let Some(&number) = located.points.first() {
+        return if region.point(number).is_origin { Class::FireOutgoing } else { Class::FireImpact };
+    }
+    let mut votes: FxHashMap<Hint, usize> = FxHashMap::default();
+    for explained in &located.arrivals {
+        *votes.entry(region.arrival(explained.slot).hint).or_default() += 1;
+    }
+    let mut best = (0, Class::FireUndetermined);
+    for (hint, class) in [
+        (Hint::Explosion, Class::FireExplosion),
+        (Hint::Impact, Class::FireImpact),
+        (Hint::Outgoing, Class::FireOutgoing),
+        (Hint::Burst, Class::FireBurst),
+        (Hint::Shot, Class::FireShot),
+    ] {
+        let count = votes.get(&hint).copied().unwrap_or(0);
+        if count > best.0 {
+            best = (count, class);
+        }
+    }
+    best.1
+}

@@ -1,0 +1,176 @@
+//! What nodes say of themselves: clock, health, weather; each looked up as it stood at a given event time.
+//!
+//! A look-up at time t sees what was reported up to t and nothing later, so that an answer about a settled time
+//! does not depend on the order in which reports came.
+
+use crate::model::kind::Health;
+use crate::model::node::NodeIx;
+use crate::model::observation::Status;
+use std::collections::VecDeque;
+
+/// Reports kept of one node; older ones go first.
+const MAX_REPORTS: usize = 256;
+
+/// Degrees Celsius assumed where nobody measures.
+pub const DEFAULT_TEMPERATURE_C: f64 = 10.0;
+
+#[derive(Clone, Copy, Debug)]
+struct Report {
+    time_ns: i64,
+    health: Health,
+    clock_sd_s: f64,
+    temperature_c: f64,
+    wind_east_m_s: f64,
+    wind_north_m_s: f64,
+}
+
+/// The reports of every node, newest last.
+#[derive(Debug, Default)]
+pub struct Weather {
+    by_node: Vec<VecDeque<Report>>,
+    changes: u64,
+}
+
+/// The air over a region.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Air {
+    /// Temperature, Celsius.
+    pub temperature_c: f64,
+    /// Wind towards the east, m/s.
+    pub wind_east_m_s: f64,
+    /// Wind towards the north, m/s.
+    pub wind_north_m_s: f64,
+}
+
+impl Default for Air {
+    fn default() -> Air {
+        Air { temperature_c: DEFAULT_TEMPERATURE_C, wind_east_m_s: 0.0, wind_north_m_s: 0.0 }
+    }
+}
+
+impl Air {
+    /// Speed of sound in still air, m/s: 20.05 √T (ISO 9613-1 gives 20.05 from c₀ = 343.2 m/s at 293.15 K).
+    pub fn sound_m_s(&self) -> f64 {
+        20.05 * (self.temperature_c + 273.15).max(150.0).sqrt()
+    }
+}
+
+impl Weather {
+    /// Takes in a status.
+    pub fn note(&mut self, node: NodeIx, time_ns: i64, status: &Status) {
+        if self.by_node.len() <= node.at() {
+            self.by_node.resize_with(node.at() + 1, VecDeque::new);
+        }
+        let reports = &mut self.by_node[node.at()];
+        let at = reports.partition_point(|report| report.time_ns <= time_ns);
+        // The wind blows *from* there.
+        let (sin, cos) = status.wind_from_deg.to_radians().sin_cos();
+        reports.insert(
+            at,
+            Report {
+                time_ns,
+                health: status.health,
+                clock_sd_s: status.clock_sd_s,
+                temperature_c: status.temperature_c,
+                wind_east_m_s: -status.wind_speed_m_s * sin,
+                wind_north_m_s: -status.wind_speed_m_s * cos,
+            },
+        );
+        if reports.len() > MAX_REPORTS {
+            reports.pop_front();
+        }
+        self.changes += 1;
+    }
+
+    /// Counts up with every status: whoever caches an answer compares it.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// Forgets what is older than needed to answer about `time_ns` and later.
+    pub fn forget_before(&mut self, time_ns: i64) {
+        for reports in &mut self.by_node {
+            while reports.len() > 1 && reports[1].time_ns <= time_ns {
+                reports.pop_front();
+            }
+        }
+    }
+
+    fn last_before(&self, node: NodeIx, time_ns: i64) -> Option<&Report> {
+        let reports = self.by_node.get(node.at())?;
+        reports.get(reports.partition_point(|report| report.time_ns <= time_ns).checked_sub(1)?)
+    }
+
+    /// One sigma of the node's clock as last reported before that time; 0 where it never said.
+    pub fn clock_sd_s(&self, node: NodeIx, time_ns: i64) -> f64 {
+        self.last_before(node, time_ns).map_or(0.0, |report| if report.clock_sd_s > 0.0 { report.clock_sd_s } else { 0.0 })
+    }
+
+    /// Whether the node was up: its last report is no older than three heartbeats and says neither offline nor
+    /// tampered with. A node that never reports its status, or has no heartbeat, is taken to be up.
+    pub fn is_up(&self, node: NodeIx, time_ns: i64, heartbeat_s: Option<f64>) -> bool {
+        match self.last_before(node, time_ns) {
+            None => self.by_node.get(node.at()).is_none_or(VecDeque::is_empty),
+            Some(report) => {
+                let silent_s = (time_ns - report.time_ns) as f64 * 1e-9;
+                !matches!(report.health, Health::Offline | Health::Tamper)
+                    && heartbeat_s.is_none_or(|heartbeat_s| silent_s <= 3.0 * heartbeat_s)
+            }
+        }
+    }
+
+    /// The air as these nodes last reported it before that time: the mean of each quantity over those that measure it.
+    pub fn air(&self, nodes: &[NodeIx], time_ns: i64) -> Air {
+        let mut temperature = (0.0, 0.0);
+        let mut wind = (0.0, 0.0, 0.0);
+        for &node in nodes {
+            let Some(report) = self.last_before(node, time_ns) else { continue };
+            if report.temperature_c.is_finite() {
+                temperature = (temperature.0 + report.temperature_c, temperature.1 + 1.0);
+            }
+            if report.wind_east_m_s.is_finite() && report.wind_north_m_s.is_finite() {
+                wind = (wind.0 + report.wind_east_m_s, wind.1 + report.wind_north_m_s, wind.2 + 1.0);
+            }
+        }
+        let mut air = Air::default();
+        if temperature.1 > 0.0 {
+            air.temperature_c = temperature.0 / temperature.1;
+        }
+        if wind.2 > 0.0 {
+            air.wind_east_m_s = wind.0 / wind.2;
+            air.wind_north_m_s = wind.1 / wind.2;
+        }
+        air
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(temperature_c: f64, wind_speed_m_s: f64, wind_from_deg: f64) -> Status {
+        Status { health: Health::Ok, clock_sd_s: 0.01, temperature_c, wind_speed_m_s, wind_from_deg, noise_db: f64::NAN }
+    }
+
+    #[test]
+    fn a_look_up_sees_the_past_alone_whatever_the_order() {
+        let mut weather = Weather::default();
+        let node = NodeIx(3);
+        weather.note(node, 200, &status(20.0, 5.0, 270.0));
+        weather.note(node, 100, &status(10.0, f64::NAN, f64::NAN));
+        assert_eq!(weather.air(&[node], 50), Air::default());
+        assert_eq!(weather.air(&[node], 150).temperature_c, 10.0);
+        let air = weather.air(&[node], 200);
+        assert_eq!(air.temperature_c, 20.0);
+        assert!((air.wind_east_m_s - 5.0).abs() < 1e-9 && air.wind_north_m_s.abs() < 1e-9, "a west wind blows east");
+        weather.forget_before(150);
+        assert_eq!(weather.air(&[node], 150).temperature_c, 10.0, "what answers about then is kept");
+    }
+
+    #[test]
+    fn sound_is_faster_in_warm_air() {
+        let at = |temperature_c| Air { temperature_c, ..Air::default() }.sound_m_s();
+        assert!((at(20.0) - 343.3).abs() < 0.2, "{}", at(20.0));
+        assert!((at(-20.0) - 319.0).abs() < 0.3, "{}", at(-20.0));
+    }
+}
