@@ -10,6 +10,7 @@ use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
 use crate::model::kind::Component;
 use crate::model::notice::Notice;
+use rustc_hash::FxHashMap;
 
 /// What the areas and notices say of one event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,6 +35,7 @@ pub struct Judgement {
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     areas: Vec<Area>,
+    area_by_id: FxHashMap<String, usize>,
     area_outlines: Vec<Option<Outline>>,
     area_grid: Grid,
     notices: Vec<Notice>,
@@ -69,6 +71,7 @@ impl Places {
                 ix
             }
             None => {
+                self.area_by_id.insert(area.area.clone(), self.areas.len());
                 self.areas.push(area);
                 self.area_outlines.push(None);
                 self.areas.len() - 1
@@ -83,6 +86,7 @@ impl Places {
     pub fn remove_area(&mut self, area: &str) {
         let Some(ix) = self.find(area) else { return };
         self.areas.remove(ix);
+        self.area_by_id = self.areas.iter().enumerate().map(|(ix, area)| (area.area.clone(), ix)).collect();
         self.area_outlines.remove(ix);
         self.area_grid = Grid::of(self.area_outlines.iter().map(|outline| outline.as_ref().map(Outline::bounds)));
         self.version += 1;
@@ -135,7 +139,7 @@ impl Places {
 
     /// The index of the area of that id.
     pub fn find(&self, area: &str) -> Option<usize> {
-        self.areas.iter().position(|known| known.area == area)
+        self.area_by_id.get(area).copied()
     }
 
     /// Indices of the areas that prohibit `what`, valid or not.
