@@ -1,13 +1,30 @@
 //! The life of an alert: preliminary, revised, final, amended or retracted.
+//!
+//! Whoever holds something to be so hands in a [`Claim`], again and again as the evidence grows; the book says what
+//! is new in it. What has been said is never unsaid: a correction is the next revision.
 
+mod compose;
+
+use self::compose::{Letterhead, compose, judge_into};
 use super::places::Places;
 use super::settings::Settings;
-use crate::model::alert::{AlertFeature, Class};
+use crate::model::alert::{AlertFeature, Class, Status};
 use crate::model::area::Prohibition;
+use crate::model::decision::{Decision, Verdict};
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Origin};
+use crate::model::time::Timestamp;
+use rustc_hash::FxHashMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub use self::compose::alert_id;
+
+/// Most alerts that are kept for correction. At it the oldest that is settled is forgotten first (it can't be amended
+/// any more), then the oldest of all.
+pub const MAX_OPEN_ALERTS: usize = 50_000;
 
 /// An observation that a claim rests on.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,6 +80,39 @@ pub struct Claim {
     pub direction_of_fire_deg: Option<f64>,
     /// Breach by decree: areas that are breached whatever the judgement by place says (an incursion names its area).
     pub areas: Vec<String>,
+    /// A breach wherever it happens: no area needs to prohibit it (a restriction of the mission's movement).
+    pub breach: bool,
+}
+
+impl Claim {
+    /// The claim that this happened once, there and then, for certain; all else is absent.
+    pub fn new(key: String, class: Class, place: LonLat, time_ns: i64) -> Claim {
+        Claim {
+            key,
+            class,
+            prohibitions: Vec::new(),
+            place,
+            ellipse: None,
+            time_ns,
+            time_sd_s: 0.0,
+            from_ns: None,
+            to_ns: None,
+            count: 1,
+            count_is_minimum: false,
+            probability: 1.0,
+            evidence: Vec::new(),
+            silent: Vec::new(),
+            direction_of_fire_deg: None,
+            areas: Vec::new(),
+            breach: false,
+        }
+    }
+
+    /// The newest time in it, by which its age is told.
+    fn newest_ns(&self) -> i64 {
+        let evidence_ns = self.evidence.iter().map(|cited| cited.time_ns).max();
+        [Some(self.time_ns), self.from_ns, self.to_ns, evidence_ns].into_iter().flatten().max().unwrap_or(self.time_ns)
+    }
 }
 
 /// Whether event time has passed what is claimed.
@@ -79,25 +129,262 @@ pub enum Stage {
 pub struct Said {
     /// The alert.
     pub feature: AlertFeature,
-    /// The newest observation it rests on, by which the shell tells how long it took.
+    /// The newest observation it rests on, by which the shell tells how long it took. `None` when no observation
+    /// brought it about: a decision, a retraction, a change of areas or notices.
     pub deciding: Option<Origin>,
 }
 
-/// All alerts that may still change.
-#[derive(Default)]
+/// Why a decision can't be attached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecisionError {
+    /// No such alert, or it is older than what is kept for correction.
+    #[error("alert {alert} is not known, or too old to be amended")]
+    Unknown {
+        /// The alert decided on.
+        alert: String,
+    },
+    /// The decision is on a revision that was never said.
+    #[error("alert {alert} has revisions 1 to {current}; the decision is on {revision}")]
+    Revision {
+        /// The alert decided on.
+        alert: String,
+        /// The revision decided on.
+        revision: u32,
+        /// The newest revision.
+        current: u32,
+    },
+}
+
+/// What is remembered of an alert.
+struct Entry {
+    claim: Claim,
+    /// As last said.
+    feature: AlertFeature,
+    /// Whether it ever was final: from then on a change is an amendment.
+    was_final: bool,
+    /// When the attribution was decided, if it was.
+    attributed_at: Option<Timestamp>,
+    newest_ns: i64,
+}
+
+impl Entry {
+    fn retracted(&self) -> bool {
+        self.feature.properties.status == Status::Retracted
+    }
+
+    /// Its rank for being forgotten: settled ones first, then by age, then by key.
+    fn rank(&self, key: &Arc<str>) -> (bool, i64, Arc<str>) {
+        (!(self.was_final || self.retracted()), self.newest_ns, key.clone())
+    }
+
+    /// The status of a change that is not a retraction.
+    fn changed_status(&self, stage: Stage) -> Status {
+        match stage {
+            _ if self.was_final => Status::Amended,
+            Stage::Final => Status::Final,
+            Stage::Open => Status::Revised,
+        }
+    }
+}
+
+/// All alerts that may still change, by key.
 pub struct Book {
+    letterhead: Letterhead,
+    entries: BTreeMap<Arc<str>, Entry>,
+    by_rank: BTreeSet<(bool, i64, Arc<str>)>,
+    keys_by_id: FxHashMap<String, Arc<str>>,
+    judged_version: Option<u64>,
     said: Vec<Said>,
 }
 
 impl Book {
-    /// Says a claim: new, changed, or nothing if it says what was said.
-    pub fn say(&mut self, _claim: Claim, _stage: Stage, _registry: &Registry, _places: &Places, _settings: &Settings) {}
+    /// An empty book. `config_digest` stands on every alert; `topics` names what [`Origin::topic`] counts.
+    pub fn new(config_digest: String, topics: Vec<String>) -> Book {
+        Book {
+            letterhead: Letterhead::new(config_digest, topics),
+            entries: BTreeMap::new(),
+            by_rank: BTreeSet::new(),
+            keys_by_id: FxHashMap::default(),
+            judged_version: None,
+            said: Vec::new(),
+        }
+    }
+
+    /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.
+    pub fn say(&mut self, claim: Claim, stage: Stage, registry: &Registry, places: &Places, settings: &Settings) {
+        let mut feature = compose(&claim, &self.letterhead, registry, places, settings);
+        let deciding =
+            claim.evidence.iter().max_by_key(|cited| (cited.time_ns, cited.origin)).map(|cited| cited.origin);
+        let newest_ns = claim.newest_ns();
+        let Some((key, entry)) = self.entries.get_key_value(claim.key.as_str()) else {
+            self.make_room();
+            let key: Arc<str> = claim.key.as_str().into();
+            let was_final = stage == Stage::Final;
+            feature.properties.revision = 1;
+            feature.properties.status = if was_final { Status::Final } else { Status::Preliminary };
+            self.said.push(Said { feature: feature.clone(), deciding });
+            self.keys_by_id.insert(feature.properties.alert.clone(), key.clone());
+            let entry = Entry { claim, feature, was_final, attributed_at: None, newest_ns };
+            self.by_rank.insert(entry.rank(&key));
+            self.entries.insert(key, entry);
+            return;
+        };
+        let (key, last) = (key.clone(), &entry.feature.properties);
+        let new = &mut feature.properties;
+        (new.revision, new.status) = (last.revision, last.status);
+        (new.review, new.attribution) = (last.review.clone(), last.attribution.clone());
+        let settles = stage == Stage::Final && !entry.was_final;
+        let speaks = feature != entry.feature || entry.retracted() || settles;
+        self.change(&key, |entry| {
+            if speaks {
+                feature.properties.revision += 1;
+                feature.properties.status = entry.changed_status(stage);
+                entry.feature = feature;
+            }
+            entry.was_final |= stage == Stage::Final;
+            (entry.claim, entry.newest_ns) = (claim, newest_ns);
+            speaks.then_some(deciding)
+        });
+    }
 
     /// Takes back what was said under that key; nothing if nothing was.
-    pub fn retract(&mut self, _key: &str) {}
+    pub fn retract(&mut self, key: &str) {
+        let Some((key, entry)) = self.entries.get_key_value(key) else { return };
+        if entry.retracted() {
+            return;
+        }
+        self.change(&key.clone(), |entry| {
+            entry.feature.properties.revision += 1;
+            entry.feature.properties.status = Status::Retracted;
+            Some(None)
+        });
+    }
 
-    /// What was said since the last call.
+    /// Attaches what the review commission decided. The newest decision by its own time stands, in whatever order
+    /// they come; a decision that changes nothing says nothing.
+    pub fn decide(&mut self, decision: Decision) -> Result<(), DecisionError> {
+        let known = self.keys_by_id.get(&decision.alert).and_then(|key| self.entries.get_key_value(key));
+        let Some((key, entry)) = known else {
+            return Err(DecisionError::Unknown { alert: decision.alert });
+        };
+        let current = entry.feature.properties.revision;
+        if !(1..=current).contains(&decision.revision) {
+            let (alert, revision) = (decision.alert, decision.revision);
+            return Err(DecisionError::Revision { alert, revision, current });
+        }
+        self.change(&key.clone(), |entry| {
+            let mut changed = false;
+            let status = if entry.retracted() { Status::Retracted } else { entry.changed_status(Stage::Open) };
+            let alert = &mut entry.feature.properties;
+            if let (Verdict::Attributed, Some(attribution)) = (decision.decision, &decision.attribution)
+                && entry.attributed_at.is_none_or(|at| at <= decision.at)
+            {
+                entry.attributed_at = Some(decision.at);
+                changed |= alert.attribution != *attribution;
+                alert.attribution.clone_from(attribution);
+            }
+            if alert.review.as_ref().is_none_or(|last| last.at <= decision.at && *last != decision) {
+                alert.review = Some(decision);
+                changed = true;
+            }
+            if changed {
+                alert.revision += 1;
+                alert.status = status;
+            }
+            changed.then_some(None)
+        });
+        Ok(())
+    }
+
+    /// Judges all alerts again if the areas or notices have changed: a notice may come after what it covers.
+    pub fn rejudge(&mut self, places: &Places, settings: &Settings) {
+        if self.judged_version.replace(places.version()) == Some(places.version()) {
+            return;
+        }
+        for entry in self.entries.values_mut().filter(|entry| !entry.retracted()) {
+            let mut alert = entry.feature.properties.clone();
+            judge_into(&mut alert, &entry.claim, places, settings);
+            if alert != entry.feature.properties {
+                alert.revision += 1;
+                alert.status = entry.changed_status(Stage::Open);
+                entry.feature.properties = alert;
+                self.said.push(Said { feature: entry.feature.clone(), deciding: None });
+            }
+        }
+    }
+
+    /// Forgets settled alerts whose newest time is before `time_ns`: nothing that comes can amend them any more.
+    pub fn forget_before(&mut self, time_ns: i64) {
+        while let Some((false, newest_ns, _)) = self.by_rank.first()
+            && *newest_ns < time_ns
+        {
+            self.forget_first();
+        }
+    }
+
+    /// What was said since the last call, in order.
     pub fn take_said(&mut self) -> Vec<Said> {
         std::mem::take(&mut self.said)
     }
+
+    /// The alert of that key as last said.
+    pub fn last(&self, key: &str) -> Option<&AlertFeature> {
+        self.entries.get(key).map(|entry| &entry.feature)
+    }
+
+    /// Whether that key's alert has been final.
+    pub fn settled(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.was_final)
+    }
+
+    /// The keys that begin with `prefix` of alerts that are neither final nor retracted, in order.
+    pub fn open_keys<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = &'a str> {
+        self.entries
+            .range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded))
+            .take_while(move |(key, _)| key.starts_with(prefix))
+            .filter(|(_, entry)| !entry.was_final && !entry.retracted())
+            .map(|(key, _)| &**key)
+    }
+
+    /// Alerts kept.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether none is kept.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Alters an entry and says it if `alter` tells by which observation (or by none).
+    fn change(&mut self, key: &Arc<str>, alter: impl FnOnce(&mut Entry) -> Option<Option<Origin>>) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        let before = entry.rank(key);
+        let spoken = alter(entry);
+        let after = entry.rank(key);
+        if before != after {
+            self.by_rank.remove(&before);
+            self.by_rank.insert(after);
+        }
+        if let Some(deciding) = spoken {
+            self.said.push(Said { feature: entry.feature.clone(), deciding });
+        }
+    }
+
+    fn make_room(&mut self) {
+        if self.entries.len() >= MAX_OPEN_ALERTS {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        if let Some((_, _, key)) = self.by_rank.pop_first()
+            && let Some(entry) = self.entries.remove(&key)
+        {
+            self.keys_by_id.remove(&entry.feature.properties.alert);
+        }
+    }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,141 @@
+//! A grid of cells over the earth: which boxes may contain a place or lie near it.
+
+use super::outline::{Bounds, metres_per_degree};
+use crate::model::geo::LonLat;
+use rustc_hash::FxHashMap;
+
+/// Side of a cell, degrees: about as large as an area of a ceasefire. A power of two, so that cells are exact.
+const CELL_DEG: f64 = 0.25;
+/// Cells around the earth.
+const COLUMNS: i32 = 1440;
+/// A box that touches more cells than this stands in a list of its own that every question walks through.
+const MAX_CELLS: i64 = 4096;
+
+/// Boxes by the cells they touch.
+#[derive(Clone, Debug, Default)]
+pub struct Grid {
+    cells: FxHashMap<(i32, i32), Vec<usize>>,
+    wide: Vec<usize>,
+}
+
+/// Columns and rows, both ends included; a column counts on past the antimeridian.
+struct Span {
+    columns: (i32, i32),
+    rows: (i32, i32),
+}
+
+impl Span {
+    fn of(bounds: Bounds) -> Span {
+        let cell = |degrees: f64| (degrees / CELL_DEG).floor() as i32;
+        let (west, east) = (cell(bounds.west_deg), cell(bounds.east_deg));
+        Span {
+            columns: (west, east.min(west.saturating_add(COLUMNS - 1))),
+            rows: (cell(bounds.south_deg), cell(bounds.north_deg)),
+        }
+    }
+
+    fn count(&self) -> i64 {
+        let length = |(from, to): (i32, i32)| i64::from(to) - i64::from(from) + 1;
+        length(self.columns) * length(self.rows)
+    }
+
+    fn cells(&self) -> impl Iterator<Item = (i32, i32)> {
+        let rows = self.rows;
+        (self.columns.0..=self.columns.1)
+            .flat_map(move |column| (rows.0..=rows.1).map(move |row| (column.rem_euclid(COLUMNS), row)))
+    }
+}
+
+impl Grid {
+    /// The grid of boxes numbered in order; `None` is a box that contains nothing.
+    pub fn of(boxes: impl Iterator<Item = Option<Bounds>>) -> Grid {
+        let mut grid = Grid::default();
+        for (ix, bounds) in boxes.enumerate() {
+            grid.insert(ix, bounds);
+        }
+        grid
+    }
+
+    /// Adds a box.
+    pub fn insert(&mut self, ix: usize, bounds: Option<Bounds>) {
+        let Some(span) = bounds.map(Span::of) else { return };
+        if span.count() > MAX_CELLS {
+            self.wide.push(ix);
+        } else {
+            for cell in span.cells() {
+                self.cells.entry(cell).or_default().push(ix);
+            }
+        }
+    }
+
+    /// Takes out a box that was added with these bounds.
+    pub fn remove(&mut self, ix: usize, bounds: Option<Bounds>) {
+        let Some(span) = bounds.map(Span::of) else { return };
+        if span.count() > MAX_CELLS {
+            self.wide.retain(|&known| known != ix);
+        } else {
+            for cell in span.cells() {
+                if let Some(known) = self.cells.get_mut(&cell) {
+                    known.retain(|&known| known != ix);
+                }
+            }
+        }
+    }
+
+    /// Calls `each` with every box that may be within `metres` of the place: all that are, some that are not, and
+    /// one several times if `metres` reaches over several cells.
+    pub fn each_near(&self, place: LonLat, metres: f64, mut each: impl FnMut(usize)) {
+        self.wide.iter().copied().for_each(&mut each);
+        // A little more than asked for: a degree is not equally long at both ends of the reach.
+        let reach_m = 1.02 * metres;
+        let lat_reach_deg = reach_m / 110_500.0;
+        let polar_lat_deg = (place.lat_deg.abs() + lat_reach_deg).min(89.9);
+        let lon_reach_deg = (reach_m / metres_per_degree(polar_lat_deg).0).min(180.0);
+        let span = Span::of(Bounds {
+            west_deg: place.lon_deg - lon_reach_deg,
+            east_deg: place.lon_deg + lon_reach_deg,
+            south_deg: place.lat_deg - lat_reach_deg,
+            north_deg: place.lat_deg + lat_reach_deg,
+        });
+        for cell in span.cells() {
+            for &ix in self.cells.get(&cell).map_or(&[][..], Vec::as_slice) {
+                each(ix);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(grid: &Grid, lon_deg: f64, lat_deg: f64, metres: f64) -> Vec<usize> {
+        let mut found = Vec::new();
+        grid.each_near(LonLat { lon_deg, lat_deg }, metres, |ix| found.push(ix));
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
+    #[test]
+    fn a_box_is_found_from_both_sides_of_the_antimeridian() {
+        let across = Bounds { west_deg: 179.9, south_deg: 10.0, east_deg: 180.2, north_deg: 10.1 };
+        let mut grid = Grid::of([Some(across)].into_iter());
+        assert_eq!(found(&grid, 179.95, 10.05, 0.0), [0]);
+        assert_eq!(found(&grid, -179.9, 10.05, 0.0), [0]);
+        assert_eq!(found(&grid, -179.6, 10.05, 50_000.0), [0]);
+        assert!(found(&grid, 0.0, 10.05, 0.0).is_empty());
+        grid.remove(0, Some(across));
+        assert!(found(&grid, 179.95, 10.05, 0.0).is_empty());
+    }
+
+    #[test]
+    fn a_wide_box_is_always_asked_about() {
+        let world = Bounds { west_deg: -180.0, south_deg: -90.0, east_deg: 180.0, north_deg: 90.0 };
+        let mut grid = Grid::of([None, Some(world)].into_iter());
+        assert!(grid.cells.is_empty());
+        assert_eq!(found(&grid, 7.0, -45.0, 0.0), [1]);
+        grid.remove(1, Some(world));
+        assert!(found(&grid, 7.0, -45.0, 0.0).is_empty());
+    }
+}

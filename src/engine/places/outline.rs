@@ -1,0 +1,277 @@
+//! The border of an area as a flat list of edges: what is inside it, and how far the border is.
+//!
+//! An edge is straight in longitude and latitude, as GeoJSON has it (RFC 7946, 3.1.1). A ring that steps over
+//! the antimeridian is unrolled, so that an outline lies in one piece, its eastern end possibly beyond 180°.
+
+use crate::model::geo::LonLat;
+
+/// Equatorial radius of WGS 84, metres.
+const EQUATOR_M: f64 = 6_378_137.0;
+/// First eccentricity of WGS 84, squared.
+const ECCENTRICITY_2: f64 = 6.694_379_990_141_316e-3;
+
+/// Metres in a degree of longitude and of latitude at that latitude (radii of curvature of the ellipsoid).
+pub fn metres_per_degree(lat_deg: f64) -> (f64, f64) {
+    let (sin, cos) = lat_deg.to_radians().sin_cos();
+    let bulge = 1.0 - ECCENTRICITY_2 * sin * sin;
+    let prime_vertical_m = EQUATOR_M / bulge.sqrt();
+    let meridian_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) / bulge;
+    ((prime_vertical_m * cos).to_radians(), meridian_m.to_radians())
+}
+
+/// A box in degrees. `east_deg` may exceed 180 where it spans the antimeridian.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Bounds {
+    /// Least longitude.
+    pub west_deg: f64,
+    /// Least latitude.
+    pub south_deg: f64,
+    /// Greatest longitude.
+    pub east_deg: f64,
+    /// Greatest latitude.
+    pub north_deg: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    x1_deg: f64,
+    y1_deg: f64,
+    x2_deg: f64,
+    y2_deg: f64,
+    /// A cut along the antimeridian, made to fit the map: it bounds its polygon, but it is no border.
+    seam: bool,
+}
+
+/// An area's border.
+#[derive(Clone, Debug)]
+pub struct Outline {
+    edges: Vec<Edge>,
+    /// Where each polygon's edges end in `edges`; none for a line, which contains nothing.
+    polygon_ends: Vec<usize>,
+    bounds: Bounds,
+}
+
+impl Outline {
+    /// The outline of polygons with their holes. `None` if they have no edge.
+    pub fn of_polygons(polygons: &geo::MultiPolygon<f64>) -> Option<Outline> {
+        let (mut edges, mut polygon_ends) = (Vec::new(), Vec::new());
+        let mut anchor_deg = None;
+        for polygon in polygons {
+            for ring in std::iter::once(polygon.exterior()).chain(polygon.interiors()) {
+                unroll(ring, true, &mut anchor_deg, &mut edges);
+            }
+            polygon_ends.push(edges.len());
+        }
+        Outline::finish(edges, polygon_ends)
+    }
+
+    /// The outline of a line. `None` if it has no edge.
+    pub fn of_line(line: &geo::LineString<f64>) -> Option<Outline> {
+        let mut edges = Vec::new();
+        unroll(line, false, &mut None, &mut edges);
+        Outline::finish(edges, Vec::new())
+    }
+
+    fn finish(mut edges: Vec<Edge>, polygon_ends: Vec<usize>) -> Option<Outline> {
+        let first = edges.first()?;
+        let mut bounds =
+            Bounds { west_deg: first.x1_deg, south_deg: first.y1_deg, east_deg: first.x1_deg, north_deg: first.y1_deg };
+        for edge in &edges {
+            for (x_deg, y_deg) in [(edge.x1_deg, edge.y1_deg), (edge.x2_deg, edge.y2_deg)] {
+                bounds.west_deg = bounds.west_deg.min(x_deg);
+                bounds.east_deg = bounds.east_deg.max(x_deg);
+                bounds.south_deg = bounds.south_deg.min(y_deg);
+                bounds.north_deg = bounds.north_deg.max(y_deg);
+            }
+        }
+        // Only a cut with the area on both sides of it is a seam; the rim of a map is a border.
+        for edge in &mut edges {
+            let cut_deg = edge.x1_deg;
+            edge.seam = edge.x2_deg == cut_deg
+                && cut_deg.abs() == 180.0
+                && bounds.west_deg < cut_deg
+                && cut_deg < bounds.east_deg;
+        }
+        Some(Outline { edges, polygon_ends, bounds })
+    }
+
+    /// The box around it.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Whether the place is inside: in a polygon and not in a hole of it.
+    pub fn contains(&self, place: LonLat) -> bool {
+        let Bounds { west_deg, south_deg, east_deg, north_deg } = self.bounds;
+        let x_deg = west_deg + (place.lon_deg - west_deg).rem_euclid(360.0);
+        let y_deg = place.lat_deg;
+        if x_deg > east_deg || y_deg < south_deg || y_deg > north_deg {
+            return false;
+        }
+        let mut start = 0;
+        self.polygon_ends.iter().any(|&end| {
+            let odd = self.edges[start..end].iter().fold(false, |odd, edge| {
+                let straddles = (edge.y1_deg > y_deg) != (edge.y2_deg > y_deg);
+                let share = (y_deg - edge.y1_deg) / (edge.y2_deg - edge.y1_deg);
+                odd ^ (straddles && x_deg < edge.x1_deg + share * (edge.x2_deg - edge.x1_deg))
+            });
+            start = end;
+            odd
+        })
+    }
+
+    /// Metres to the border, positive inside. The nearest point is sought in the plane that touches the earth at
+    /// the place; its distance is then taken at the middle latitude. Good to 1% within 50 km below 75° of latitude.
+    pub fn signed_distance_m(&self, place: LonLat) -> f64 {
+        let centre_deg = (self.bounds.west_deg + self.bounds.east_deg) / 2.0;
+        let x_deg = centre_deg + (place.lon_deg - centre_deg + 180.0).rem_euclid(360.0) - 180.0;
+        let (east_m, north_m) = metres_per_degree(place.lat_deg);
+        let (mut nearest_m2, mut nearest) = (f64::INFINITY, (0.0, 0.0));
+        for edge in self.edges.iter().filter(|edge| !edge.seam) {
+            let (ax, ay) = ((edge.x1_deg - x_deg) * east_m, (edge.y1_deg - place.lat_deg) * north_m);
+            let (bx, by) = ((edge.x2_deg - edge.x1_deg) * east_m, (edge.y2_deg - edge.y1_deg) * north_m);
+            let length_m2 = bx * bx + by * by;
+            let share = if length_m2 > 0.0 { (-(ax * bx + ay * by) / length_m2).clamp(0.0, 1.0) } else { 0.0 };
+            let (dx, dy) = (ax + share * bx, ay + share * by);
+            let m2 = dx * dx + dy * dy;
+            if m2 < nearest_m2 {
+                (nearest_m2, nearest) = (m2, (dx, dy));
+            }
+        }
+        let (dx_deg, dy_deg) = (nearest.0 / east_m, nearest.1 / north_m);
+        let (mid_east_m, mid_north_m) = metres_per_degree(place.lat_deg + dy_deg / 2.0);
+        let distance_m =
+            if nearest_m2.is_finite() { (dx_deg * mid_east_m).hypot(dy_deg * mid_north_m) } else { f64::INFINITY };
+        if self.contains(place) { distance_m } else { -distance_m }
+    }
+}
+
+/// Adds a ring's (or a line's) edges, its longitudes made continuous and brought to the side of the earth where
+/// the outline began.
+fn unroll(line: &geo::LineString<f64>, close: bool, anchor_deg: &mut Option<f64>, edges: &mut Vec<Edge>) {
+    let from = edges.len();
+    let mut coords = line.coords();
+    let Some(first) = coords.next() else { return };
+    let (mut x_deg, mut y_deg) = (first.x, first.y);
+    let start = (x_deg, y_deg);
+    let mut push = |x1_deg: f64, y1_deg: f64, x2_deg: f64, y2_deg: f64| {
+        if (x1_deg, y1_deg) != (x2_deg, y2_deg) {
+            edges.push(Edge { x1_deg, y1_deg, x2_deg, y2_deg, seam: false });
+        }
+    };
+    let mut written_deg = first.x;
+    for coord in coords {
+        // A step of more than half the earth is one over the antimeridian; one of the whole earth is the rim of a map.
+        let step_deg = match coord.x - written_deg {
+            step if step.abs() == 360.0 => step,
+            step if step > 180.0 => step - 360.0,
+            step if step < -180.0 => step + 360.0,
+            step => step,
+        };
+        let next_deg = x_deg + step_deg;
+        push(x_deg, y_deg, next_deg, coord.y);
+        (x_deg, y_deg, written_deg) = (next_deg, coord.y, coord.x);
+    }
+    if close {
+        push(x_deg, y_deg, start.0, start.1);
+    }
+    let Some(added) = edges.get_mut(from..).filter(|added| !added.is_empty()) else { return };
+    let mean_deg = added.iter().map(|edge| edge.x1_deg).sum::<f64>() / added.len() as f64;
+    let turn_deg = match *anchor_deg {
+        Some(anchor_deg) => 360.0 * ((anchor_deg - mean_deg) / 360.0).round(),
+        None => 0.0,
+    };
+    anchor_deg.get_or_insert(mean_deg);
+    for edge in added {
+        edge.x1_deg += turn_deg;
+        edge.x2_deg += turn_deg;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::{LineString, MultiPolygon, Polygon};
+    use proptest::prelude::*;
+
+    fn at(lon_deg: f64, lat_deg: f64) -> LonLat {
+        LonLat { lon_deg, lat_deg }
+    }
+
+    fn rectangle(west: f64, south: f64, east: f64, north: f64) -> LineString<f64> {
+        LineString::from(vec![(west, south), (east, south), (east, north), (west, north), (west, south)])
+    }
+
+    fn outline(exterior: LineString<f64>, holes: Vec<LineString<f64>>) -> Outline {
+        Outline::of_polygons(&MultiPolygon::new(vec![Polygon::new(exterior, holes)])).unwrap()
+    }
+
+    #[test]
+    fn a_hole_is_outside_and_its_rim_is_border() {
+        let ring = outline(rectangle(30.0, 50.0, 30.4, 50.4), vec![rectangle(30.1, 50.1, 30.3, 50.3)]);
+        assert!(ring.contains(at(30.05, 50.2)) && !ring.contains(at(30.2, 50.2)) && !ring.contains(at(30.5, 50.2)));
+        let to_rim_m = -ring.signed_distance_m(at(30.2, 50.2));
+        let expected_m = at(30.2, 50.2).distance_m(at(30.1, 50.2));
+        assert!((to_rim_m - expected_m).abs() < 0.01 * expected_m, "{to_rim_m} {expected_m}");
+    }
+
+    #[test]
+    fn an_area_may_lie_across_the_antimeridian() {
+        let stepping = outline(rectangle(179.0, 50.0, -179.0, 51.0), Vec::new());
+        let cut = Outline::of_polygons(&MultiPolygon::new(vec![
+            Polygon::new(rectangle(179.0, 50.0, 180.0, 51.0), Vec::new()),
+            Polygon::new(rectangle(-180.0, 50.0, -179.0, 51.0), Vec::new()),
+        ]))
+        .unwrap();
+        for shape in [stepping, cut] {
+            assert!(shape.contains(at(179.5, 50.5)) && shape.contains(at(-179.5, 50.5)));
+            assert!(!shape.contains(at(178.9, 50.5)) && !shape.contains(at(0.0, 50.5)));
+            assert!(shape.signed_distance_m(at(179.999, 50.5)) > 50_000.0, "the cut is no border");
+            let outside_m = shape.signed_distance_m(at(-178.9, 50.5));
+            assert!((-7200.0..-7000.0).contains(&outside_m), "{outside_m}");
+        }
+    }
+
+    #[test]
+    fn the_whole_map_is_inside_itself() {
+        let world = outline(rectangle(-180.0, -90.0, 180.0, 90.0), Vec::new());
+        assert!(world.contains(at(12.0, 3.0)) && world.contains(at(-179.0, 80.0)));
+    }
+
+    #[test]
+    fn a_line_contains_nothing_but_has_a_distance() {
+        let line = Outline::of_line(&LineString::from(vec![(30.0, 50.0), (31.0, 50.0)])).unwrap();
+        assert!(!line.contains(at(30.5, 50.0)));
+        let distance_m = line.signed_distance_m(at(30.5, 50.1));
+        assert!((distance_m + at(30.5, 50.1).distance_m(at(30.5, 50.0))).abs() < 20.0, "{distance_m}");
+    }
+
+    #[test]
+    fn no_edge_no_outline() {
+        assert!(Outline::of_polygons(&MultiPolygon::new(Vec::new())).is_none());
+        assert!(Outline::of_line(&LineString::from(vec![(1.0, 1.0)])).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn distance_is_within_a_hundredth_of_the_geodesic(
+            lon in -180.0f64..180.0, lat in -70.0f64..70.0, azimuth in 0.0f64..360.0, metres in 10.0f64..50_000.0,
+        ) {
+            // A speck of an area: its border is everywhere about as far as its centre.
+            let place = at(lon, lat);
+            let speck = place.toward(azimuth, metres);
+            let size = 1e-6;
+            let shape = outline(
+                rectangle(speck.lon_deg - size, speck.lat_deg - size, speck.lon_deg + size, speck.lat_deg + size), Vec::new());
+            let distance_m = -shape.signed_distance_m(place);
+            prop_assert!((distance_m - metres).abs() < 0.01 * metres + 0.3, "{distance_m} {metres}");
+        }
+
+        #[test]
+        fn the_sign_says_inside(lon in 29.5f64..31.0, lat in 49.5f64..51.0) {
+            let shape = outline(rectangle(30.0, 50.0, 30.5, 50.5), Vec::new());
+            let inside = (30.0..30.5).contains(&lon) && (50.0..50.5).contains(&lat);
+            prop_assert_eq!(shape.signed_distance_m(at(lon, lat)) > 0.0, inside);
+        }
+    }
+}
