@@ -366,23 +366,16 @@ fn claim(region: &Region, key: &str, located: &Located) -> Claim {
         located.silent.iter().map(|&number| region.field().sites()[number as usize].node).collect();
     silent.sort_unstable();
     silent.dedup();
+    let time_ns = region.epoch_ns() + ns_from_s(located.at.time_s);
     Claim {
-        key: key.to_owned(),
-        class: class(region, located),
         prohibitions: vec![Prohibition::Fire],
-        place: region.place(located.at),
         ellipse: Some(ellipse),
-        time_ns: region.epoch_ns() + ns_from_s(located.at.time_s),
         time_sd_s: tt.max(0.0).sqrt(),
-        from_ns: None,
-        to_ns: None,
-        count: 1,
-        count_is_minimum: false,
         probability: probability(located.score),
-        evidence,
         silent,
         direction_of_fire_deg: points().find_map(|point| point.fire_deg),
-        areas: Vec::new(),
+        evidence,
+        ..Claim::new(key.to_owned(), class(region, located), region.place(located.at), time_ns)
     }
 }
 

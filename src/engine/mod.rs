@@ -16,7 +16,7 @@ use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin};
 use crate::model::reject::{Reason, Refusal};
 use crate::model::time::{Timestamp, ns_from_s};
-use book::{Book, Said};
+use book::{Book, DecisionError, Said};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
 use places::Places;
@@ -167,7 +167,7 @@ impl Engine {
     }
 
     /// A decision of the commission. The error is a sentence that says why it cannot stand.
-    pub fn decide(&mut self, decision: &Decision, out: &mut Output) -> Result<(), book::DecisionError> {
+    pub fn decide(&mut self, decision: Decision, out: &mut Output) -> Result<(), DecisionError> {
         self.book.decide(decision)?;
         out.said.append(&mut self.book.take_said());
         Ok(())

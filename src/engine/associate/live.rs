@@ -33,13 +33,9 @@ impl Live {
     pub fn arrival(&mut self, isa: Isa, problem: &Problem<'_>, slot: Slot, bar: f64) -> Option<(usize, Located)> {
         self.join(problem, slot).or_else(|| {
             let number = self.vacancy()?;
-            let free = Free {
-                arrival: &|other| problem.window.owner(other) == Owner::Free,
-                point: &|point| !self.point_taken(point, None),
-            };
-            // The search needs itself alone; the events are only looked at.
+            // The search changes its own memory alone; the events are only looked at.
             let mut search = std::mem::take(&mut self.search);
-            let located = search.best(isa, problem, slot, bar, free);
+            let located = search.best(isa, problem, slot, bar, self.free_for(problem, None).as_free());
             self.search = search;
             located.map(|located| (number, located))
         })

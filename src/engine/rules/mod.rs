@@ -30,3 +30,8 @@ pub trait Rule: Send {
     /// provisional and forgets what is no longer needed.
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book);
 }
+
+/// The rules that are switched on.
+pub fn all(_settings: &Settings) -> Vec<Box<dyn Rule>> {
+    Vec::new()
+}
