@@ -1,0 +1,310 @@
+//! A record becomes lines, a line becomes a row of columns or a refusal.
+//!
+//! The record is copied once, with the padding that the parser wants, because the parser unescapes in place and
+//! the received bytes must stay as they were. Its tape, buffers and the copy are kept from record to record.
+
+use super::fields::Fields;
+use super::{decision, kinds};
+use crate::model::decision::Decision;
+use crate::model::node::Registry;
+use crate::model::observation::{Observations, Origin};
+use crate::model::reject::{Reason, Refusal};
+use simd_json::{Buffers, ErrorType, INPUT_PADDING, Node, Tape, fill_tape_padded};
+
+/// Longest record, in bytes. A longer one is refused whole, as one line.
+pub const MAX_RECORD_BYTES: usize = 1 << 20;
+
+/// Longest line of a record, in bytes.
+pub const MAX_LINE_BYTES: usize = 64 << 10;
+
+/// Most levels of arrays and objects within each other, the line's own object counted.
+pub const MAX_DEPTH: usize = 32;
+
+/// How to decode.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DecodeOptions {
+    /// Whether to keep each accepted line as received, in the column `raw`. Without it, [`line_of`] finds it again
+    /// for as long as the record is at hand.
+    pub keep_raw: bool,
+}
+
+/// Where a record stood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RecordAt {
+    /// The topic, as the shell that reads it numbers them.
+    pub topic: u16,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+impl RecordAt {
+    fn line(self, line: u32) -> Origin {
+        Origin { topic: self.topic, partition: self.partition, offset: self.offset, line }
+    }
+}
+
+/// A line that was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RejectedLine {
+    /// Where it stood.
+    pub origin: Origin,
+    /// Why.
+    pub refusal: Refusal,
+    /// The bytes as received, without the line's end; all of a record that is too large.
+    pub raw: Vec<u8>,
+}
+
+/// What the records decoded so far came to. Each line that is not blank is in exactly one of the three.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    /// Accepted observations, in the order of their lines.
+    pub observations: Observations,
+    /// Refused lines.
+    pub rejected: Vec<RejectedLine>,
+    /// Review decisions.
+    pub decisions: Vec<(Origin, Decision)>,
+}
+
+impl Lines {
+    /// Forgets the lines, keeps the memory.
+    pub fn clear(&mut self) {
+        self.observations.clear();
+        self.rejected.clear();
+        self.decisions.clear();
+    }
+
+    fn reject(&mut self, origin: Origin, refusal: Refusal, raw: &[u8]) {
+        self.rejected.push(RejectedLine { origin, refusal, raw: raw.to_vec() });
+    }
+}
+
+/// The lines of a record, numbered from 0; blank ones have numbers too.
+fn lines(payload: &[u8]) -> impl Iterator<Item = (u32, std::ops::Range<usize>)> {
+    let mut start = 0;
+    let ends = memchr::memchr_iter(b'\n', payload).chain(std::iter::once(payload.len()));
+    ends.zip(0..).map(move |(end, line)| {
+        let range = start..end;
+        start = end + 1;
+        (line, range)
+    })
+}
+
+/// The bytes of line number `line` of a record, as [`Decoder::record`] numbers and cuts them.
+pub fn line_of(payload: &[u8], line: u32) -> Option<&[u8]> {
+    if payload.len() > MAX_RECORD_BYTES {
+        return (line == 0).then_some(payload);
+    }
+    lines(payload).nth(line as usize).map(|(_, range)| &payload[range])
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r'))
+}
+
+/// Decodes records. One a thread; it keeps its memory between records.
+pub struct Decoder {
+    options: DecodeOptions,
+    /// The record and the parser's padding; the parser unescapes strings in it.
+    scratch: Vec<u8>,
+    buffers: Buffers,
+    tape: Tape<'static>,
+}
+
+impl Decoder {
+    /// A decoder with its buffers at the size of the longest line.
+    pub fn new(options: DecodeOptions) -> Decoder {
+        Decoder {
+            options,
+            scratch: Vec::new(),
+            buffers: Buffers::with_max_depth(MAX_LINE_BYTES, MAX_DEPTH),
+            tape: Tape(Vec::new()),
+        }
+    }
+
+    /// Decodes one record: a JSON object, or several, one a line. Adds to `out` one entry for each line that is not
+    /// blank. Nodes that are not registered but say where they are join `registry`. An empty payload has no lines.
+    pub fn record(&mut self, payload: &[u8], at: RecordAt, registry: &mut Registry, out: &mut Lines) {
+        if payload.len() > MAX_RECORD_BYTES {
+            out.reject(at.line(0), too_large("record", payload.len(), MAX_RECORD_BYTES), payload);
+            return;
+        }
+        self.scratch.clear();
+        self.scratch.extend_from_slice(payload);
+        self.scratch.resize(payload.len() + INPUT_PADDING, b' ');
+        for (line, range) in lines(payload) {
+            let raw = &payload[range.clone()];
+            if is_blank(raw) {
+                continue;
+            }
+            let origin = at.line(line);
+            let read = if raw.len() > MAX_LINE_BYTES {
+                Err(too_large("line", raw.len(), MAX_LINE_BYTES))
+            } else {
+                self.line(raw, range.start, origin, registry, out)
+            };
+            if let Err(refusal) = read {
+                out.reject(origin, refusal, raw);
+            }
+        }
+    }
+
+    /// Decodes the line that was received as `raw` and stands in the scratch from `start` on.
+    fn line(
+        &mut self,
+        raw: &[u8],
+        start: usize,
+        origin: Origin,
+        registry: &mut Registry,
+        out: &mut Lines,
+    ) -> Result<(), Refusal> {
+        let keep_raw = self.options.keep_raw;
+        let mut tape: Tape<'_> = std::mem::replace(&mut self.tape, Tape(Vec::new()));
+        let parsed = fill_tape_padded(&mut self.scratch[start..], raw.len(), &mut self.buffers, &mut tape);
+        let (read, kept) = match parsed {
+            Ok(()) => (accept(&tape.0, raw, keep_raw, origin, registry, out), tape.reset()),
+            Err(error) => {
+                let kept = tape.reset();
+                (self.second_try(raw, &error, origin, registry, out), kept)
+            }
+        };
+        self.tape = kept;
+        read
+    }
+
+    /// What the parser refuses may still be JSON: it takes no number that 64 bits cannot hold, wherever it stands.
+    /// Such a line is rewritten and parsed again, so that only the field that holds the number is at fault, if any.
+    #[cold]
+    fn second_try(
+        &mut self,
+        raw: &[u8],
+        error: &simd_json::Error,
+        origin: Origin,
+        registry: &mut Registry,
+        out: &mut Lines,
+    ) -> Result<(), Refusal> {
+        match error.error() {
+            ErrorType::DepthLimitExceeded => {
+                return Err(Refusal {
+                    reason: Reason::TooDeep,
+                    message: format!("the line nests deeper than {MAX_DEPTH} levels; expected at most that many"),
+                });
+            }
+            ErrorType::InvalidNumber => {}
+            _ => return Err(not_json(raw, error)),
+        }
+        let mut rewritten = tame_numbers(raw);
+        let len = rewritten.len();
+        rewritten.resize(len + INPUT_PADDING, b' ');
+        let mut tape = Tape(Vec::new());
+        match fill_tape_padded(&mut rewritten, len, &mut self.buffers, &mut tape) {
+            Ok(()) => accept(&tape.0, raw, self.options.keep_raw, origin, registry, out),
+            Err(_) => Err(not_json(raw, error)),
+        }
+    }
+}
+
+/// Reads what stands on the tape: a decision, or an observation.
+#[inline]
+fn accept(
+    nodes: &[Node<'_>],
+    raw: &[u8],
+    keep_raw: bool,
+    origin: Origin,
+    registry: &mut Registry,
+    out: &mut Lines,
+) -> Result<(), Refusal> {
+    let Some(fields) = Fields::of(nodes, 0, "") else {
+        return Err(Refusal {
+            reason: Reason::NotJson,
+            message: format!("the line held {}; expected a JSON object", start_of(raw)),
+        });
+    };
+    if decision::is_decision(&fields) {
+        out.decisions.push((origin, decision::read(&fields)?));
+    } else if let Some(data) = decision::find(&fields) {
+        out.decisions.push((origin, decision::read(&data)?));
+    } else {
+        kinds::read(&fields, raw, keep_raw, origin, registry, &mut out.observations)?;
+    }
+    Ok(())
+}
+
+#[cold]
+fn too_large(what: &str, bytes: usize, limit: usize) -> Refusal {
+    Refusal { reason: Reason::TooLarge, message: format!("the {what} held {bytes} bytes; expected at most {limit}") }
+}
+
+#[cold]
+fn not_json(raw: &[u8], error: &simd_json::Error) -> Refusal {
+    let (held, at) = (start_of(raw), error.index());
+    Refusal {
+        reason: Reason::NotJson,
+        message: match std::str::from_utf8(raw) {
+            Err(utf8) => format!("the line held {held}, not UTF-8 at byte {}; expected JSON", utf8.valid_up_to()),
+            Ok(_) if at > 0 => format!("the line held {held}, not JSON at byte {at}; expected a JSON object"),
+            Ok(_) => format!("the line held {held}; expected a JSON object"),
+        },
+    }
+}
+
+/// The line's beginning, for a message.
+fn start_of(raw: &[u8]) -> String {
+    /// Enough to recognise a line by.
+    const SHOWN_BYTES: usize = 60;
+    let cut = &raw[..raw.len().min(SHOWN_BYTES)];
+    format!("{:?}{}", String::from_utf8_lossy(cut), if cut.len() < raw.len() { "…" } else { "" })
+}
+
+/// Whether a text is a number whose size 64-bit floats cannot express.
+pub(super) fn is_beyond_f64(text: &str) -> bool {
+    text.starts_with(|first: char| first == '-' || first.is_ascii_digit())
+        && text.parse::<f64>().is_ok_and(f64::is_infinite)
+}
+
+/// The line with each number that 64 bits cannot hold made palatable: one that a float can approximate gets an
+/// exponent, one beyond that becomes an array of its text, which no field accepts.
+fn tame_numbers(raw: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(raw.len() + INPUT_PADDING);
+    let mut at = 0;
+    while at < raw.len() {
+        let start = at;
+        match raw[at] {
+            b'"' => {
+                at += 1;
+                while at < raw.len() && raw[at] != b'"' {
+                    at += if raw[at] == b'\\' { 2 } else { 1 };
+                }
+                at = (at + 1).min(raw.len());
+                out.extend_from_slice(&raw[start..at]);
+            }
+            b'-' | b'0'..=b'9' => {
+                while at < raw.len() && matches!(raw[at], b'-' | b'+' | b'.' | b'e' | b'E' | b'0'..=b'9') {
+                    at += 1;
+                }
+                let number = &raw[start..at];
+                // Without these letters it is ASCII, so the text is always there.
+                let text = std::str::from_utf8(number).unwrap_or_default();
+                // The grammar of JSON numbers is narrower than that of `f64`, so it is the judge of what is one.
+                let is_json = serde_json::from_slice::<serde::de::IgnoredAny>(number).is_ok();
+                if is_json && is_beyond_f64(text) {
+                    out.extend_from_slice(b"[\"");
+                    out.extend_from_slice(number);
+                    out.extend_from_slice(b"\"]");
+                } else {
+                    out.extend_from_slice(number);
+                    let is_integer = is_json && !text.contains(['.', 'e', 'E']);
+                    if is_integer && text.parse::<i64>().is_err() && text.parse::<u64>().is_err() {
+                        out.extend_from_slice(b"e0");
+                    }
+                }
+            }
+            byte => {
+                out.push(byte);
+                at += 1;
+            }
+        }
+    }
+    out
+}
