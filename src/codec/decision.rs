@@ -10,23 +10,27 @@ use crate::model::time::Timestamp;
 /// Longest name of who decided, in bytes.
 const MAX_BY_BYTES: usize = 256;
 
-/// The fields of the decision in this object; `None` if it is none.
+/// Longest version of CloudEvents, in bytes.
+const MAX_VERSION_BYTES: usize = 64;
+
+/// The decision in this object, bare or as its `data`; `None` if it holds none.
 #[inline]
-pub(super) fn find<'t, 'i>(fields: &Fields<'t, 'i>) -> Option<Fields<'t, 'i>> {
-    if fields.has(Field::SpecVersion) {
-        return fields.object(Field::Data, "data.").filter(is_decision);
+pub(super) fn find(fields: &Fields<'_, '_>) -> Option<Result<Decision, Refusal>> {
+    if is_decision(fields) {
+        return Some(read(fields));
     }
-    None
+    if !fields.has(Field::SpecVersion) {
+        return None;
+    }
+    let data = fields.object(Field::Data, "data.").filter(is_decision)?;
+    Some(fields.name(Field::SpecVersion, MAX_VERSION_BYTES).and_then(|_| read(&data)))
 }
 
-/// Whether the object itself is a decision.
-#[inline]
-pub(super) fn is_decision(fields: &Fields<'_, '_>) -> bool {
+fn is_decision(fields: &Fields<'_, '_>) -> bool {
     fields.has(Field::Decision) && fields.has(Field::Alert)
 }
 
-/// Reads it.
-pub(super) fn read(fields: &Fields<'_, '_>) -> Result<Decision, Refusal> {
+fn read(fields: &Fields<'_, '_>) -> Result<Decision, Refusal> {
     let text = |field| fields.text(field).map(|text| Some(text.to_owned()).filter(|text| !text.is_empty()));
     if !fields.has(Field::Revision) {
         return Err(fields.missing(Field::Revision));
