@@ -65,13 +65,14 @@ const fn table() -> [u8; TABLE_SLOTS] {
     table
 }
 
-/// Where to look for a name first: by its length and three of its letters. An empty name has no slot.
+/// Where to look for a name first: by its length and three of its letters. An empty name has no slot. The factors
+/// were searched for until no two of today's names met; two that do in future only cost a step.
 const fn slot_of(name: &[u8]) -> usize {
     let len = name.len();
-    let mixed = (len as u32).wrapping_mul(0x9e37_79b1)
-        ^ (name[0] as u32).wrapping_mul(0x85eb_ca6b)
-        ^ (name[len / 2] as u32).wrapping_mul(0xc2b2_ae35)
-        ^ (name[len - 1] as u32).wrapping_mul(0x27d4_eb2f);
+    let mixed = (len as u32).wrapping_mul(0x19ec_2dfb)
+        ^ (name[0] as u32).wrapping_mul(0x9d39_29c5)
+        ^ (name[len / 2] as u32).wrapping_mul(0xbc17_5dad)
+        ^ (name[len - 1] as u32).wrapping_mul(0x7bf8_b811);
     (mixed >> 24) as usize % TABLE_SLOTS
 }
 
@@ -353,6 +354,6 @@ mod tests {
             steps
         };
         let longest = Field::NAMES.iter().map(|name| steps(name)).max();
-        assert!(longest <= Some(4), "{longest:?}");
+        assert!(longest <= Some(3), "{longest:?}");
     }
 }
