@@ -1,1 +1,28 @@
-//! kafka.
+//! Everything that talks to Kafka: reading telemetry and tables, writing what is said, checking and making topics.
+//!
+//! A [`Source`] reads a group's share of some topics in big batches. A [`Sink`] writes with back-pressure. An
+//! [`Outbox`] binds the two: what was said leaves before the offsets that led to it are committed. [`Tables`] reads
+//! compacted topics from their start and follows them. [`topics`] checks that everything is there before the first
+//! record. An [`Embedded`] broker serves the demo and the unit tests.
+
+pub mod embedded;
+pub mod error;
+pub mod outbox;
+mod raw;
+mod reader;
+pub mod settings;
+pub mod sink;
+pub mod source;
+pub mod tables;
+pub mod topics;
+mod watch;
+
+pub use embedded::Embedded;
+pub use error::KafkaError;
+pub use outbox::{AtLeastOnce, Outbox};
+pub use reader::Record;
+pub use settings::KafkaSettings;
+pub use sink::Sink;
+pub use source::{Event, Position, Source};
+pub use tables::{Change, Tables};
+pub use topics::TopicSpec;

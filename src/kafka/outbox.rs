@@ -1,0 +1,68 @@
+//! What is said, bound to what it was concluded from.
+
+use super::error::KafkaError;
+use super::sink::Sink;
+use super::source::{Position, Source};
+use std::time::Duration;
+
+/// Where results go. A commit says: all that was sent since the last one stands, and with it the input up to these
+/// positions is done with.
+pub trait Outbox {
+    /// Sends a record, waiting while too much waits already.
+    ///
+    /// # Errors
+    /// What the writer says; after [`KafkaError::TooLarge`] the outbox goes on.
+    fn send(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError>;
+
+    /// Makes all that was sent stand, and then the positions.
+    ///
+    /// # Errors
+    /// When not everything was delivered (the positions stay where they were: after a restart the input is read
+    /// again), or the positions were refused.
+    fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError>;
+}
+
+/// Delivers, then commits: after a crash in between, the same is said again, with the same ids.
+///
+/// A transactional outbox takes this one's place where each must be said exactly once: `send` begins a transaction if
+/// none is open, `commit` sends the positions with the group's metadata into it and commits it, and after an
+/// error that leaves the outcome open the producer is dropped and a new one made, whose epoch fences the old one.
+pub struct AtLeastOnce {
+    sink: Sink,
+    flush_timeout: Duration,
+}
+
+impl AtLeastOnce {
+    /// An outbox that waits that long for deliveries at a commit.
+    pub fn new(sink: Sink, flush_timeout: Duration) -> AtLeastOnce {
+        AtLeastOnce { sink, flush_timeout }
+    }
+
+    /// The writer beneath.
+    pub fn sink(&self) -> &Sink {
+        &self.sink
+    }
+}
+
+impl Outbox for AtLeastOnce {
+    fn send(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        self.sink.send(topic, key, payload, headers)
+    }
+
+    fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError> {
+        self.sink.flush(self.flush_timeout)?;
+        source.commit(consumed)
+    }
+}

@@ -1,0 +1,417 @@
+//! The section `[kafka]` of the configuration, and what librdkafka is told by it.
+
+use super::error::KafkaError;
+use super::topics::Topics;
+use rdkafka::ClientConfig;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a reader fetches ahead of what was taken, in records.
+pub const DEFAULT_PREFETCH_RECORDS: u32 = 100_000;
+/// The same in KiB: the bound on a reader's memory, but for the answers that are on their way.
+pub const DEFAULT_PREFETCH_KIB: u32 = 128 * 1024;
+/// What a writer holds that no broker has taken yet, in records.
+pub const DEFAULT_UNSENT_RECORDS: u32 = 100_000;
+/// The same in KiB: the bound on a writer's memory.
+pub const DEFAULT_UNSENT_KIB: u32 = 64 * 1024;
+/// The largest record that is written, bytes: what a received record of 1 MiB and its headers need.
+pub const DEFAULT_LARGEST_RECORD_BYTES: u32 = 2 * 1024 * 1024;
+/// The largest answer of a broker that is read, bytes. An answer holds at least one record, however large.
+const LARGEST_ANSWER_BYTES: u32 = 512 * 1024 * 1024;
+
+/// How Kafka is reached, which topics are used and how much is kept in memory.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct KafkaSettings {
+    /// Addresses, `host:port`: a list, or one text with commas.
+    pub brokers: Brokers,
+    /// The consumer group: processes of one group share the partitions.
+    pub group: String,
+    /// A name of this process within the group that survives a restart: its partitions wait for it until the session
+    /// times out. Empty: none.
+    pub instance: String,
+    /// Where a partition is read from that the group has no offset for.
+    pub start: Start,
+    /// The topics' names.
+    pub topics: Topics,
+    /// Partitions of the topics that are created, and the least that existing ones must have.
+    pub partitions: u32,
+    /// Copies of the topics that are created.
+    pub replication: u32,
+    /// How long created telemetry topics keep records, hours; 0 is for ever.
+    pub telemetry_retention_h: u32,
+    /// How long created alert topics keep records, hours; 0 is for ever.
+    pub alerts_retention_h: u32,
+    /// How long a broker may take to answer, milliseconds.
+    pub answer_timeout_ms: u32,
+    /// How long a member of the group may be silent before its partitions go to others, milliseconds.
+    pub session_timeout_ms: u32,
+    /// Records fetched ahead.
+    pub prefetch_records: u32,
+    /// KiB fetched ahead.
+    pub prefetch_kib: u32,
+    /// Records taken at one poll.
+    pub batch_records: u32,
+    /// Records that wait to be taken by a broker; then sending waits.
+    pub unsent_records: u32,
+    /// KiB that wait to be taken by a broker; then sending waits.
+    pub unsent_kib: u32,
+    /// How long a record waits for company before it is sent, milliseconds.
+    pub linger_ms: u32,
+    /// How records are compressed.
+    pub compression: Compression,
+    /// The largest record that is written, bytes.
+    pub largest_record_bytes: u32,
+    /// After how long a record that no broker takes counts as undelivered, milliseconds; 0 is never.
+    pub delivery_timeout_ms: u32,
+    /// Further properties of librdkafka (`security.protocol`, `sasl.*`, `ssl.*` …).
+    pub client: Properties,
+}
+
+impl Default for KafkaSettings {
+    fn default() -> KafkaSettings {
+        KafkaSettings {
+            brokers: Brokers(vec!["127.0.0.1:9092".to_owned()]),
+            group: "truceline".to_owned(),
+            instance: String::new(),
+            start: Start::Earliest,
+            topics: Topics::default(),
+            partitions: 4,
+            replication: 1,
+            telemetry_retention_h: 7 * 24,
+            alerts_retention_h: 0,
+            answer_timeout_ms: 10_000,
+            session_timeout_ms: 10_000,
+            prefetch_records: DEFAULT_PREFETCH_RECORDS,
+            prefetch_kib: DEFAULT_PREFETCH_KIB,
+            batch_records: 4096,
+            unsent_records: DEFAULT_UNSENT_RECORDS,
+            unsent_kib: DEFAULT_UNSENT_KIB,
+            linger_ms: 1,
+            compression: Compression::Lz4,
+            largest_record_bytes: DEFAULT_LARGEST_RECORD_BYTES,
+            delivery_timeout_ms: 0,
+            client: Properties::default(),
+        }
+    }
+}
+
+/// Where reading starts when nothing was committed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Start {
+    /// At the oldest record.
+    Earliest,
+    /// After the newest record.
+    Latest,
+}
+
+/// How batches of records are compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// Not at all.
+    None,
+    /// Fast.
+    Lz4,
+    /// Small.
+    Zstd,
+}
+
+/// Addresses of brokers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Brokers(pub Vec<String>);
+
+impl Brokers {
+    /// The addresses in a text with commas.
+    pub fn parse(text: &str) -> Brokers {
+        Brokers(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
+    }
+}
+
+impl fmt::Display for Brokers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.join(","))
+    }
+}
+
+impl<'de> Deserialize<'de> for Brokers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Brokers, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a list of host:port, or one text with commas")]
+        enum Written {
+            Text(String),
+            List(Vec<String>),
+        }
+        Ok(match Written::deserialize(deserializer)? {
+            Written::Text(text) => Brokers::parse(&text),
+            Written::List(list) => Brokers::parse(&list.join(",")),
+        })
+    }
+}
+
+/// Properties of librdkafka by name. Secrets are shown as `***`.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Properties(pub BTreeMap<String, String>);
+
+/// Whether a property's value must not be shown.
+pub fn is_secret(property: &str) -> bool {
+    ["password", "secret", "sasl.oauthbearer.config", "key.pem", "jaas"].iter().any(|part| property.contains(part))
+}
+
+impl Properties {
+    fn shown(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(key, value)| (key.as_str(), if is_secret(key) { "***" } else { value.as_str() }))
+    }
+}
+
+impl fmt::Debug for Properties {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.shown()).finish()
+    }
+}
+
+impl Serialize for Properties {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.shown())
+    }
+}
+
+impl<'de> Deserialize<'de> for Properties {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Properties, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged, expecting = "a text, a whole number, or true or false")]
+        enum Value {
+            Text(String),
+            Number(i64),
+            Flag(bool),
+        }
+        let written = BTreeMap::<String, Value>::deserialize(deserializer)?;
+        let text = |value| match value {
+            Value::Text(text) => text,
+            Value::Number(number) => number.to_string(),
+            Value::Flag(flag) => flag.to_string(),
+        };
+        Ok(Properties(written.into_iter().map(|(key, value)| (key, text(value))).collect()))
+    }
+}
+
+/// Properties that have a key of their own or on which the program's correctness rests.
+const OWN: &[(&str, &str)] = &[
+    ("bootstrap.servers", "kafka.brokers"),
+    ("metadata.broker.list", "kafka.brokers"),
+    ("group.id", "kafka.group"),
+    ("group.instance.id", "kafka.instance"),
+    ("auto.offset.reset", "kafka.start"),
+    ("session.timeout.ms", "kafka.session_timeout_ms"),
+    ("queued.min.messages", "kafka.prefetch_records"),
+    ("queued.max.messages.kbytes", "kafka.prefetch_kib"),
+    ("queue.buffering.max.messages", "kafka.unsent_records"),
+    ("queue.buffering.max.kbytes", "kafka.unsent_kib"),
+    ("message.max.bytes", "kafka.largest_record_bytes"),
+    ("message.timeout.ms", "kafka.delivery_timeout_ms"),
+    ("delivery.timeout.ms", "kafka.delivery_timeout_ms"),
+    ("compression.codec", "kafka.compression"),
+    ("compression.type", "kafka.compression"),
+    ("linger.ms", "kafka.linger_ms"),
+    ("queue.buffering.max.ms", "kafka.linger_ms"),
+    ("enable.auto.commit", ""),
+    ("enable.auto.offset.store", ""),
+    ("enable.partition.eof", ""),
+    ("enable.idempotence", ""),
+    ("acks", ""),
+    ("request.required.acks", ""),
+    ("isolation.level", ""),
+    ("group.protocol", ""),
+    ("transactional.id", ""),
+    ("test.mock.num.brokers", ""),
+];
+
+impl KafkaSettings {
+    /// All faults that can be seen without a broker.
+    pub fn faults(&self) -> Vec<KafkaError> {
+        let mut faults = Vec::new();
+        let mut fault = |bad: bool, key: &str, value: &dyn fmt::Display, expected: &str| {
+            if bad {
+                let (key, value) = (key.to_owned(), value.to_string());
+                faults.push(KafkaError::Setting { key, value, expected: expected.to_owned() });
+            }
+        };
+        fault(self.brokers.0.is_empty(), "brokers", &self.brokers, "at least one host:port");
+        for broker in &self.brokers.0 {
+            fault(!is_address(broker), "brokers", broker, "host:port with a port from 1 to 65535");
+        }
+        fault(self.group.trim().is_empty(), "group", &self.group, "a name");
+        let positive = [
+            ("partitions", self.partitions),
+            ("replication", self.replication),
+            ("answer_timeout_ms", self.answer_timeout_ms),
+            ("session_timeout_ms", self.session_timeout_ms),
+            ("prefetch_records", self.prefetch_records),
+            ("prefetch_kib", self.prefetch_kib),
+            ("unsent_records", self.unsent_records),
+            ("unsent_kib", self.unsent_kib),
+        ];
+        for (key, value) in positive {
+            fault(value == 0, key, &value, "a number above 0");
+        }
+        fault(self.partitions > 10_000, "partitions", &self.partitions, "at most 10000");
+        fault(self.replication > 100, "replication", &self.replication, "at most 100");
+        fault(self.prefetch_records > 10_000_000, "prefetch_records", &self.prefetch_records, "at most 10000000");
+        fault(self.prefetch_kib > 2_097_151, "prefetch_kib", &self.prefetch_kib, "at most 2097151");
+        fault(self.unsent_records > 10_000_000, "unsent_records", &self.unsent_records, "at most 10000000");
+        fault(self.unsent_kib > 2_097_151, "unsent_kib", &self.unsent_kib, "at most 2097151");
+        fault(!(2..=100_000).contains(&self.batch_records), "batch_records", &self.batch_records, "2 to 100000");
+        fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");
+        fault(
+            !(1_100_000..=1_000_000_000).contains(&self.largest_record_bytes),
+            "largest_record_bytes",
+            &self.largest_record_bytes,
+            "1100000 (a received record of 1 MiB and its headers) to 1000000000",
+        );
+        for (property, instead) in OWN {
+            if self.client.0.contains_key(*property) {
+                let expected = match *instead {
+                    "" => "this property to be left to the program".to_owned(),
+                    key => format!("{key} instead of this property"),
+                };
+                let value = self.client.0[*property].clone();
+                faults.push(KafkaError::Setting { key: format!("client.{property}"), value, expected });
+            }
+        }
+        faults.extend(self.topics.faults());
+        faults
+    }
+
+    /// What every client is told, over its own defaults and under what is not to be changed.
+    fn set_client(&self, config: &mut ClientConfig) {
+        config
+            .set("bootstrap.servers", self.brokers.to_string())
+            .set("client.id", "truceline")
+            .set("reconnect.backoff.ms", "50")
+            .set("reconnect.backoff.max.ms", "1000")
+            .set("socket.keepalive.enable", "true");
+        for (key, value) in &self.client.0 {
+            config.set(key, value);
+        }
+    }
+
+    /// What a client is told that only asks.
+    pub(super) fn probe_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        self.set_client(&mut config);
+        config
+    }
+
+    /// What a reader is told.
+    pub(super) fn reader_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("heartbeat.interval.ms", (self.session_timeout_ms / 4).clamp(100, 3000).to_string())
+            .set("fetch.wait.max.ms", "100")
+            // The default of a second after the queue was full costs a factor of ten.
+            .set("fetch.queue.backoff.ms", "1")
+            .set("receive.message.max.bytes", LARGEST_ANSWER_BYTES.to_string());
+        self.set_client(&mut config);
+        config
+            .set("group.id", &self.group)
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("enable.partition.eof", "true")
+            .set("isolation.level", "read_committed")
+            .set("session.timeout.ms", self.session_timeout_ms.to_string())
+            .set("queued.min.messages", self.prefetch_records.to_string())
+            .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
+            .set(
+                "auto.offset.reset",
+                match self.start {
+                    Start::Earliest => "earliest",
+                    Start::Latest => "latest",
+                },
+            );
+        config
+    }
+
+    /// What a writer is told.
+    pub(super) fn writer_config(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        // A key lands in the partition in which a Java producer would put it.
+        config.set("partitioner", "murmur2_random");
+        self.set_client(&mut config);
+        config
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("linger.ms", self.linger_ms.to_string())
+            .set("queue.buffering.max.messages", self.unsent_records.to_string())
+            .set("queue.buffering.max.kbytes", self.unsent_kib.to_string())
+            .set("message.max.bytes", self.largest_record_bytes.to_string())
+            .set("message.timeout.ms", self.delivery_timeout_ms.to_string())
+            .set(
+                "compression.codec",
+                match self.compression {
+                    Compression::None => "none",
+                    Compression::Lz4 => "lz4",
+                    Compression::Zstd => "zstd",
+                },
+            );
+        config
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    let host_port = text.rsplit_once("://").map_or(text, |(_, rest)| rest);
+    host_port.rsplit_once(':').is_some_and(|(host, port)| !host.is_empty() && port.parse::<u16>().is_ok_and(|p| p > 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn brokers_are_a_list_or_a_text_with_commas() {
+        let list: KafkaSettings = toml::from_str("brokers = [\"a:1\", \"b:2\"]").unwrap();
+        let text: KafkaSettings = toml::from_str("brokers = \"a:1, b:2\"").unwrap();
+        assert_eq!(list, text);
+        assert_eq!(text.brokers.to_string(), "a:1,b:2");
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        let error = toml::from_str::<KafkaSettings>("broker = \"a:1\"").unwrap_err().to_string();
+        assert!(error.contains("unknown field `broker`"), "{error}");
+    }
+
+    #[test]
+    fn the_defaults_have_no_faults() {
+        assert_eq!(KafkaSettings::default().faults(), []);
+    }
+
+    #[test]
+    fn each_fault_is_one_sentence_that_names_key_value_and_what_was_expected() {
+        let settings: KafkaSettings = toml::from_str(
+            "brokers = \"localhost\"\npartitions = 0\n[client]\n\"group.id\" = \"x\"\n\"enable.auto.commit\" = true",
+        )
+        .unwrap();
+        let said: Vec<String> = settings.faults().iter().map(ToString::to_string).collect();
+        assert_eq!(
+            said,
+            [
+                "kafka.brokers is \"localhost\"; expected host:port with a port from 1 to 65535",
+                "kafka.partitions is \"0\"; expected a number above 0",
+                "kafka.client.group.id is \"x\"; expected kafka.group instead of this property",
+                "kafka.client.enable.auto.commit is \"true\"; expected this property to be left to the program",
+            ]
+        );
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let settings: KafkaSettings =
+            toml::from_str("[client]\n\"sasl.username\" = \"me\"\n\"sasl.password\" = \"hush\"").unwrap();
+        let shown = format!("{settings:?} {}", toml::to_string(&settings).unwrap());
+        assert!(shown.contains("me") && !shown.contains("hush"), "{shown}");
+        assert_eq!(settings.client.0["sasl.password"], "hush");
+    }
+}

@@ -1,0 +1,525 @@
+//! A consumer group's share of some topics, read in big batches.
+//!
+//! All happens in [`Source::poll`], on the thread that calls it. A partition that is to be given away is told at one
+//! poll and given away at the next: in between the caller flushes and commits.
+
+use super::error::KafkaError;
+use super::raw::{self, Handle};
+use super::reader::{Read, Reader, Record};
+use super::settings::KafkaSettings;
+use super::watch::{self, Rebalance};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::{Offset, TopicPartitionList};
+use std::time::{Duration, Instant};
+
+/// Where a partition is to be read from next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The topic, an index in the source's list.
+    pub topic: u16,
+    /// The partition.
+    pub partition: i32,
+    /// The offset of the first record that is not yet done with.
+    pub next_offset: i64,
+}
+
+/// What a source tells.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A record.
+    Record(Record<'a>),
+    /// Partitions (topic index, partition) that are read from now on, from the committed offset.
+    Assigned(&'a [(u16, i32)]),
+    /// Partitions that will be given away at the next poll. What was done of them should be committed before.
+    Revoked {
+        /// Which.
+        partitions: &'a [(u16, i32)],
+        /// Whether they are gone already: nothing can be committed for them.
+        lost: bool,
+    },
+    /// All of a partition was read, for now.
+    End {
+        /// The topic's index.
+        topic: u16,
+        /// The partition.
+        partition: i32,
+    },
+    /// Something that does not end the source. Told once, not at each retry.
+    Failed(KafkaError),
+    /// The connection that was told to be lost is back.
+    Restored,
+}
+
+/// One assigned partition.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    topic: u16,
+    partition: i32,
+    /// The offset after the last record told; `None` before the first.
+    next_offset: Option<i64>,
+}
+
+/// A member of the consumer group.
+pub struct Source {
+    reader: Reader,
+    parts: Vec<Part>,
+    /// Told to be revoked, given away at the next poll.
+    leaving: Vec<(u16, i32)>,
+    answer_timeout: Duration,
+}
+
+impl Source {
+    /// Joins the group and asks for its share of `topics`. Nothing is read before the first poll.
+    ///
+    /// # Errors
+    /// Settings that librdkafka refuses. A broker that can't be reached is no error here.
+    pub fn new(settings: &KafkaSettings, topics: &[String]) -> Result<Source, KafkaError> {
+        let mut config = settings.reader_config();
+        if !settings.instance.is_empty() {
+            config.set("group.instance.id", &settings.instance);
+        }
+        let reader = Reader::new(&config, settings, topics)?;
+        let names: Vec<&str> = topics.iter().map(String::as_str).collect();
+        reader.consumer().subscribe(&names).map_err(|error| KafkaError::failed("subscribing", error))?;
+        let answer_timeout = Duration::from_millis(settings.answer_timeout_ms.into());
+        Ok(Source { reader, parts: Vec::new(), leaving: Vec::new(), answer_timeout })
+    }
+
+    /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
+    /// were. Must be called more often than `max.poll.interval.ms` (5 minutes).
+    ///
+    /// # Errors
+    /// Only what ends the source. A lost broker does not: that is an [`Event::Failed`], and reading goes on.
+    pub fn poll(&mut self, timeout: Duration, on: &mut dyn FnMut(Event<'_>)) -> Result<usize, KafkaError> {
+        self.release();
+        let mut records = 0;
+        let Source { reader, parts, .. } = self;
+        let rebalances = reader.serve(&mut |read| {
+            records += usize::from(matches!(read, Read::Record(_)));
+            tell(parts, read, on);
+        })?;
+        let mut busy = records > 0;
+        for rebalance in rebalances {
+            busy = true;
+            match rebalance {
+                Rebalance::Assign(partitions) => self.assigned(&partitions, on),
+                Rebalance::Revoke { partitions, lost } => self.revoked(&partitions, lost, on),
+            }
+        }
+        if self.leaving.is_empty() {
+            let Source { reader, parts, .. } = self;
+            records += reader.take(if busy { Duration::ZERO } else { timeout }, &mut |read| tell(parts, read, on));
+        }
+        Ok(records)
+    }
+
+    fn assigned(&mut self, partitions: &[(String, i32)], on: &mut dyn FnMut(Event<'_>)) {
+        // One answer to the group may hold a revocation and an assignment; the first has to be done by then.
+        self.release();
+        let taken = self.indices(partitions);
+        // An empty assignment must be acknowledged too.
+        if let Err(error) = watch::assign(self.reader.consumer(), &self.list(&taken)) {
+            on(Event::Failed(KafkaError::failed("taking up partitions", error)));
+            return;
+        }
+        self.parts.retain(|part| !taken.contains(&(part.topic, part.partition)));
+        let new = |&(topic, partition): &(u16, i32)| Part { topic, partition, next_offset: None };
+        self.parts.extend(taken.iter().map(new));
+        self.reader.gather(&taken);
+        if !taken.is_empty() {
+            on(Event::Assigned(&taken));
+        }
+    }
+
+    fn revoked(&mut self, partitions: &[(String, i32)], lost: bool, on: &mut dyn FnMut(Event<'_>)) {
+        let left = self.indices(partitions);
+        on(Event::Revoked { partitions: &left, lost });
+        self.leaving.extend_from_slice(&left);
+        if left.is_empty() {
+            // Nothing to wait for, but it has to be acknowledged.
+            self.give_away(&left);
+        }
+    }
+
+    /// Gives away what the last poll told to be revoked.
+    fn release(&mut self) {
+        if !self.leaving.is_empty() {
+            let leaving = std::mem::take(&mut self.leaving);
+            self.give_away(&leaving);
+        }
+    }
+
+    fn give_away(&mut self, partitions: &[(u16, i32)]) {
+        if let Err(error) = watch::unassign(self.reader.consumer(), &self.list(partitions)) {
+            tracing::warn!("giving partitions away: {error}");
+        }
+        self.parts.retain(|part| !partitions.contains(&(part.topic, part.partition)));
+        self.reader.forget(partitions);
+    }
+
+    fn indices(&self, partitions: &[(String, i32)]) -> Vec<(u16, i32)> {
+        partitions.iter().filter_map(|(topic, partition)| Some((self.reader.index_of(topic)?, *partition))).collect()
+    }
+
+    fn list(&self, partitions: &[(u16, i32)]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for &(topic, partition) in partitions {
+            if let Some(name) = self.reader.topics().get(usize::from(topic)) {
+                list.add_partition(name, partition);
+            }
+        }
+        list
+    }
+
+    fn positions(&self, positions: &[Position]) -> Result<TopicPartitionList, KafkaError> {
+        let mut list = TopicPartitionList::new();
+        for position in positions {
+            let Some(name) = self.reader.topics().get(usize::from(position.topic)) else { continue };
+            list.add_partition_offset(name, position.partition, Offset::Offset(position.next_offset))
+                .map_err(|error| KafkaError::failed("naming an offset", error))?;
+        }
+        Ok(list)
+    }
+
+    /// Commits positions and waits for the answer, as long as a broker may take (`answer_timeout_ms`).
+    ///
+    /// # Errors
+    /// The broker's refusal, or none in time. The source lives on.
+    pub fn commit(&self, positions: &[Position]) -> Result<(), KafkaError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        raw::commit(Handle::of(self.consumer().client()), &self.positions(positions)?, self.answer_timeout)
+    }
+
+    /// Commits positions without waiting; a refusal comes as [`Event::Failed`].
+    ///
+    /// # Errors
+    /// When it can't even be sent off.
+    pub fn commit_async(&self, positions: &[Position]) -> Result<(), KafkaError> {
+        if positions.is_empty() {
+            return Ok(());
+        }
+        let sent = self.consumer().commit(&self.positions(positions)?, CommitMode::Async);
+        sent.map_err(|error| KafkaError::failed("committing offsets", error))
+    }
+
+    /// Reads partitions from these positions on; they must be assigned. No record from before is told any more.
+    ///
+    /// # Errors
+    /// When a partition is not assigned or the broker does not answer in time.
+    pub fn seek(&mut self, positions: &[Position]) -> Result<(), KafkaError> {
+        seek(self.consumer(), self.positions(positions)?, self.answer_timeout)?;
+        for position in positions {
+            for part in &mut self.parts {
+                if (part.topic, part.partition) == (position.topic, position.partition) {
+                    part.next_offset = Some(position.next_offset);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells no more records of these partitions until they are resumed. A partition that is revoked and comes back is
+    /// no longer paused.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn pause(&self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        let paused = self.consumer().pause(&self.list(partitions));
+        paused.map_err(|error| KafkaError::failed("pausing partitions", error))
+    }
+
+    /// Goes on with these partitions where they were paused.
+    ///
+    /// # Errors
+    /// What librdkafka refuses.
+    pub fn resume(&self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        let resumed = self.consumer().resume(&self.list(partitions));
+        resumed.map_err(|error| KafkaError::failed("resuming partitions", error))
+    }
+
+    /// Records that are at the broker and were not told yet, over all assigned partitions, as far as known.
+    pub fn lag(&self) -> u64 {
+        let behind = |part: &Part| {
+            let (_, high) = self.reader.watermarks(part.topic, part.partition)?;
+            u64::try_from(high - part.next_offset?).ok()
+        };
+        self.parts.iter().filter_map(behind).sum()
+    }
+
+    /// The first offset of a partition and the one after its last, as last heard from the broker.
+    pub fn watermarks(&self, topic: u16, partition: i32) -> Option<(i64, i64)> {
+        self.reader.watermarks(topic, partition)
+    }
+
+    /// The assigned partitions.
+    pub fn assignment(&self) -> impl Iterator<Item = (u16, i32)> + '_ {
+        self.parts.iter().map(|part| (part.topic, part.partition))
+    }
+
+    /// The topics' names; records name them by index.
+    pub fn topics(&self) -> &[String] {
+        self.reader.topics()
+    }
+
+    /// The client beneath, whose group metadata a transaction needs.
+    pub(super) fn consumer(&self) -> &BaseConsumer<watch::Watch> {
+        self.reader.consumer()
+    }
+}
+
+/// Keeps a partition's place and tells the event. What is not, or no longer, assigned is not told.
+fn tell(parts: &mut [Part], read: Read<'_>, on: &mut dyn FnMut(Event<'_>)) {
+    let find = |parts: &[Part], place: (u16, i32)| parts.iter().position(|part| (part.topic, part.partition) == place);
+    match read {
+        Read::Record(record) => {
+            if let Some(part) = find(parts, (record.topic, record.partition)) {
+                parts[part].next_offset = Some(record.offset + 1);
+                on(Event::Record(record));
+            }
+        }
+        Read::End { topic, partition, offset } => {
+            if let Some(part) = find(parts, (topic, partition)) {
+                parts[part].next_offset = Some(offset);
+                on(Event::End { topic, partition });
+            }
+        }
+        Read::Failed(failure) => on(Event::Failed(failure)),
+        Read::Restored => on(Event::Restored),
+    }
+}
+
+/// Seeks, again while a partition is only just being taken up.
+fn seek(
+    consumer: &BaseConsumer<watch::Watch>,
+    places: TopicPartitionList,
+    timeout: Duration,
+) -> Result<(), KafkaError> {
+    if places.count() == 0 {
+        return Ok(());
+    }
+    let deadline = Instant::now() + timeout;
+    let mut places = places;
+    loop {
+        let done =
+            consumer.seek_partitions(places.clone(), timeout).map_err(|error| KafkaError::failed("seeking", error))?;
+        let mut left = TopicPartitionList::new();
+        let mut why = None;
+        for place in done.elements() {
+            if let Err(error) = place.error() {
+                let kept = left.add_partition_offset(place.topic(), place.partition(), place.offset());
+                why = Some(kept.err().unwrap_or(error));
+            }
+        }
+        let Some(why) = why else { return Ok(()) };
+        if Instant::now() >= deadline {
+            return Err(KafkaError::failed("seeking", why));
+        }
+        places = left;
+        std::thread::yield_now();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kafka::{AtLeastOnce, Embedded, Outbox, Sink};
+    use std::collections::{BTreeMap, BTreeSet};
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    fn broker(topics: &[&str]) -> (Embedded, KafkaSettings) {
+        let broker = Embedded::start().unwrap();
+        for topic in topics {
+            broker.create_topic(topic, 4).unwrap();
+        }
+        let settings = broker.settings(&KafkaSettings { answer_timeout_ms: 5000, ..KafkaSettings::default() });
+        (broker, settings)
+    }
+
+    fn write(settings: &KafkaSettings, topic: &str, numbers: std::ops::Range<u32>) {
+        let sink = Sink::new(settings).unwrap();
+        for number in numbers {
+            let number = number.to_string();
+            sink.send(topic, Some(number.as_bytes()), number.as_bytes(), &[("n", number.as_bytes())]).unwrap();
+        }
+        sink.flush(PATIENCE).unwrap();
+    }
+
+    /// What was read: numbers by (topic, partition), in the order of reading, and the place after the last.
+    #[derive(Default)]
+    struct Seen {
+        numbers: BTreeMap<(u16, i32), Vec<u32>>,
+        next: BTreeMap<(u16, i32), i64>,
+        assigned: BTreeSet<(u16, i32)>,
+        ended: BTreeSet<(u16, i32)>,
+        told: Vec<String>,
+    }
+
+    impl Seen {
+        fn see(&mut self, event: Event<'_>) {
+            match event {
+                Event::Record(record) => {
+                    let place = (record.topic, record.partition);
+                    assert!(self.assigned.contains(&place), "a record of a partition that is not assigned");
+                    let number = std::str::from_utf8(record.payload).unwrap();
+                    assert_eq!(record.key, Some(number.as_bytes()));
+                    assert!(record.headers().eq([(&b"n"[..], number.as_bytes())]));
+                    assert!(record.timestamp_ms > 0);
+                    self.numbers.entry(place).or_default().push(number.parse().unwrap());
+                    self.next.insert(place, record.offset + 1);
+                }
+                Event::Assigned(places) => self.assigned.extend(places),
+                Event::Revoked { partitions, .. } => self.assigned.retain(|place| !partitions.contains(place)),
+                Event::End { topic, partition } => {
+                    self.ended.insert((topic, partition));
+                }
+                Event::Failed(failure) => self.told.push(failure.to_string()),
+                Event::Restored => self.told.push("restored".to_owned()),
+            }
+        }
+
+        fn all(&self) -> Vec<u32> {
+            let mut all: Vec<u32> = self.numbers.values().flatten().copied().collect();
+            all.sort_unstable();
+            all
+        }
+
+        fn positions(&self) -> Vec<Position> {
+            let position =
+                |(&(topic, partition), &next_offset): (&(u16, i32), &i64)| Position { topic, partition, next_offset };
+            self.next.iter().map(position).collect()
+        }
+    }
+
+    fn poll_until(source: &mut Source, seen: &mut Seen, mut done: impl FnMut(&Seen) -> bool) {
+        let started = Instant::now();
+        while !done(seen) {
+            assert!(started.elapsed() < PATIENCE, "waited in vain; {:?} {:?}", seen.told, seen.all().len());
+            source.poll(Duration::from_millis(20), &mut |event| seen.see(event)).unwrap();
+        }
+    }
+
+    fn topics(names: &[&str]) -> Vec<String> {
+        names.iter().map(|&name| name.to_owned()).collect()
+    }
+
+    #[test]
+    fn all_partitions_of_all_topics_are_read_in_order_up_to_their_ends() {
+        let (_broker, settings) = broker(&["a", "b"]);
+        write(&settings, "a", 0..500);
+        write(&settings, "b", 500..1000);
+        let mut source = Source::new(&settings, &topics(&["a", "b"])).unwrap();
+        let mut seen = Seen::default();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 8);
+        assert_eq!(seen.all(), (0..1000).collect::<Vec<_>>());
+        assert!(seen.numbers.values().all(|numbers| numbers.is_sorted()), "order within a partition");
+        assert!(seen.numbers.iter().all(|(place, numbers)| numbers.iter().all(|n| (*n >= 500) == (place.0 == 1))));
+        assert_eq!(source.lag(), 0);
+        assert_eq!(source.assignment().count(), 8);
+        assert_eq!(seen.told, Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_was_committed_is_not_read_again() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+        let mut outbox = AtLeastOnce::new(Sink::new(&settings).unwrap(), PATIENCE);
+        outbox.commit(&source, &seen.positions()).unwrap();
+        drop(source);
+        write(&settings, "a", 100..200);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+        assert_eq!(seen.all(), (100..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_paused_partition_waits_and_goes_on_without_a_gap() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+        source.pause(&[(0, 1), (0, 2)]).unwrap();
+        let before = |seen: &Seen, partition| seen.numbers.get(&(0, partition)).map_or(0, Vec::len);
+        let (one, two) = (before(&seen, 1), before(&seen, 2));
+        write(&settings, "a", 100..200);
+        seen.ended.clear();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.contains(&(0, 0)) && seen.ended.contains(&(0, 3)));
+        assert_eq!((before(&seen, 1), before(&seen, 2)), (one, two), "nothing comes from paused partitions");
+        source.resume(&[(0, 1), (0, 2)]).unwrap();
+        poll_until(&mut source, &mut seen, |seen| seen.all().len() >= 200);
+        assert_eq!(seen.all(), (0..200).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_sought_partition_is_read_from_there() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+        let start: Vec<Position> =
+            seen.positions().into_iter().map(|position| Position { next_offset: 0, ..position }).collect();
+        source.seek(&start).unwrap();
+        let mut again = Seen { assigned: seen.assigned, ..Seen::default() };
+        poll_until(&mut source, &mut again, |seen| seen.ended.len() == 4);
+        assert_eq!(again.all(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_second_member_takes_its_share_and_nothing_is_lost() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..1000);
+        let mut first = Source::new(&settings, &topics(&["a"])).unwrap();
+        let mut seen = Seen::default();
+        poll_until(&mut first, &mut seen, |seen| !seen.numbers.is_empty());
+        let mut second = Source::new(&settings, &topics(&["a"])).unwrap();
+        let mut seen_second = Seen::default();
+        let started = Instant::now();
+        while seen_second.assigned.len() < 2 || seen_second.ended.len() < 2 || seen.assigned.len() > 2 {
+            assert!(started.elapsed() < PATIENCE, "no rebalance: {:?} {:?}", seen.assigned, seen_second.assigned);
+            let mut revoked = false;
+            first
+                .poll(Duration::from_millis(5), &mut |event| {
+                    revoked |= matches!(event, Event::Revoked { .. });
+                    seen.see(event);
+                })
+                .unwrap();
+            if revoked {
+                first.commit(&seen.positions()).unwrap();
+            }
+            second.poll(Duration::from_millis(5), &mut |event| seen_second.see(event)).unwrap();
+        }
+        write(&settings, "a", 1000..2000);
+        let all = |one: &Seen, other: &Seen| [one.all(), other.all()].concat().into_iter().collect::<BTreeSet<_>>();
+        while all(&seen, &seen_second).len() < 2000 {
+            assert!(started.elapsed() < PATIENCE, "{} of 2000", all(&seen, &seen_second).len());
+            first.poll(Duration::from_millis(5), &mut |event| seen.see(event)).unwrap();
+            second.poll(Duration::from_millis(5), &mut |event| seen_second.see(event)).unwrap();
+        }
+        assert_eq!(seen.all().len() + seen_second.all().len(), 2000, "committed before it was given away");
+    }
+
+    #[test]
+    fn a_lost_broker_is_told_once_and_reading_goes_on_when_it_is_back() {
+        let (broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+        broker.set_up(false).unwrap();
+        poll_until(&mut source, &mut seen, |seen| !seen.told.is_empty());
+        assert!(seen.told[0].starts_with("no broker can be reached"), "{:?}", seen.told);
+        broker.set_up(true).unwrap();
+        write(&settings, "a", 100..200);
+        poll_until(&mut source, &mut seen, |seen| seen.all().len() >= 200);
+        assert_eq!(seen.all(), (0..200).collect::<Vec<_>>());
+        assert_eq!(seen.told[1..], ["restored"]);
+    }
+}
