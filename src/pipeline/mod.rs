@@ -1,1 +1,6 @@
-//! pipeline.
+//! The shells around the engine, each readable from top to bottom.
+//!
+//! [`correlator`] is what they share: records in, alerts and rejected lines out, no input or output of its own.
+
+pub mod correlator;
+pub mod replay;

@@ -1,0 +1,175 @@
+//! Decoder, registry and engine together: records in, alerts and rejected lines out. Reads and writes nothing.
+
+use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
+use crate::engine::book::Said;
+use crate::engine::places::Places;
+use crate::engine::settings::Settings;
+use crate::engine::{Counts, Engine, Output};
+use crate::model::area::Area;
+use crate::model::node::{Node, Registry};
+use crate::model::notice::Notice;
+use crate::model::observation::Origin;
+use crate::model::reject::{Reason, Refusal};
+
+/// A line that was refused, with the bytes as received.
+#[derive(Clone, Debug)]
+pub struct Rejected {
+    /// Where it stood.
+    pub origin: Origin,
+    /// Why.
+    pub refusal: Refusal,
+    /// The received bytes.
+    pub raw: Vec<u8>,
+}
+
+/// A change of reference data.
+#[derive(Clone, Debug)]
+pub enum Reference {
+    /// A node is new or another.
+    Node(Node),
+    /// An area is new or another.
+    Area(Area),
+    /// A notice is new or another.
+    Notice(Notice),
+    /// An area is gone.
+    AreaGone(String),
+    /// A notice is gone.
+    NoticeGone(String),
+}
+
+/// What a batch came to.
+#[derive(Debug, Default)]
+pub struct Results {
+    /// Alert revisions, in order.
+    pub said: Vec<Said>,
+    /// Refused lines.
+    pub rejected: Vec<Rejected>,
+}
+
+impl Results {
+    /// Empties it, keeping the memory.
+    pub fn clear(&mut self) {
+        self.said.clear();
+        self.rejected.clear();
+    }
+}
+
+/// How many observations a correlator has taken in and what became of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Lines decoded into observations.
+    pub observations: u64,
+    /// Lines refused, by the decoder or by the stream's clock.
+    pub rejected: u64,
+    /// Decisions read.
+    pub decisions: u64,
+    /// What the engine made of the observations.
+    pub engine: Counts,
+}
+
+/// One correlator a thread; it keeps its memory between batches.
+pub struct Correlator {
+    decoder: Decoder,
+    lines: Lines,
+    registry: Registry,
+    engine: Engine,
+    output: Output,
+    tally: Tally,
+}
+
+impl Correlator {
+    /// A correlator with this reference data. `topics` names what [`RecordAt::topic`] counts.
+    pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, registry: Registry, places: Places) -> Correlator {
+        Correlator {
+            decoder: Decoder::new(DecodeOptions { keep_raw: true }),
+            lines: Lines::default(),
+            registry,
+            engine: Engine::new(settings, config_digest, topics, places),
+            output: Output::default(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Decodes a record into the batch at hand.
+    pub fn record(&mut self, payload: &[u8], at: RecordAt) {
+        self.decoder.record(payload, at, &mut self.registry, &mut self.lines);
+    }
+
+    /// Lines decoded into the batch at hand.
+    pub fn pending(&self) -> usize {
+        self.lines.observations.len() + self.lines.rejected.len() + self.lines.decisions.len()
+    }
+
+    /// The batch at hand, for whoever keeps observations as well.
+    pub fn lines(&self) -> &Lines {
+        &self.lines
+    }
+
+    /// Correlates the batch at hand and empties it; what follows is added to `results`.
+    pub fn correlate(&mut self, results: &mut Results) {
+        self.tally.observations += self.lines.observations.len() as u64;
+        for line in self.lines.rejected.drain(..) {
+            results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
+        }
+        self.engine.ingest(&self.lines.observations, &self.registry, &mut self.output);
+        for (origin, decision) in self.lines.decisions.drain(..) {
+            self.tally.decisions += 1;
+            let raw = serde_json::to_vec(&decision).unwrap_or_default();
+            if let Err(error) = self.engine.decide(decision, &mut self.output) {
+                let refusal = Refusal { reason: Reason::BadField, message: error.to_string() };
+                results.rejected.push(Rejected { origin, refusal, raw });
+            }
+        }
+        self.lines.clear();
+        self.collect(results);
+    }
+
+    /// The stream has ended.
+    pub fn finish(&mut self, results: &mut Results) {
+        self.correlate(results);
+        self.engine.finish(&self.registry, &mut self.output);
+        self.collect(results);
+    }
+
+    /// A partition has nothing more to read.
+    pub fn caught_up(&mut self, topic: u16, partition: i32, results: &mut Results) {
+        self.engine.caught_up((topic, partition), &self.registry, &mut self.output);
+        self.collect(results);
+    }
+
+    /// A change of reference data.
+    pub fn refer(&mut self, change: Reference) {
+        match change {
+            Reference::Node(node) => {
+                self.registry.upsert(node);
+            }
+            Reference::Area(area) => self.engine.places_mut().upsert_area(area),
+            Reference::Notice(notice) => self.engine.places_mut().upsert_notice(notice),
+            Reference::AreaGone(area) => self.engine.places_mut().remove_area(&area),
+            Reference::NoticeGone(notice) => self.engine.places_mut().remove_notice(&notice),
+        }
+    }
+
+    /// The engine, for assignments and figures.
+    pub fn engine(&mut self) -> &mut Engine {
+        &mut self.engine
+    }
+
+    /// The sensor registry.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// What was taken in so far.
+    pub fn tally(&self) -> Tally {
+        Tally { engine: self.engine.counts(), ..self.tally }
+    }
+
+    fn collect(&mut self, results: &mut Results) {
+        results.said.append(&mut self.output.said);
+        for refused in self.output.refused.drain(..) {
+            results.rejected.push(Rejected { origin: refused.origin, refusal: refused.refusal, raw: refused.raw });
+        }
+        self.tally.rejected += results.rejected.len() as u64;
+    }
+}
