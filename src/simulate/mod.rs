@@ -1,1 +1,202 @@
-//! simulate.
+//! A seeded, physical simulator: what a network of nodes would send of a known course of events.
+//!
+//! The same scenario, seed and options give the same bytes. Sound takes its time through air that the nodes report
+//! on themselves; detection falls with distance; clocks err, nodes die, lines come late, twice and out of order; picks
+//! that belong to nothing and echoes mix in. What really happened is the `truth`, which `score` compares alerts with.
+//!
+//! A round that fewer than four nodes heard, and that no radar placed, is not in the truth: no one could find it.
+
+use crate::model::alert::Class;
+use crate::model::area::Area;
+use crate::model::kind::vocabulary;
+use crate::model::node::Node;
+use crate::model::notice::Notice;
+use crate::model::time::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+mod air;
+mod chance;
+mod chatter;
+mod draft;
+mod files;
+mod fire;
+mod ground;
+mod hear;
+mod post;
+mod scenes;
+mod site;
+mod world;
+
+pub use files::{SimulateError, write};
+
+vocabulary! {
+    /// What is simulated.
+    Scenario {
+        Sparse = "sparse", Hour = "hour", Barrage = "barrage", Barrage2 = "barrage2", Barrage4 = "barrage4",
+    }
+}
+
+impl Scenario {
+    /// One sentence for people.
+    pub const fn about(self) -> &'static str {
+        match self {
+            Scenario::Sparse => "50 microphones over 40 x 40 km, 500 rounds in 24 hours",
+            Scenario::Hour => "50 microphones over 40 x 40 km, 500 rounds in an hour",
+            Scenario::Barrage => "500 rounds in ten minutes: six guns, four impact areas",
+            Scenario::Barrage2 => "the barrage at twice the rate",
+            Scenario::Barrage4 => "the barrage at four times the rate",
+        }
+    }
+}
+
+/// 2026-03-01T00:00:00Z.
+pub const DEFAULT_START_NS: i64 = 1_772_323_200_000_000_000;
+
+/// What can be turned.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Options {
+    /// When the scene starts, nanoseconds since 1970.
+    pub start_ns: i64,
+    /// How long things happen, seconds; `None`: as long as the scenario says. The rate stays.
+    pub duration_s: Option<f64>,
+    /// How many times as many events as the scenario says.
+    pub rate: f64,
+    /// How large the errors of times and bearings are: 1 as they should be, 0 none.
+    pub noise: f64,
+    /// Clutter picks for each true arrival.
+    pub clutter_share: f64,
+    /// Echoes for each true arrival.
+    pub echo_share: f64,
+    /// Share of lines that come twice.
+    pub duplicate_share: f64,
+    /// Share of sensors' lines that come one to thirty minutes late. At least 0.002 in `fused`.
+    pub very_late_share: f64,
+    /// Whether nodes die and drop out.
+    pub failures: bool,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            start_ns: DEFAULT_START_NS,
+            duration_s: None,
+            rate: 1.0,
+            noise: 1.0,
+            clutter_share: 1.0 / 3.0,
+            echo_share: 0.06,
+            duplicate_share: 0.01,
+            very_late_share: 0.0,
+            failures: true,
+        }
+    }
+}
+
+/// A line on its way to the consumer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// When it arrives, nanoseconds.
+    pub deliver_ns: i64,
+    /// The topic it belongs on.
+    pub topic: &'static str,
+    /// The record's key: the node.
+    pub key: String,
+    /// One JSON object, no line end.
+    pub line: String,
+}
+
+/// Something that happened: a line of `truth.ndjson`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Truth {
+    /// Its id.
+    pub event: String,
+    /// What.
+    pub class: Class,
+    /// When, at its place.
+    pub time: Timestamp,
+    /// Where, degrees.
+    pub lon: f64,
+    /// Where, degrees.
+    pub lat: f64,
+    /// How many.
+    #[serde(default = "one")]
+    pub count: u32,
+    /// Ids of the observations that are evidence for it, unique in the stream.
+    #[serde(default)]
+    pub evidence: Vec<String>,
+    /// An area prohibits it and no notice covers it.
+    #[serde(default)]
+    pub violation: bool,
+    /// The areas whose prohibition it breaches.
+    #[serde(default)]
+    pub areas: Vec<String>,
+    /// Of what lasts: since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// Of what lasts: until when; absent while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+    /// Of fire: the Cramér–Rao bound on its place, root of the trace, metres.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound_m: Option<f64>,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// All there is to a simulated scene.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Simulation {
+    /// The registry.
+    pub nodes: Vec<Node>,
+    /// The map.
+    pub areas: Vec<Area>,
+    /// Announced activities.
+    pub notices: Vec<Notice>,
+    /// What really happened and can be found, in order of time.
+    pub truth: Vec<Truth>,
+    /// What the consumer sees, in order of delivery.
+    pub deliveries: Vec<Delivery>,
+    /// Where the scene ends, nanoseconds: another one with this start goes on from there.
+    pub end_ns: i64,
+}
+
+/// Makes the scene. The same scenario, seed and options make the same.
+pub fn simulate(scenario: Scenario, seed: u64, options: &Options) -> Simulation {
+    scenes::make(scenario, seed, options)
+}
+
+/// Makes the scene and writes its files into `out`.
+///
+/// # Errors
+/// When an option is out of its range, the directory cannot be made or a file cannot be written.
+pub fn run(scenario: Scenario, seed: u64, options: &Options, out: &Path) -> Result<Simulation, SimulateError> {
+    options.check()?;
+    let simulation = simulate(scenario, seed, options);
+    write(&simulation, out)?;
+    Ok(simulation)
+}
+
+impl Options {
+    /// Whether every option is in its range; the first that is not makes the error.
+    ///
+    /// # Errors
+    /// [`SimulateError::Option`] names the option, what it held and what was expected.
+    pub fn check(&self) -> Result<(), SimulateError> {
+        let shares = [
+            ("clutter_share", self.clutter_share, 10.0),
+            ("echo_share", self.echo_share, 1.0),
+            ("duplicate_share", self.duplicate_share, 1.0),
+            ("very_late_share", self.very_late_share, 1.0),
+            ("noise", self.noise, 10.0),
+            ("rate", self.rate, 100.0),
+            ("duration_s", self.duration_s.unwrap_or(1.0), 31.0 * 86_400.0),
+        ];
+        match shares.into_iter().find(|&(_, value, most)| !(0.0..=most).contains(&value)) {
+            Some((option, held, most)) => Err(SimulateError::Option { option, held, most }),
+            None => Ok(()),
+        }
+    }
+}
