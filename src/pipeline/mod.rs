@@ -3,4 +3,5 @@
 //! [`correlator`] is what they share: records in, alerts and rejected lines out, no input or output of its own.
 
 pub mod correlator;
+pub mod reference;
 pub mod replay;
