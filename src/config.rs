@@ -73,6 +73,9 @@ impl Reference {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Output {
+    /// The directory under which a live run keeps its Parquet tables; made when it is not there. A path is relative
+    /// to the working directory.
+    pub archive_dir: PathBuf,
     /// Whether each component's alerts also go to a topic of its own, `alerts.<component>`.
     pub by_component: bool,
     /// Seconds between two lines of rates in the log of a live run.
@@ -81,7 +84,7 @@ pub struct Output {
 
 impl Default for Output {
     fn default() -> Output {
-        Output { by_component: false, rates_every_s: 10.0 }
+        Output { archive_dir: PathBuf::from("archive"), by_component: false, rates_every_s: 10.0 }
     }
 }
 
@@ -254,7 +257,12 @@ impl Config {
 
 impl Output {
     fn faults(&self) -> Vec<Fault> {
-        Fault::unless_within("rates_every_s", self.rates_every_s, 0.1, 86_400.0, "seconds").into_iter().collect()
+        let mut faults: Vec<Fault> =
+            Fault::unless_within("rates_every_s", self.rates_every_s, 0.1, 86_400.0, "seconds").into_iter().collect();
+        if self.archive_dir.as_os_str().is_empty() {
+            faults.push(Fault::new("archive_dir", "nothing", "a directory"));
+        }
+        faults
     }
 }
 

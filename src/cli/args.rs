@@ -330,7 +330,7 @@ pub struct Bench {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   truceline archive --config config/truceline.toml
-  truceline archive --set archive.root=/srv/truceline")]
+  truceline archive --set output.archive_dir=/srv/truceline")]
 pub struct Archive {
     /// Make topics that do not exist
     #[arg(long)]

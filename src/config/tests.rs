@@ -125,3 +125,64 @@ fn a_missing_file_is_named() {
     let error = Config::load(Some(Path::new("/nowhere/truceline.toml")), [], &[]).unwrap_err();
     assert_eq!(error.to_string(), "cannot read the configuration /nowhere/truceline.toml");
 }
+
+/// The tree's leaves by their full keys.
+fn leaves(table: &toml::Table, path: &str, found: &mut BTreeMap<String, toml::Value>) {
+    for (key, value) in table {
+        let full = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+        match value {
+            toml::Value::Table(inner) => leaves(inner, &full, found),
+            leaf => {
+                found.insert(full, leaf.clone());
+            }
+        }
+    }
+}
+
+const DOCUMENTED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/config/truceline.toml");
+
+#[test]
+fn the_documented_file_holds_every_key_with_its_default() {
+    let documented = Config::load(Some(Path::new(DOCUMENTED)), [], &[]).unwrap_or_else(|error| panic!("{error}"));
+    let (mut held, mut expected) = (BTreeMap::new(), BTreeMap::new());
+    leaves(&toml::Table::try_from(documented.config).unwrap(), "", &mut held);
+    leaves(&toml::Table::try_from(Config::default()).unwrap(), "", &mut expected);
+    for (key, value) in &expected {
+        assert_eq!(held.get(key), Some(value), "{key}");
+        assert!(documented.places.contains_key(key), "{key} is not in the file");
+    }
+}
+
+#[test]
+fn every_key_of_the_documented_file_has_a_comment() {
+    let text = std::fs::read_to_string(DOCUMENTED).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    for pair in lines.windows(2) {
+        let is_key = !pair[1].starts_with(['#', '[']) && pair[1].contains('=');
+        assert!(!is_key || pair[0].starts_with("# "), "{} has no comment above it", pair[1]);
+    }
+    for optional in ["# sensors = ", "# areas = ", "# notices = "] {
+        assert!(text.contains(optional), "{optional}");
+    }
+}
+
+#[test]
+fn the_file_for_production_has_no_fault() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/config/production.toml");
+    let secrets = [("TRUCELINE_KAFKA__CLIENT__SASL_PASSWORD".to_owned(), "hush=now".to_owned())];
+    let loaded = Config::load(Some(Path::new(path)), secrets, &[]).unwrap_or_else(|error| panic!("{error}"));
+    assert!(loaded.places.contains_key("kafka.client.security.protocol"));
+    assert_eq!(loaded.places["kafka.client.sasl.password"].to_string(), "TRUCELINE_KAFKA__CLIENT__SASL_PASSWORD");
+}
+
+#[test]
+fn names_with_dots_are_one_key_however_they_are_written() {
+    let file = "[kafka.client]\nsasl.mechanism = \"PLAIN\"\n\"ssl.ca.location\" = \"ca.pem\"\nsocket.keepalive.enable = true\n";
+    let loaded = load(file, &[], &["kafka.client.sasl.username=me"]).unwrap();
+    let tree = toml::Table::try_from(loaded.config.kafka).unwrap();
+    let client = tree["client"].as_table().unwrap();
+    assert_eq!(client["sasl.mechanism"].as_str(), Some("PLAIN"));
+    assert_eq!(client["ssl.ca.location"].as_str(), Some("ca.pem"));
+    assert_eq!(client["socket.keepalive.enable"].as_str(), Some("true"));
+    assert_eq!(client["sasl.username"].as_str(), Some("me"));
+}
