@@ -39,6 +39,16 @@ pub struct ReferenceFiles {
     pub notices: Option<PathBuf>,
 }
 
+impl From<&crate::config::Reference> for ReferenceFiles {
+    fn from(reference: &crate::config::Reference) -> ReferenceFiles {
+        ReferenceFiles {
+            sensors: reference.sensors.clone(),
+            areas: reference.areas.clone(),
+            notices: reference.notices.clone(),
+        }
+    }
+}
+
 impl ReferenceFiles {
     /// Reads all three.
     ///

@@ -9,6 +9,8 @@ use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
 use crate::codec::{RecordAt, alert};
 use crate::engine::settings::Settings;
+use crate::model::alert::Status;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
@@ -75,6 +77,8 @@ pub struct Summary {
     pub revisions: u64,
     /// Alerts whose first revision was written.
     pub alerts: u64,
+    /// Alerts whose last revision is a violation that was not taken back.
+    pub violations: u64,
     /// Bytes of telemetry read, uncompressed.
     pub bytes: u64,
 }
@@ -135,6 +139,7 @@ impl Replay {
         }
         correlator.finish(&mut results);
         outputs.results(&mut results, &mut summary)?;
+        summary.violations = outputs.violations.len() as u64;
         outputs.close()?;
         summary.tally = correlator.tally();
         Ok(summary)
@@ -194,6 +199,7 @@ struct Outputs {
     rejected: OutFile,
     archive: Option<Archive>,
     topics: Vec<String>,
+    violations: BTreeSet<String>,
 }
 
 struct OutFile {
@@ -239,6 +245,7 @@ impl Outputs {
             rejected: OutFile::create(dir, "rejected.ndjson")?,
             archive,
             topics,
+            violations: BTreeSet::new(),
         })
     }
 
@@ -257,6 +264,12 @@ impl Outputs {
             self.alerts.line(&json)?;
             if let Some(archive) = &mut self.archive {
                 archive.alert(&said.feature, std::str::from_utf8(&json).unwrap_or_default(), None)?;
+            }
+            let alert = &said.feature.properties;
+            if alert.violation && alert.status != Status::Retracted {
+                self.violations.insert(alert.alert.clone());
+            } else {
+                self.violations.remove(&alert.alert);
             }
             summary.revisions += 1;
             summary.alerts += u64::from(said.feature.properties.revision == 1);

@@ -1,0 +1,457 @@
+//! The arguments of every command.
+
+use crate::simulate::Scenario;
+use crate::config::{Config, ConfigError, Loaded};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Watches a ceasefire: telemetry in, likely violations out, each with its evidence.
+#[derive(Debug, Parser)]
+#[command(name = "truceline", version, propagate_version = true, max_term_width = 100)]
+#[command(
+    after_help = "Start with:\n  truceline demo            watch simulated telemetry being judged, for a minute\n  truceline COMMAND --help  what a command takes, with examples\n\nExit codes: 0 done, 1 failed, 2 called wrongly."
+)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// What every command takes.
+    #[command(flatten)]
+    pub common: Common,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Common {
+    /// Configuration file; without it the defaults hold
+    #[arg(long, global = true, value_name = "FILE", env = "TRUCELINE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Set one key over the file and the environment, as in kafka.group=watch; may be repeated
+    #[arg(long, global = true, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Say only what went wrong
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub quiet: bool,
+    /// Log more; twice for everything
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+}
+
+impl Common {
+    /// The configuration these arguments and the environment give.
+    pub fn load(&self) -> Result<Loaded, ConfigError> {
+        Config::load(self.config.as_deref(), std::env::vars(), &self.set)
+    }
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read recorded telemetry from files and write alerts and the archive to a directory
+    Replay(Replay),
+    /// Watch the telemetry topics: alerts to Kafka, tables to Parquet, until told to stop
+    Run(Run),
+    /// Watch a simulated ceasefire in the terminal, with a broker of its own; needs no network
+    Demo(Demo),
+    /// Write the telemetry of a made-up scenario, and the truth it was made from
+    Simulate(Simulate),
+    /// Compare alerts with the truth
+    Score(Score),
+    /// Load everything, reach the broker, list every fault, start nothing
+    Check(Check),
+    /// Print the JSON Schemas of every message
+    Schema(Schema),
+    /// Turn published recordings into telemetry files
+    Import(Import),
+    /// Measure this machine: decode, consume, and the whole path
+    Bench(Bench),
+    /// Only write the Parquet tables from the topics, until told to stop
+    Archive(Archive),
+    /// Check an archive: every file readable, every row there once
+    Verify(Verify),
+}
+
+/// Reference data from files. Each goes before the configuration's.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ReferenceFiles {
+    /// Sensor registry: a GeoJSON FeatureCollection
+    #[arg(long, value_name = "FILE")]
+    pub sensors: Option<PathBuf>,
+    /// Areas and lines: a GeoJSON FeatureCollection
+    #[arg(long, value_name = "FILE")]
+    pub areas: Option<PathBuf>,
+    /// Notified activities: a GeoJSON FeatureCollection
+    #[arg(long, value_name = "FILE")]
+    pub notices: Option<PathBuf>,
+}
+
+impl ReferenceFiles {
+    /// Lays these files over those of the configuration.
+    pub fn lay_over(&self, reference: &mut crate::config::Reference) {
+        for (mine, theirs) in [
+            (&self.sensors, &mut reference.sensors),
+            (&self.areas, &mut reference.areas),
+            (&self.notices, &mut reference.notices),
+        ] {
+            if mine.is_some() {
+                theirs.clone_from(mine);
+            }
+        }
+    }
+}
+
+/// Arguments of `replay`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline replay --telemetry day.ndjson.zst --sensors sensors.geojson --areas areas.geojson --out result
+  truceline replay --telemetry telemetry.sensors.ndjson telemetry.patrols.ndjson \\
+      --sensors sensors.geojson --areas areas.geojson --notices notices.geojson --out result
+
+A file holds one observation a line in the order of delivery, plain, gzip or zstd. Its name without the endings
+stands for the topic. In the output directory: alerts.ndjson (every revision), escalations.ndjson, rejected.ndjson
+and the Parquet tables.")]
+pub struct Replay {
+    /// Telemetry, one observation a line
+    #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
+    pub telemetry: Vec<PathBuf>,
+    /// Reference data.
+    #[command(flatten)]
+    pub reference: ReferenceFiles,
+    /// Where to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Write no Parquet tables
+    #[arg(long)]
+    pub no_archive: bool,
+}
+
+/// Arguments of `run`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline run --config config/truceline.toml
+  truceline run --config config/truceline.toml --create-topics
+  TRUCELINE_KAFKA__BROKERS=broker-1:9092,broker-2:9092 truceline run
+
+SIGTERM and Ctrl-C let it finish what it has read, write it out, and end.")]
+pub struct Run {
+    /// Make topics that do not exist
+    #[arg(long)]
+    pub create_topics: bool,
+    /// Write no Parquet tables (another process does)
+    #[arg(long)]
+    pub no_archive: bool,
+    /// Reference data.
+    #[command(flatten)]
+    pub reference: ReferenceFiles,
+}
+
+/// Arguments of `demo`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline demo
+  truceline demo --for 5m --seed 3
+  truceline demo --endless
+  truceline demo --plain | tee demo.txt
+
+q or Ctrl-C ends it early. Without a terminal it prints plain lines.")]
+pub struct Demo {
+    /// How long
+    #[arg(long = "for", default_value = "60s", value_name = "TIME", value_parser = duration, conflicts_with = "endless")]
+    pub duration: Duration,
+    /// Go on until stopped
+    #[arg(long)]
+    pub endless: bool,
+    /// Which story: the same number tells the same one
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Where to keep what was said
+    #[arg(long, default_value = "truceline-demo", value_name = "DIR")]
+    pub out: PathBuf,
+    /// Plain lines, also on a terminal
+    #[arg(long)]
+    pub plain: bool,
+}
+
+/// The scenarios that can be simulated, by name.
+fn scenario() -> impl clap::builder::TypedValueParser<Value = Scenario> {
+    use clap::builder::TypedValueParser;
+    clap::builder::PossibleValuesParser::new(Scenario::ALL.iter().map(|scenario| scenario.as_str())).map(|name| {
+        // Only names of the list come this far.
+        Scenario::parse(&name).unwrap_or(Scenario::ALL[0])
+    })
+}
+
+/// Arguments of `simulate`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline simulate sparse --seed 7 --out sparse
+  truceline replay --telemetry sparse/telemetry.ndjson --sensors sparse/sensors.geojson \\
+      --areas sparse/areas.geojson --notices sparse/notices.geojson --out result
+  truceline score --alerts result/alerts.ndjson --truth sparse/truth.ndjson
+
+The same scenario and seed give the same bytes.")]
+pub struct Simulate {
+    /// Which scenario
+    #[arg(value_name = "SCENARIO", value_parser = scenario())]
+    pub scenario: Scenario,
+    /// Which throw of the dice
+    #[arg(long, value_name = "N")]
+    pub seed: u64,
+    /// Where to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// How `score` tells that an alert is an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MatchBy {
+    /// They share most of their evidence.
+    Evidence,
+    /// They are near each other in time and place.
+    Place,
+}
+
+/// Arguments of `score`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline score --alerts result/alerts.ndjson --truth sparse/truth.ndjson
+  truceline score --alerts result/alerts.ndjson --truth catalogue.ndjson --by place --seconds 3 --metres 1000")]
+pub struct Score {
+    /// Alerts, one revision a line
+    #[arg(long, value_name = "FILE")]
+    pub alerts: PathBuf,
+    /// What happened, one event a line
+    #[arg(long, value_name = "FILE")]
+    pub truth: PathBuf,
+    /// Sensor registry, for the error over the Cramér–Rao bound
+    #[arg(long, value_name = "FILE")]
+    pub sensors: Option<PathBuf>,
+    /// What makes an alert the event
+    #[arg(long, value_enum, default_value_t = MatchBy::Evidence)]
+    pub by: MatchBy,
+    /// Furthest apart in time, with --by place
+    #[arg(long, default_value_t = 3.0, value_parser = positive)]
+    pub seconds: f64,
+    /// Furthest apart in space, with --by place
+    #[arg(long, default_value_t = 1000.0, value_parser = positive)]
+    pub metres: f64,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `check`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline check --config config/truceline.toml
+  truceline check --config config/production.toml --create-topics
+  truceline check --config config/truceline.toml --offline")]
+pub struct Check {
+    /// Make topics that do not exist
+    #[arg(long, conflicts_with = "offline")]
+    pub create_topics: bool,
+    /// Leave the broker alone: check the configuration and the files
+    #[arg(long)]
+    pub offline: bool,
+    /// Reference data.
+    #[command(flatten)]
+    pub reference: ReferenceFiles,
+}
+
+/// Arguments of `schema`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline schema                     all of them, as one JSON object
+  truceline schema alert               one of them
+  truceline schema --out docs/schemas  each into a file of its own")]
+pub struct Schema {
+    /// Which message; all of them without it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+    /// Write NAME.json files there instead of printing
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+}
+
+/// Arguments of `import`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline import ais AIS_2024_01_01.csv --out ships
+  truceline import opensky states_2022-06-27-23.csv --out aircraft
+
+Writes telemetry.ndjson and sensors.geojson, in order of time, and says how many rows were read, written and left
+out, and why.")]
+pub struct Import {
+    /// What the files are: ais, opensky, picks …
+    #[arg(value_name = "FORMAT")]
+    pub format: String,
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub inputs: Vec<PathBuf>,
+    /// Where to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// What `bench` measures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Stage {
+    /// Bytes to columns, in memory.
+    Decode,
+    /// Kafka to memory, nothing decoded.
+    Consume,
+    /// Kafka to alerts and tables.
+    Whole,
+    /// Each in turn.
+    All,
+}
+
+/// Names of the mixes of telemetry that can be measured.
+pub const MIXES: [&str; 4] = ["quiet", "mixed", "barrage", "tracks"];
+
+/// Arguments of `bench`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline bench --stage decode
+  truceline bench --stage whole --set kafka.brokers=localhost:9092 --for 60s --rate 150000
+
+Latency is counted from when an observation was due, so that a stall is not hidden by what it kept from being sent.")]
+pub struct Bench {
+    /// What to measure
+    #[arg(long, value_enum, default_value_t = Stage::All)]
+    pub stage: Stage,
+    /// Which telemetry
+    #[arg(long, default_value = "mixed", value_parser = clap::builder::PossibleValuesParser::new(MIXES))]
+    pub mix: String,
+    /// How long each
+    #[arg(long = "for", default_value = "10s", value_name = "TIME", value_parser = duration)]
+    pub duration: Duration,
+    /// Observations a second to send; as fast as it goes without it
+    #[arg(long, value_name = "N")]
+    pub rate: Option<u64>,
+    /// Which throw of the dice
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Arguments of `archive`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline archive --config config/truceline.toml
+  truceline archive --set output.archive_dir=/srv/truceline")]
+pub struct Archive {
+    /// Make topics that do not exist
+    #[arg(long)]
+    pub create_topics: bool,
+}
+
+/// Arguments of `verify`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline verify result
+  truceline verify /srv/truceline && echo whole")]
+pub struct Verify {
+    /// The archive's root
+    #[arg(value_name = "DIR")]
+    pub root: PathBuf,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    match humantime::parse_duration(text) {
+        Ok(Duration::ZERO) => Err("expected a time longer than none, as in 60s".to_owned()),
+        Ok(duration) => Ok(duration),
+        Err(error) => Err(format!("{error}; expected a time as in 90s, 5m or 1h 30m")),
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() && number > 0.0 => Ok(number),
+        _ => Err("expected a number greater than 0".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::{CommandFactory, error::ErrorKind};
+
+    fn parsed(line: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(line.split(' '))
+    }
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_shows_examples_that_it_accepts() {
+        for command in Arguments::command().get_subcommands() {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default().replace("\\\n", " ");
+            let examples: Vec<Vec<&str>> = help
+                .lines()
+                .filter_map(|line| line.strip_prefix("  "))
+                .map(|line| line.split_whitespace().skip_while(|word| *word != "truceline"))
+                .map(|words| words.take_while(|word| !matches!(*word, "|" | "&&")).collect())
+                .filter(|words: &Vec<&str>| !words.is_empty())
+                .collect();
+            assert!(examples.len() >= 2, "{} shows {} examples", command.get_name(), examples.len());
+            for mut words in examples {
+                if command.get_name() == "schema" {
+                    // The examples of this one explain themselves on the same line.
+                    words.truncate(2);
+                }
+                Arguments::try_parse_from(&words).unwrap_or_else(|error| panic!("{words:?}: {error}"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_commands_of_the_contract_are_understood() {
+        for line in [
+            "truceline replay --telemetry a b --sensors s --areas a --notices n --out o --config c",
+            "truceline simulate sparse --seed 7 --out o",
+            "truceline score --alerts a --truth t --by place --seconds 3 --metres 1000",
+            "truceline run --config c",
+            "truceline demo --for 60s",
+            "truceline check --config c",
+            "truceline schema",
+            "truceline bench",
+            "truceline --quiet verify o",
+        ] {
+            parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+        }
+    }
+
+    #[test]
+    fn a_wrong_argument_is_a_misuse() {
+        for line in [
+            "truceline",
+            "truceline replay --out o",
+            "truceline simulate nowhere --seed 1 --out o",
+            "truceline simulate sparse --out o",
+            "truceline demo --for 0s",
+            "truceline demo --for soon",
+            "truceline demo --for 5s --endless",
+            "truceline score --alerts a --truth t --seconds -1",
+            "truceline check --quiet --verbose",
+        ] {
+            let error = parsed(line).expect_err(line);
+            assert_eq!(error.exit_code(), 2, "{line}");
+            assert_ne!(error.kind(), ErrorKind::DisplayHelp);
+        }
+    }
+
+    #[test]
+    fn files_of_the_command_line_go_before_those_of_the_configuration() {
+        let mut reference =
+            crate::config::Reference { sensors: Some("a".into()), areas: Some("b".into()), notices: None };
+        let files = ReferenceFiles { sensors: Some("c".into()), areas: None, notices: Some("d".into()) };
+        files.lay_over(&mut reference);
+        let expected =
+            crate::config::Reference { sensors: Some("c".into()), areas: Some("b".into()), notices: Some("d".into()) };
+        assert_eq!(reference, expected);
+    }
+}

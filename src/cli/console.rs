@@ -1,0 +1,88 @@
+//! What the commands have in common when they speak: outcomes, error chains, standard output, figures for people.
+
+use std::error::Error;
+use std::io::Write;
+use thiserror::Error as ThisError;
+
+/// What a command ends with. The binary is the end of the line for errors: nobody tells them apart any more.
+pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// The arguments fit the grammar and still make no sense: exit code 2.
+#[derive(Debug, ThisError)]
+#[error("{0}")]
+pub struct Misuse(pub String);
+
+/// A part of the program that the command needs and that is not connected to it.
+#[derive(Debug, ThisError)]
+#[error("{0} is not wired")]
+pub struct NotWired(pub &'static str);
+
+/// An error and its causes as one sentence.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause in their own text.
+        if !sentence.contains(&text) {
+            sentence = format!("{sentence}: {text}");
+        }
+        cause = error.source();
+    }
+    sentence
+}
+
+/// Whether it failed because the reader of the output has gone (`| head`), which is no failure.
+pub fn is_closed_pipe(error: &(dyn Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |&error| error.source())
+        .filter_map(|error| error.downcast_ref::<std::io::Error>())
+        .any(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+/// Prints to standard output, and reports what `print!` would panic at.
+pub fn print(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()
+}
+
+/// `1234567` as `1,234,567`.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, ThisError)]
+    #[error("cannot write {0}")]
+    struct Outer(&'static str, #[source] std::io::Error);
+
+    #[test]
+    fn an_error_and_its_causes_are_one_sentence() {
+        let error = Outer("alerts.ndjson", std::io::Error::other("no space left"));
+        assert_eq!(chain(&error), "cannot write alerts.ndjson: no space left");
+        assert!(!is_closed_pipe(&error));
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        assert!(is_closed_pipe(&Outer("standard output", std::io::ErrorKind::BrokenPipe.into())));
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}
