@@ -1,0 +1,398 @@
+//! A tracked object in an area that prohibits it: entered, moving about, left.
+//!
+//! Whether a plot is inside is a matter of chance: Φ(d / σ) for a plot d metres within the border and uncertain by σ.
+//! An incursion opens after some plots in a row that are almost certainly inside, closes after some that are almost
+//! certainly outside, and is dated by where the line between the two plots around it crosses the border. What lies
+//! between is noise at the border and changes nothing.
+
+use super::lanes::{Episode, Lanes, Scene, Seen, Watch, span_ns};
+use super::{Rule, World, cited_at, supersedes_at};
+use crate::engine::book::{Book, Cited, Claim};
+use crate::model::alert::Class;
+use crate::model::area::Prohibition;
+use crate::model::geo::{Ellipse, LonLat};
+use crate::model::kind::{Domain, Kind};
+use crate::model::observation::Observations;
+use crate::model::time::s_from_ns;
+
+/// Beyond so many standard deviations from the border a plot is on its side of it for certain.
+const CERTAIN_SD: f64 = 6.0;
+/// Plots cited between the first and the last of a crossing. At it every other one is left out.
+const MAX_CITED: usize = 20;
+
+/// Object classes that are heavy weapons.
+pub const HEAVY_WEAPONS: [&str; 6] = ["tank", "howitzer", "mlrs", "mortar", "ifv", "air_defence"];
+
+/// One plot, as far as this rule is concerned.
+#[derive(Clone, Debug)]
+pub struct Plot {
+    cited: Cited,
+    domain: Domain,
+    place: LonLat,
+    sd_m: f64,
+    heavy: bool,
+    /// Areas near by that prohibit it, and the signed distance to the border of each, metres.
+    near: Vec<(String, f64)>,
+}
+
+impl Seen for Plot {
+    fn cited(&self) -> &Cited {
+        &self.cited
+    }
+}
+
+impl Plot {
+    /// Metres within the border of an area; not finite for one that is gone or not in force.
+    fn depth_m(&self, area: &str, world: World<'_>) -> f64 {
+        match world.places.find(area) {
+            Some(ix) if world.places.areas()[ix].valid_at(self.cited.time_ns) => {
+                let near = self.near.iter().find(|(known, _)| known == area);
+                near.map_or_else(|| world.places.signed_distance_m(ix, self.place), |&(_, depth_m)| depth_m)
+            }
+            _ => f64::NEG_INFINITY,
+        }
+    }
+}
+
+/// One crossing of one area by one track.
+#[derive(Clone, Debug)]
+pub struct Crossing {
+    key: String,
+    area: String,
+    domain: Domain,
+    prohibits_object: bool,
+    prohibits_weapons: bool,
+    heavy: bool,
+    place: LonLat,
+    sd_m: f64,
+    from_ns: i64,
+    from_sd_s: f64,
+    to_ns: Option<i64>,
+    chance: f64,
+    plots: u64,
+    cited: Vec<Cited>,
+    /// Every so many plots one is cited.
+    stride: u64,
+    last: Cited,
+}
+
+impl Crossing {
+    fn add(&mut self, plot: &Plot, chance: f64) {
+        if self.plots.is_multiple_of(self.stride) {
+            if self.cited.len() == MAX_CITED {
+                let mut number = 0;
+                self.cited.retain(|_| {
+                    number += 1;
+                    number % 2 == 1
+                });
+                self.stride *= 2;
+            }
+            if self.plots.is_multiple_of(self.stride) {
+                self.cited.push(plot.cited);
+            }
+        }
+        self.plots += 1;
+        self.last = plot.cited;
+        self.chance = self.chance.max(chance);
+    }
+
+    /// What it is, if the area prohibits it.
+    fn class(&self) -> Option<Class> {
+        if self.heavy && self.prohibits_weapons {
+            return Some(Class::IncursionWeapons);
+        }
+        self.prohibits_object.then_some(match self.domain {
+            Domain::Air | Domain::Uav => Class::AirIncursion,
+            Domain::Sea => Class::SeaIncursion,
+            Domain::Ground => Class::IncursionGround,
+        })
+    }
+}
+
+impl Episode for Crossing {
+    fn key(&self) -> &str {
+        &self.key
+    }
+
+    fn extent(&self) -> (u64, i64) {
+        (self.plots, self.last.time_ns)
+    }
+
+    fn claim(&self, _world: World<'_>) -> Claim {
+        let class = self.class().unwrap_or(Class::IncursionGround);
+        let mut claim = Claim::new(self.key.clone(), class, self.place, self.from_ns);
+        claim.ellipse = Some(Ellipse { semi_major_m: self.sd_m, semi_minor_m: self.sd_m, orientation_deg: 0.0 });
+        claim.time_sd_s = self.from_sd_s;
+        claim.from_ns = Some(self.from_ns);
+        claim.to_ns = self.to_ns;
+        claim.probability = self.chance;
+        claim.evidence = self.cited.iter().copied().chain([self.last]).collect();
+        // One alert an area: this one is about that area and no other that it may lie in.
+        claim.areas = vec![self.area.clone()];
+        claim
+    }
+}
+
+/// How a track stands to one area.
+#[derive(Clone, Debug)]
+struct Standing {
+    area: String,
+    /// Plots in a row that speak for the other side.
+    run: usize,
+    open: bool,
+    /// The crossing, from the last time the border was stepped over inwards; open or not yet.
+    crossing: Option<Crossing>,
+    /// When the border was last stepped over outwards.
+    left_ns: Option<i64>,
+}
+
+/// What is known of a track.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    last: Option<Plot>,
+    heavy: bool,
+    standings: Vec<Standing>,
+    lost_after_ns: i64,
+}
+
+impl Watch for Watched {
+    type Seen = Plot;
+    type Episode = Crossing;
+
+    fn quiet(&mut self, now_ns: i64, _scene: Scene<'_>, ended: &mut Vec<Crossing>) {
+        let Some(last) = &self.last else { return };
+        if now_ns.saturating_sub(last.cited.time_ns) < self.lost_after_ns {
+            return;
+        }
+        for standing in self.standings.drain(..) {
+            if let Some(mut crossing) = standing.crossing.filter(|crossing| standing.open && crossing.class().is_some())
+            {
+                crossing.to_ns = Some(standing.left_ns.unwrap_or(crossing.last.time_ns));
+                ended.push(crossing);
+            }
+        }
+        *self = Watched::default();
+    }
+
+    fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
+        self.lost_after_ns = span_ns(scene.world.settings.tracks.lost_after_s).max(1);
+        self.heavy |= plot.heavy;
+        for (area, _) in &plot.near {
+            if !self.standings.iter().any(|standing| standing.area == *area) {
+                let area = area.clone();
+                self.standings.push(Standing { area, run: 0, open: false, crossing: None, left_ns: None });
+            }
+        }
+        let (last, heavy) = (self.last.take(), self.heavy);
+        self.standings.retain_mut(|standing| standing.step(last.as_ref(), plot, heavy, scene, ended));
+        self.last = Some(plot.clone());
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Crossing> {
+        let open = self.standings.iter().filter(|standing| standing.open);
+        open.filter_map(|standing| standing.crossing.as_ref()).filter(|crossing| crossing.class().is_some())
+    }
+
+    fn due_ns(&self, _world: World<'_>) -> Option<i64> {
+        self.last.as_ref().map(|last| last.cited.time_ns.saturating_add(self.lost_after_ns))
+    }
+
+    fn spent(&self) -> bool {
+        self.last.is_none()
+    }
+}
+
+impl Standing {
+    /// Takes in the next plot; false when there is nothing more to remember of this area.
+    fn step(
+        &mut self,
+        last: Option<&Plot>,
+        plot: &Plot,
+        heavy: bool,
+        scene: Scene<'_>,
+        ended: &mut Vec<Crossing>,
+    ) -> bool {
+        let settings = &scene.world.settings.tracks;
+        let depth_m = plot.depth_m(&self.area, scene.world);
+        let chance = chance_inside(depth_m, plot.sd_m);
+        if depth_m >= 0.0 {
+            self.left_ns = None;
+            match &mut self.crossing {
+                Some(crossing) => crossing.add(plot, chance),
+                None => self.crossing = enter(&self.area, last, plot, depth_m, chance, scene),
+            }
+        } else if self.open {
+            if self.left_ns.is_none() {
+                self.left_ns = Some(border(&self.area, last, plot, depth_m, scene.world).time_ns);
+            }
+        } else {
+            self.crossing = None;
+        }
+        if let Some(crossing) = &mut self.crossing {
+            crossing.heavy |= heavy;
+        }
+        let speaks = if self.open { chance <= settings.leave_p } else { chance >= settings.enter_p };
+        self.run = if speaks { self.run + 1 } else { 0 };
+        if self.run >= settings.plots.max(1) {
+            self.run = 0;
+            if self.open {
+                if let Some(mut crossing) = self.crossing.take().filter(|crossing| crossing.class().is_some()) {
+                    crossing.to_ns = Some(self.left_ns.unwrap_or(plot.cited.time_ns));
+                    ended.push(crossing);
+                }
+                (self.open, self.left_ns) = (false, None);
+            } else {
+                self.open = self.crossing.is_some();
+            }
+        }
+        self.open || depth_m >= -CERTAIN_SD * plot.sd_m
+    }
+}
+
+/// The crossing that begins with this plot.
+fn enter(
+    area: &str,
+    last: Option<&Plot>,
+    plot: &Plot,
+    depth_m: f64,
+    chance: f64,
+    scene: Scene<'_>,
+) -> Option<Crossing> {
+    let World { registry, places, .. } = scene.world;
+    let rules = &places.areas()[places.find(area)?];
+    let (node, id) = (&registry.node(plot.cited.node).name, plot.cited.id);
+    let step = border(area, last, plot, depth_m, scene.world);
+    let mut crossing = Crossing {
+        key: format!("track/{area}/{}/{node}/{}", scene.name, id.as_str()),
+        area: area.to_owned(),
+        domain: plot.domain,
+        prohibits_object: of_domain(plot.domain).iter().any(|&what| rules.prohibits(what)),
+        prohibits_weapons: plot.domain == Domain::Ground && rules.prohibits(Prohibition::HeavyWeapons),
+        heavy: false,
+        place: step.place,
+        sd_m: plot.sd_m,
+        from_ns: step.time_ns,
+        from_sd_s: step.time_sd_s,
+        to_ns: None,
+        chance: 0.0,
+        plots: 0,
+        cited: Vec::new(),
+        stride: 1,
+        last: plot.cited,
+    };
+    crossing.add(plot, chance);
+    Some(crossing)
+}
+
+/// Where and when a border was stepped over.
+struct Step {
+    place: LonLat,
+    time_ns: i64,
+    time_sd_s: f64,
+}
+
+/// The step over the border between two plots on either side of it, the object taken to move evenly. Without an
+/// earlier plot on the other side it is the plot itself: there the object was first seen.
+fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth_m: f64, world: World<'_>) -> Step {
+    let itself = Step { place: plot.place, time_ns: plot.cited.time_ns, time_sd_s: Kind::Track.default_time_sd_s() };
+    let Some(last) = last else { return itself };
+    let last_depth_m = last.depth_m(area, world);
+    let share = last_depth_m / (last_depth_m - depth_m);
+    if !(0.0..=1.0).contains(&share) {
+        return itself;
+    }
+    let gap_ns = plot.cited.time_ns - last.cited.time_ns;
+    let gap_s = s_from_ns(gap_ns);
+    let east_deg = (plot.place.lon_deg - last.place.lon_deg + 180.0).rem_euclid(360.0) - 180.0;
+    let lon_deg = (last.place.lon_deg + share * east_deg + 180.0).rem_euclid(360.0) - 180.0;
+    let lat_deg = last.place.lat_deg + share * (plot.place.lat_deg - last.place.lat_deg);
+    Step {
+        place: LonLat { lon_deg, lat_deg },
+        time_ns: last.cited.time_ns + (share * gap_ns as f64) as i64,
+        // σ over the speed towards the border; the step lies between the two plots in any case.
+        time_sd_s: (plot.sd_m * gap_s / (depth_m - last_depth_m).abs()).min(gap_s),
+    }
+}
+
+/// The chance that a plot `depth_m` within a border, uncertain by `sd_m`, is inside: Φ(d / σ). The border is taken as
+/// straight over the plot's uncertainty.
+fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
+    let z = depth_m / sd_m;
+    if z.abs() > CERTAIN_SD || z.is_nan() {
+        return if z > 0.0 { 1.0 } else { 0.0 };
+    }
+    // Abramowitz and Stegun 26.2.17: off by less than 7.5e-8.
+    let t = 1.0 / (1.0 + 0.231_641_9 * z.abs());
+    let series = [0.319_381_530, -0.356_563_782, 1.781_477_937, -1.821_255_978, 1.330_274_429];
+    let tail = series.iter().rev().fold(0.0, |sum, &term| (sum + term) * t);
+    let upper = (-z * z / 2.0).exp() / std::f64::consts::TAU.sqrt() * tail;
+    if z > 0.0 { 1.0 - upper } else { upper }
+}
+
+/// What an area prohibits that is closed to objects of that domain, whatever they are.
+fn of_domain(domain: Domain) -> &'static [Prohibition] {
+    match domain {
+        Domain::Uav => &[Prohibition::Uav, Prohibition::Flight],
+        Domain::Air => &[Prohibition::Flight],
+        Domain::Sea => &[Prohibition::Vessel],
+        Domain::Ground => &[Prohibition::Entry],
+    }
+}
+
+/// The rule. An observation of a track behind the watermark no longer changes it.
+#[derive(Default)]
+pub struct Tracks {
+    lanes: Lanes<Watched>,
+    name: String,
+}
+
+impl Tracks {
+    /// Tracks remembered.
+    pub fn len(&self) -> usize {
+        self.lanes.len()
+    }
+
+    /// Whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+}
+
+impl Rule for Tracks {
+    fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
+        self.lanes.note(batch.time_ns[row]);
+        if batch.kind[row] != Kind::Track || !world.settings.tracks.on {
+            return;
+        }
+        let cited = cited_at(batch, row);
+        let plot = batch.tracks.row(batch.detail[row] as usize);
+        self.name.clear();
+        self.name.push_str(plot.domain.as_str());
+        self.name.push('/');
+        self.name.push_str(batch.text(plot.track));
+        let supersedes = supersedes_at(batch, row);
+        if batch.withdrawn[row] {
+            if let Some(id) = supersedes {
+                self.lanes.withdraw(&self.name, cited.node, id, cited.time_ns, world, book);
+            }
+            return;
+        }
+        let Some(place) = LonLat::checked(plot.object_lon_deg, plot.object_lat_deg) else { return };
+        let given = plot.object_sd_m > 0.0;
+        let sd_m = if given { plot.object_sd_m } else { world.settings.tracks.object_sd_m }.max(0.1);
+        let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
+        let prohibitions = if plot.domain == Domain::Ground { &ground } else { of_domain(plot.domain) };
+        let near = world.places.near(place, CERTAIN_SD * sd_m, prohibitions);
+        let near = near.into_iter().map(|(ix, depth_m)| (world.places.areas()[ix].area.clone(), depth_m)).collect();
+        let heavy = HEAVY_WEAPONS.contains(&batch.text(plot.object_class));
+        let plot = Plot { cited, domain: plot.domain, place, sd_m, heavy, near };
+        self.lanes.observe(&self.name, plot, supersedes, world, book);
+    }
+
+    fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        self.lanes.advance(watermark_ns, world, book);
+    }
+}
+
+#[cfg(test)]
+mod tests;
