@@ -4,10 +4,15 @@
 //! time. It begins with the last plot and ends with the next. How surely the silence is more than a long interval
 //! follows from how many intervals were seen that were shorter: after n of them the next is the longest yet by chance
 //! with odds of 1 in n + 1 (Laplace's rule of succession for an exchangeable series).
+//!
+//! A plot that comes late and lies in a gap shows that there was less of one: the gap is cut there, and what is left
+//! is told again, or taken back where it is too short to count.
 
-use super::lanes::{Episode, Lanes, Scene, Seen, Watch, span_ns};
+use super::lane::{Correction, Scene, Seen, Watch, span_ns};
+use super::lanes::Lanes;
+use super::spell::{Spell, belie};
 use super::{Rule, World, cited_at, supersedes_at};
-use crate::engine::book::{Book, Cited, Claim};
+use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
@@ -16,6 +21,8 @@ use crate::model::observation::Observations;
 
 /// Intervals over which the median is taken.
 const MAX_INTERVALS: usize = 15;
+/// Gaps of one vessel that late plots may still correct. At it the oldest stands as it was told.
+const MAX_PAST: usize = 32;
 
 /// One plot of a vessel.
 #[derive(Clone, Debug)]
@@ -32,37 +39,6 @@ impl Seen for Sighting {
     }
 }
 
-/// The silence of a vessel.
-#[derive(Clone, Debug)]
-pub struct Gap {
-    key: String,
-    last: Sighting,
-    back: Option<Cited>,
-    probability: f64,
-}
-
-impl Episode for Gap {
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn extent(&self) -> (u64, i64) {
-        (1 + u64::from(self.back.is_some()), self.back.unwrap_or(self.last.cited).time_ns)
-    }
-
-    fn claim(&self, _world: World<'_>) -> Claim {
-        let from_ns = self.last.cited.time_ns;
-        let mut claim = Claim::new(self.key.clone(), Class::SeaDark, self.last.place, from_ns);
-        claim.time_sd_s = Kind::Track.default_time_sd_s();
-        claim.from_ns = Some(from_ns);
-        claim.to_ns = self.back.map(|cited| cited.time_ns);
-        claim.probability = self.probability;
-        claim.evidence = std::iter::once(self.last.cited).chain(self.back).collect();
-        claim.areas = self.last.areas.clone();
-        claim
-    }
-}
-
 /// What is known of a vessel.
 #[derive(Clone, Debug, Default)]
 pub struct Vessel {
@@ -71,7 +47,9 @@ pub struct Vessel {
     intervals_ns: Vec<i64>,
     /// Intervals seen in all.
     seen: u32,
-    gap: Option<Gap>,
+    gap: Option<Spell>,
+    /// Gaps that have ended but may still prove to be less, newest last.
+    past: Vec<Spell>,
 }
 
 impl Vessel {
@@ -93,21 +71,29 @@ impl Vessel {
     }
 }
 
+/// The silence that begins with that sighting.
+fn silence(last: &Sighting, probability: f64, patience_ns: i64, scene: Scene<'_>) -> Spell {
+    let node = &scene.world.registry.node(last.cited.node).name;
+    let key = format!("dark/{}/{node}/{}", scene.name, last.cited.id.as_str());
+    let mut gap = Spell::from(key, Class::SeaDark, last.place, probability, last.cited);
+    gap.areas.clone_from(&last.areas);
+    gap.patience_ns = patience_ns;
+    gap
+}
+
 impl Watch for Vessel {
     type Seen = Sighting;
-    type Episode = Gap;
+    type Episode = Spell;
 
-    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Gap>) {
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        self.past.retain(|gap| gap.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
         let Some(last) = &self.last else { return };
         let silent_ns = now_ns.saturating_sub(last.cited.time_ns);
-        if self.gap.is_none() && !last.areas.is_empty() && silent_ns >= self.patience_ns(scene.world) {
-            let node = &scene.world.registry.node(last.cited.node).name;
-            self.gap = Some(Gap {
-                key: format!("dark/{}/{node}/{}", scene.name, last.cited.id.as_str()),
-                last: last.clone(),
-                back: None,
-                probability: f64::from(self.seen) / f64::from(self.seen.saturating_add(1)),
-            });
+        let patience_ns = self.patience_ns(scene.world);
+        if self.gap.is_none() && !last.areas.is_empty() && silent_ns >= patience_ns {
+            let probability = f64::from(self.seen) / f64::from(self.seen.saturating_add(1));
+            self.gap = Some(silence(last, probability, patience_ns, scene));
         }
         if silent_ns >= self.memory_ns(scene.world) {
             ended.extend(self.gap.take());
@@ -115,9 +101,13 @@ impl Watch for Vessel {
         }
     }
 
-    fn step(&mut self, seen: &Sighting, _scene: Scene<'_>, ended: &mut Vec<Gap>) {
-        if let Some(mut gap) = self.gap.take() {
-            gap.back = Some(seen.cited);
+    fn step(&mut self, seen: &Sighting, _scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        if let Some(gap) = self.gap.take() {
+            let gap = gap.ended_by(seen.cited);
+            if self.past.len() == MAX_PAST {
+                self.past.remove(0);
+            }
+            self.past.push(gap.clone());
             ended.push(gap);
         } else if let Some(last) = &self.last {
             let interval_ns = seen.cited.time_ns - last.cited.time_ns;
@@ -131,7 +121,24 @@ impl Watch for Vessel {
         self.last = Some(seen.clone());
     }
 
-    fn lasting(&self) -> impl Iterator<Item = &Gap> {
+    fn recall(&mut self, seen: &Sighting, scene: Scene<'_>, corrections: &mut Vec<Correction<Spell>>) -> bool {
+        if self.last.as_ref().is_some_and(|last| last.cited.time_ns < seen.cited.time_ns) {
+            // The gap that lasts, if there is one, began later.
+            (self.last, self.gap) = (Some(seen.clone()), None);
+            return true;
+        }
+        let Some((whole, until, since)) = belie(&mut self.past, seen.cited) else { return false };
+        corrections.push(until.clone().map_or(Correction::WasNot(whole.key), Correction::Was));
+        self.past.extend(until);
+        if let Some(since) = since.filter(|_| !seen.areas.is_empty()) {
+            let rest = Spell { end: since.end, ..silence(seen, since.probability, since.patience_ns, scene) };
+            corrections.push(Correction::Was(rest.clone()));
+            self.past.push(rest);
+        }
+        true
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Spell> {
         self.gap.iter()
     }
 
@@ -254,6 +261,38 @@ mod tests {
     fn the_end_of_the_stream_is_no_silence() {
         let sent = &silent_for_an_hour()[..20];
         assert!(deliver::<DarkVessels>(sent, &Delivery::in_order()).is_empty());
+    }
+
+    #[test]
+    fn plots_that_come_late_cut_a_gap_short_or_do_away_with_it() {
+        let mut sent = silent_for_an_hour();
+        sent.push(status("other", 91 * 60, "ok"));
+        let late = |minutes: &[i64]| {
+            let plots = minutes.iter().map(|&minute| plot("ais", Domain::Sea, "mmsi-1", 60 * minute, 30.05, 50.05));
+            let sent: Vec<Sent> = sent.iter().cloned().chain(plots).collect();
+            deliver::<DarkVessels>(&sent, &Delivery::as_listed())
+                .iter()
+                .map(|f| (f.properties.status, f.properties.from, f.properties.to))
+                .collect::<Vec<_>>()
+        };
+        let minute = |minute: i64| Some(at_s(60 * minute));
+        assert_eq!(late(&[25]), [(Status::Final, minute(25), minute(80))]);
+        assert_eq!(late(&[75]), [(Status::Amended, minute(19), minute(75))]);
+        assert_eq!(late(&[50]).len(), 2);
+        assert_eq!(late(&[28, 37, 46, 55, 64, 73]), []);
+        assert_eq!(late(&[73, 64, 55, 46, 37, 28]), [], "in whatever order they come");
+    }
+
+    #[test]
+    fn a_late_plot_shortens_a_gap_that_lasts() {
+        let mut sent = silent_for_an_hour()[..20].to_vec();
+        sent.push(status("other", 3600, "ok"));
+        sent.push(plot("ais", Domain::Sea, "mmsi-1", 60 * 25, 30.05, 50.05));
+        let standing = deliver::<DarkVessels>(&sent, &Delivery::as_listed());
+        assert_eq!(standing.len(), 1);
+        assert_eq!((standing[0].properties.from, standing[0].properties.to), (Some(at_s(1500)), None));
+        sent.push(plot("ais", Domain::Sea, "mmsi-1", 60 * 55, 30.05, 50.05));
+        assert!(deliver::<DarkVessels>(&sent, &Delivery::as_listed()).is_empty());
     }
 
     proptest! {

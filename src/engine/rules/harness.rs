@@ -78,6 +78,11 @@ pub fn supersede(by: Sent, other: &Sent) -> Sent {
 }
 
 impl Sent {
+    /// When it happened, seconds after noon.
+    pub fn second(&self) -> i64 {
+        self.second
+    }
+
     /// With the node's own position.
     pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
         self.position = (lon_deg, lat_deg);

@@ -6,10 +6,12 @@
 
 pub mod dark;
 pub mod found;
+pub mod lane;
 pub mod lanes;
 pub mod reports;
 pub mod restriction;
 pub mod sensor;
+pub mod spell;
 pub mod track;
 
 use super::book::{Book, Cited};

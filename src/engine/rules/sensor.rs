@@ -3,9 +3,11 @@
 //! Silence is measured in event time by the heartbeat that the registry promises, so a stream that stands still
 //! accuses nobody. Neither is a breach by itself; both are gaps in what the mission can see.
 
-use super::lanes::{Episode, Lanes, Scene, Seen, Watch, span_ns};
+use super::lane::{Correction, Scene, Seen, Watch, span_ns};
+use super::lanes::Lanes;
+use super::spell::{Spell, belie};
 use super::{Rule, World, cited_at, position_at, supersedes_at};
-use crate::engine::book::{Book, Cited, Claim};
+use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Health, Kind};
@@ -13,6 +15,9 @@ use crate::model::observation::Observations;
 
 /// The chance that a tamper alarm or a missing heartbeat means what it says.
 const PROBABILITY: f64 = 0.99;
+
+/// Silences of one node that late heartbeats may still correct. At it the oldest stands as it was told.
+const MAX_PAST: usize = 32;
 
 /// A heartbeat.
 #[derive(Clone, Debug)]
@@ -30,56 +35,12 @@ impl Seen for Beat {
     }
 }
 
-/// A time in which a node was silent or tampered with.
-#[derive(Clone, Debug)]
-pub struct Spell {
-    key: String,
-    class: Class,
-    place: LonLat,
-    first: Cited,
-    /// The newest alarm.
-    last: Cited,
-    alarms: u64,
-    end: Option<Cited>,
-}
-
-impl Spell {
-    fn of(class: Class, beat: &Beat, scene: Scene<'_>) -> Spell {
-        Spell {
-            key: format!("{class}/{}/{}", scene.name, beat.cited.id.as_str()),
-            class,
-            place: beat.place,
-            first: beat.cited,
-            last: beat.cited,
-            alarms: 1,
-            end: None,
-        }
-    }
-
-    fn ended_by(mut self, cited: Cited) -> Spell {
-        self.end = Some(cited);
-        self
-    }
-}
-
-impl Episode for Spell {
-    fn key(&self) -> &str {
-        &self.key
-    }
-
-    fn extent(&self) -> (u64, i64) {
-        (self.alarms, self.last.time_ns)
-    }
-
-    fn claim(&self, _world: World<'_>) -> Claim {
-        let mut claim = Claim::new(self.key.clone(), self.class, self.place, self.first.time_ns);
-        claim.time_sd_s = Kind::Status.default_time_sd_s();
-        claim.from_ns = Some(self.first.time_ns);
-        claim.to_ns = self.end.map(|cited| cited.time_ns);
-        claim.probability = PROBABILITY;
-        claim.evidence = [self.first, self.last].into_iter().chain(self.end).collect();
-        claim
-    }
+/// The spell of that class that begins with that heartbeat.
+fn spell(class: Class, beat: &Beat, scene: Scene<'_>) -> Spell {
+    let key = format!("{class}/{}/{}", scene.name, beat.cited.id.as_str());
+    let mut spell = Spell::from(key, class, beat.place, PROBABILITY, beat.cited);
+    spell.patience_ns = beat.patience_ns.unwrap_or(i64::MAX);
+    spell
 }
 
 /// What is known of a node.
@@ -88,6 +49,8 @@ pub struct Pulse {
     last: Option<Beat>,
     silence: Option<Spell>,
     tamper: Option<Spell>,
+    /// Silences that have ended but may still prove to be less, newest last.
+    past: Vec<Spell>,
 }
 
 impl Watch for Pulse {
@@ -95,23 +58,49 @@ impl Watch for Pulse {
     type Episode = Spell;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, _ended: &mut Vec<Spell>) {
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        self.past.retain(|spell| spell.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
         if let Some(last) = &self.last
             && let Some(patience_ns) = last.patience_ns
             && self.silence.is_none()
             && now_ns.saturating_sub(last.cited.time_ns) >= patience_ns
         {
-            self.silence = Some(Spell::of(Class::SensorSilent, last, scene));
+            self.silence = Some(spell(Class::SensorSilent, last, scene));
         }
     }
 
     fn step(&mut self, beat: &Beat, scene: Scene<'_>, ended: &mut Vec<Spell>) {
-        ended.extend(self.silence.take().map(|spell| spell.ended_by(beat.cited)));
+        if let Some(silence) = self.silence.take() {
+            let silence = silence.ended_by(beat.cited);
+            if self.past.len() == MAX_PAST {
+                self.past.remove(0);
+            }
+            self.past.push(silence.clone());
+            ended.push(silence);
+        }
         match (&mut self.tamper, beat.tamper) {
-            (Some(spell), true) => (spell.last, spell.alarms) = (beat.cited, spell.alarms + 1),
-            (None, true) => self.tamper = Some(Spell::of(Class::SensorTamper, beat, scene)),
+            (Some(spell), true) => (spell.last, spell.seen) = (beat.cited, spell.seen + 1),
+            (None, true) => self.tamper = Some(spell(Class::SensorTamper, beat, scene)),
             (_, false) => ended.extend(self.tamper.take().map(|spell| spell.ended_by(beat.cited))),
         }
         self.last = Some(beat.clone());
+    }
+
+    fn recall(&mut self, beat: &Beat, scene: Scene<'_>, corrections: &mut Vec<Correction<Spell>>) -> bool {
+        if self.last.as_ref().is_some_and(|last| last.cited.time_ns < beat.cited.time_ns) {
+            // The silence that lasts, if there is one, began later. A tamper alarm in it counts from the next on.
+            (self.last, self.silence) = (Some(beat.clone()), None);
+            return true;
+        }
+        let Some((whole, until, since)) = belie(&mut self.past, beat.cited) else { return false };
+        corrections.push(until.clone().map_or(Correction::WasNot(whole.key), Correction::Was));
+        self.past.extend(until);
+        if let Some(since) = since {
+            let rest = Spell { end: since.end, patience_ns: since.patience_ns, ..spell(whole.class, beat, scene) };
+            corrections.push(Correction::Was(rest.clone()));
+            self.past.push(rest);
+        }
+        true
     }
 
     fn lasting(&self) -> impl Iterator<Item = &Spell> {
@@ -203,6 +192,17 @@ mod tests {
         let sent: Vec<Sent> =
             (0..10).flat_map(|n| [status("mic", 60 * n, "ok"), status("other", 60 * n, "ok")]).collect();
         assert!(deliver::<Sensors>(&sent, &Delivery::in_order()).is_empty());
+    }
+
+    #[test]
+    fn heartbeats_that_come_late_do_away_with_a_silence() {
+        let mut sent = a_pause_and_a_tampering();
+        sent.sort_by_key(Sent::second);
+        sent.extend((10..30).map(|minute| status("mic", 60 * minute, "ok")));
+        let said = tell::<Sensors>(&sent, &Delivery::as_listed());
+        assert!(said.iter().any(|feature| feature.properties.class == Class::SensorSilent));
+        let classes: Vec<Class> = standing(said).iter().map(|feature| feature.properties.class).collect();
+        assert_eq!(classes, [Class::SensorTamper]);
     }
 
     #[test]

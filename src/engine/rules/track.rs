@@ -5,7 +5,8 @@
 //! certainly outside, and is dated by where the line between the two plots around it crosses the border. What lies
 //! between is noise at the border and changes nothing.
 
-use super::lanes::{Episode, Lanes, Scene, Seen, Watch, span_ns};
+use super::lane::{Episode, Scene, Seen, Watch, span_ns};
+use super::lanes::Lanes;
 use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim};
 use crate::model::alert::Class;
