@@ -21,6 +21,9 @@ const CERTAIN_SD: f64 = 6.0;
 /// Plots cited between the first and the last of a crossing. At it every other one is left out.
 const MAX_CITED: usize = 20;
 
+/// Crossings of one track that are remembered after their end. At it the oldest is forgotten.
+const MAX_PAST: usize = 64;
+
 /// Object classes that are heavy weapons.
 pub const HEAVY_WEAPONS: [&str; 6] = ["tank", "howitzer", "mlrs", "mortar", "ifv", "air_defence"];
 
@@ -43,6 +46,11 @@ impl Seen for Plot {
 }
 
 impl Plot {
+    /// Whether it lies within a crossing that is known.
+    fn adds_nothing_to(&self, known: &Watched) -> bool {
+        self.near.iter().any(|(area, depth_m)| *depth_m >= 0.0 && known.was_in(area, self.cited.time_ns))
+    }
+
     /// Metres within the border of an area; not finite for one that is gone or not in force.
     fn depth_m(&self, area: &str, world: World<'_>) -> f64 {
         match world.places.find(area) {
@@ -154,25 +162,56 @@ pub struct Watched {
     heavy: bool,
     standings: Vec<Standing>,
     lost_after_ns: i64,
+    /// Crossings that have ended, newest last: what late plots need not tell again.
+    past: Vec<Past>,
+}
+
+#[derive(Clone, Debug)]
+struct Past {
+    area: String,
+    from_ns: i64,
+    to_ns: i64,
+}
+
+impl Watched {
+    /// Whether it is known already that the object was in that area then.
+    fn was_in(&self, area: &str, time_ns: i64) -> bool {
+        let since = |crossing: &Crossing| crossing.area == area && crossing.from_ns <= time_ns;
+        self.past.iter().any(|past| past.area == area && (past.from_ns..=past.to_ns).contains(&time_ns))
+            || self.standings.iter().any(|standing| standing.open && standing.crossing.as_ref().is_some_and(since))
+    }
+
+    fn conclude(&mut self, crossing: Crossing, ended: &mut Vec<Crossing>) {
+        if crossing.class().is_none() {
+            return;
+        }
+        if self.past.len() == MAX_PAST {
+            self.past.remove(0);
+        }
+        let (area, from_ns) = (crossing.area.clone(), crossing.from_ns);
+        self.past.push(Past { area, from_ns, to_ns: crossing.to_ns.unwrap_or(crossing.last.time_ns) });
+        ended.push(crossing);
+    }
 }
 
 impl Watch for Watched {
     type Seen = Plot;
     type Episode = Crossing;
 
-    fn quiet(&mut self, now_ns: i64, _scene: Scene<'_>, ended: &mut Vec<Crossing>) {
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        self.past.retain(|past| now_ns.saturating_sub(past.to_ns) < horizon_ns);
         let Some(last) = &self.last else { return };
         if now_ns.saturating_sub(last.cited.time_ns) < self.lost_after_ns {
             return;
         }
-        for standing in self.standings.drain(..) {
-            if let Some(mut crossing) = standing.crossing.filter(|crossing| standing.open && crossing.class().is_some())
-            {
+        for standing in std::mem::take(&mut self.standings) {
+            if let Some(mut crossing) = standing.crossing.filter(|_| standing.open) {
                 crossing.to_ns = Some(standing.left_ns.unwrap_or(crossing.last.time_ns));
-                ended.push(crossing);
+                self.conclude(crossing, ended);
             }
         }
-        *self = Watched::default();
+        *self = Watched { past: std::mem::take(&mut self.past), ..Watched::default() };
     }
 
     fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
@@ -184,8 +223,11 @@ impl Watch for Watched {
                 self.standings.push(Standing { area, run: 0, open: false, crossing: None, left_ns: None });
             }
         }
-        let (last, heavy) = (self.last.take(), self.heavy);
-        self.standings.retain_mut(|standing| standing.step(last.as_ref(), plot, heavy, scene, ended));
+        let (last, mut left) = (self.last.take(), Vec::new());
+        self.standings.retain_mut(|standing| standing.step(last.as_ref(), plot, self.heavy, scene, &mut left));
+        for crossing in left {
+            self.conclude(crossing, ended);
+        }
         self.last = Some(plot.clone());
     }
 
@@ -194,12 +236,14 @@ impl Watch for Watched {
         open.filter_map(|standing| standing.crossing.as_ref()).filter(|crossing| crossing.class().is_some())
     }
 
-    fn due_ns(&self, _world: World<'_>) -> Option<i64> {
-        self.last.as_ref().map(|last| last.cited.time_ns.saturating_add(self.lost_after_ns))
+    fn due_ns(&self, world: World<'_>) -> Option<i64> {
+        let horizon_ns = span_ns(world.settings.amend_horizon_s);
+        let lost_ns = self.last.as_ref().map(|last| last.cited.time_ns.saturating_add(self.lost_after_ns));
+        lost_ns.or(self.past.iter().map(|past| past.to_ns.saturating_add(horizon_ns)).min())
     }
 
     fn spent(&self) -> bool {
-        self.last.is_none()
+        self.last.is_none() && self.past.is_empty()
     }
 }
 
@@ -211,7 +255,7 @@ impl Standing {
         plot: &Plot,
         heavy: bool,
         scene: Scene<'_>,
-        ended: &mut Vec<Crossing>,
+        left: &mut Vec<Crossing>,
     ) -> bool {
         let settings = &scene.world.settings.tracks;
         let depth_m = plot.depth_m(&self.area, scene.world);
@@ -237,9 +281,9 @@ impl Standing {
         if self.run >= settings.plots.max(1) {
             self.run = 0;
             if self.open {
-                if let Some(mut crossing) = self.crossing.take().filter(|crossing| crossing.class().is_some()) {
+                if let Some(mut crossing) = self.crossing.take() {
                     crossing.to_ns = Some(self.left_ns.unwrap_or(plot.cited.time_ns));
-                    ended.push(crossing);
+                    left.push(crossing);
                 }
                 (self.open, self.left_ns) = (false, None);
             } else {
@@ -340,28 +384,31 @@ fn of_domain(domain: Domain) -> &'static [Prohibition] {
     }
 }
 
-/// The rule. An observation of a track behind the watermark no longer changes it.
+/// The rule. Plots that come behind the watermark no longer change what has settled, but a whole incursion may come
+/// to light by them: they have lanes of their own, which settle at the amend horizon.
 #[derive(Default)]
 pub struct Tracks {
     lanes: Lanes<Watched>,
+    late: Lanes<Watched>,
     name: String,
 }
 
 impl Tracks {
     /// Tracks remembered.
     pub fn len(&self) -> usize {
-        self.lanes.len()
+        self.lanes.len() + self.late.len()
     }
 
     /// Whether none is remembered.
     pub fn is_empty(&self) -> bool {
-        self.lanes.is_empty()
+        self.len() == 0
     }
 }
 
 impl Rule for Tracks {
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         self.lanes.note(batch.time_ns[row]);
+        self.late.note(batch.time_ns[row]);
         if batch.kind[row] != Kind::Track || !world.settings.tracks.on {
             return;
         }
@@ -387,11 +434,17 @@ impl Rule for Tracks {
         let near = near.into_iter().map(|(ix, depth_m)| (world.places.areas()[ix].area.clone(), depth_m)).collect();
         let heavy = HEAVY_WEAPONS.contains(&batch.text(plot.object_class));
         let plot = Plot { cited, domain: plot.domain, place, sd_m, heavy, near };
-        self.lanes.observe(&self.name, plot, supersedes, world, book);
+        if cited.time_ns >= self.lanes.watermark_ns() {
+            self.lanes.observe(&self.name, plot, supersedes, world, book);
+        } else if !self.lanes.settled(&self.name).is_some_and(|known| plot.adds_nothing_to(known)) {
+            self.late.observe(&self.name, plot, supersedes, world, book);
+        }
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
+        let horizon_ns = span_ns(world.settings.amend_horizon_s);
+        self.late.advance(watermark_ns.saturating_sub(horizon_ns), world, book);
     }
 }
 

@@ -114,12 +114,31 @@ fn an_area_that_allows_it_is_none_of_its_business() {
 #[test]
 fn a_lost_track_has_left_where_it_was_last_seen() {
     let mut sent = due_east(Domain::Uav)[..15].to_vec();
-    sent.extend([status("other", 2000, "ok"), status("other", 2100, "ok")]);
+    sent.extend([2000, 2100, 6 * 3600 + 200, 6 * 3600 + 300].map(|second| status("other", second, "ok")));
     let mut rule = Tracks::default();
     let finals = standing(tell_by(&mut rule, &zone_that_prohibits(&[Prohibition::Uav]), &sent, &Delivery::in_order()));
     let alert = only(finals).properties;
     assert_eq!((alert.status, seconds(alert.to)), (Status::Final, 140.0));
     assert!(rule.is_empty(), "and is forgotten");
+}
+
+#[test]
+fn an_incursion_may_come_to_light_late() {
+    let mut sent = vec![status("other", 3600, "ok"), status("other", 3660, "ok")];
+    sent.extend(due_east(Domain::Uav));
+    let said = tell::<Tracks>(&sent, &Delivery::as_listed());
+    assert_eq!(said[0].properties.status, Status::Preliminary);
+    let alert = only(standing(said)).properties;
+    assert_eq!(alert.status, Status::Final);
+    assert!((seconds(alert.from) - 99.5).abs() < 0.01 && (seconds(alert.to) - 299.5).abs() < 0.01);
+}
+
+#[test]
+fn late_plots_of_a_known_incursion_tell_it_no_second_time() {
+    let mut sent = due_east(Domain::Uav);
+    sent.push(status("other", 3600, "ok"));
+    sent.extend((11..29).map(|n| plot("mic", Domain::Uav, "t1", 10 * n + 3, 29.8 + 0.01 * n as f64, 50.0)));
+    only(deliver::<Tracks>(&sent, &Delivery::as_listed()));
 }
 
 #[test]
