@@ -1,8 +1,11 @@
 use super::super::harness::*;
+use super::crossing::MAX_CITED;
 use super::*;
 use crate::engine::places::Places;
+use crate::model::alert::Class;
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::area::{Area, AreaType, Shape};
+use crate::model::time::s_from_ns;
 use proptest::prelude::*;
 
 /// Due east along 50° north at about 72 m/s, a plot every ten seconds: into the zone (29.9°) at 100 s, out of it
