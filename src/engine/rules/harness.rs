@@ -179,29 +179,35 @@ impl Sent {
 pub struct Delivery {
     delays_s: Option<Vec<f64>>,
     advance_every: usize,
+    ends: bool,
 }
 
 impl Delivery {
     /// In order of time, event time moving on at each.
     pub fn in_order() -> Delivery {
-        Delivery { delays_s: Some(vec![0.0]), advance_every: 1 }
+        Delivery { delays_s: Some(vec![0.0]), advance_every: 1, ends: true }
     }
 
     /// In the order of the list, event time moving on at each.
     pub fn as_listed() -> Delivery {
-        Delivery { delays_s: None, advance_every: 1 }
+        Delivery { delays_s: None, advance_every: 1, ends: true }
+    }
+
+    /// The same, event time never moving on: all that is said is provisional.
+    pub fn provisional(self) -> Delivery {
+        Delivery { advance_every: usize::MAX, ends: false, ..self }
     }
 
     /// In the order of the list, event time standing still until the end.
     pub fn all_at_once() -> Delivery {
-        Delivery { delays_s: None, advance_every: usize::MAX }
+        Delivery { delays_s: None, advance_every: usize::MAX, ends: true }
     }
 }
 
 /// Any delivery of some observations in which none comes too late.
 pub fn any_delivery(observations: usize) -> impl Strategy<Value = Delivery> {
     (proptest::collection::vec(0.0..LATENESS_S - 1.0, observations), 1usize..20)
-        .prop_map(|(delays_s, advance_every)| Delivery { delays_s: Some(delays_s), advance_every })
+        .prop_map(|(delays_s, advance_every)| Delivery { delays_s: Some(delays_s), advance_every, ends: true })
 }
 
 fn square() -> MultiPolygon<f64> {
@@ -257,7 +263,9 @@ pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &D
             rule.advance(newest_ns - LATENESS_S as i64 * NS_PER_S, world, &mut book);
         }
     }
-    rule.advance(i64::MAX, world, &mut book);
+    if delivery.ends {
+        rule.advance(i64::MAX, world, &mut book);
+    }
     book.take_said().into_iter().map(|said| said.feature).collect()
 }
 

@@ -28,12 +28,34 @@ pub trait Seen: Clone {
     fn cited(&self) -> &Cited;
 }
 
+/// How far an episode reaches: what must change for it to be told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// How many observations it rests on.
+    pub seen: u64,
+    /// The time of the newest, nanoseconds.
+    pub newest_ns: i64,
+    /// When it began, nanoseconds.
+    pub from_ns: i64,
+    /// When it ended, nanoseconds; `None` while it lasts.
+    pub to_ns: Option<i64>,
+}
+
+impl Extent {
+    /// Whether it has changed enough to be told again.
+    fn outgrows(&self, told: &Extent) -> bool {
+        (self.from_ns, self.to_ns) != (told.from_ns, told.to_ns)
+            || self.seen >= told.seen.saturating_mul(2)
+            || self.newest_ns >= told.newest_ns.saturating_add(SAY_AGAIN_AFTER_NS)
+    }
+}
+
 /// Something that begins, may last, and ends.
 pub trait Episode: Clone {
     /// The claim's key: the same from its beginning to its end.
     fn key(&self) -> &str;
-    /// How many observations it rests on, and the time of the newest, nanoseconds.
-    fn extent(&self) -> (u64, i64);
+    /// How far it reaches.
+    fn extent(&self) -> Extent;
     /// What it claims.
     fn claim(&self, world: World<'_>) -> Claim;
 }
@@ -82,9 +104,7 @@ pub enum Correction<E> {
 
 struct Told {
     key: String,
-    ended: bool,
-    seen: u64,
-    newest_ns: i64,
+    extent: Extent,
 }
 
 /// The settled state of one thing, and what was seen since.
@@ -234,32 +254,25 @@ impl<W: Watch> Lane<W> {
 
     /// Says what is new in the provisional state and takes back what no longer holds.
     pub(super) fn tell(&mut self, world: World<'_>, book: &mut Book) {
-        let ended = self.ended.iter().map(|episode| (true, episode));
-        let lasting = self.provisional.lasting().map(|episode| (false, episode));
         let mut holds = 0;
-        for (ended, episode) in ended.chain(lasting) {
-            let (seen, newest_ns) = episode.extent();
+        for episode in self.ended.iter().chain(self.provisional.lasting()) {
+            let extent = episode.extent();
             // What holds is brought to the front, so that the rest is what no longer does.
-            match self.told.iter().position(|told| told.key == episode.key()) {
-                None => {
-                    let key = episode.key().to_owned();
-                    self.told.push(Told { key, ended, seen, newest_ns });
-                    say(episode, Stage::Open, world, book);
-                    let last = self.told.len() - 1;
-                    self.told.swap(holds, last);
-                }
+            let at = match self.told.iter().position(|told| told.key == episode.key()) {
                 Some(at) => {
-                    let told = &mut self.told[at];
-                    if told.ended != ended
-                        || seen >= told.seen.saturating_mul(2)
-                        || newest_ns >= told.newest_ns.saturating_add(SAY_AGAIN_AFTER_NS)
-                    {
-                        (told.ended, told.seen, told.newest_ns) = (ended, seen, newest_ns);
+                    if extent.outgrows(&self.told[at].extent) {
+                        self.told[at].extent = extent;
                         say(episode, Stage::Open, world, book);
                     }
-                    self.told.swap(holds, at);
+                    at
                 }
-            }
+                None => {
+                    self.told.push(Told { key: episode.key().to_owned(), extent });
+                    say(episode, Stage::Open, world, book);
+                    self.told.len() - 1
+                }
+            };
+            self.told.swap(holds, at);
             holds += 1;
         }
         for told in self.told.drain(holds..) {

@@ -1,7 +1,7 @@
 //! A stretch of time in which something was silent, or raised an alarm.
 
 use super::World;
-use super::lane::Episode;
+use super::lane::{Episode, Extent};
 use crate::engine::book::{Cited, Claim};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
@@ -82,8 +82,9 @@ impl Episode for Spell {
         &self.key
     }
 
-    fn extent(&self) -> (u64, i64) {
-        (self.seen, self.last.time_ns)
+    fn extent(&self) -> Extent {
+        let to_ns = self.end.map(|cited| cited.time_ns);
+        Extent { seen: self.seen, newest_ns: self.last.time_ns, from_ns: self.first.time_ns, to_ns }
     }
 
     fn claim(&self, _world: World<'_>) -> Claim {

@@ -1,7 +1,7 @@
 //! One crossing of one area: where the border was stepped over, how surely, and what it rests on.
 
 use super::super::World;
-use super::super::lane::{Episode, Scene, Seen};
+use super::super::lane::{Episode, Extent, Scene, Seen};
 use crate::engine::book::{Cited, Claim};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
@@ -105,8 +105,8 @@ impl Episode for Crossing {
         &self.key
     }
 
-    fn extent(&self) -> (u64, i64) {
-        (self.plots, self.last.time_ns)
+    fn extent(&self) -> Extent {
+        Extent { seen: self.plots, newest_ns: self.last.time_ns, from_ns: self.from_ns, to_ns: self.to_ns }
     }
 
     fn claim(&self, _world: World<'_>) -> Claim {

@@ -185,21 +185,39 @@ fn the_chance_of_being_inside_is_that_of_the_normal_distribution() {
     assert_eq!(chance_inside(f64::NEG_INFINITY, 20.0), 0.0);
 }
 
+/// In and out twice, with noise of some sigmas at every border.
+fn to_and_fro(wobble: &[f64]) -> Vec<Sent> {
+    let wobble = wobble.iter().enumerate();
+    wobble
+        .map(|(n, wobble)| {
+            let lon_deg = 29.9 + 0.004 * (n as f64 / 12.0).sin() + wobble;
+            plot("radar", Domain::Uav, "t1", 5 * n as i64, lon_deg, 50.0)
+        })
+        .collect()
+}
+
 proptest! {
     #[test]
     fn the_order_of_delivery_does_not_matter(
         delivery in any_delivery(150),
         wobble in proptest::collection::vec(-0.001f64..0.001, 150),
     ) {
-        // In and out twice, with noise of some sigmas at every border.
-        let sent: Vec<Sent> = (0..150)
-            .map(|n| {
-                let lon_deg = 29.9 + 0.004 * (n as f64 / 12.0).sin() + wobble[n];
-                plot("radar", Domain::Uav, "t1", 5 * n as i64, lon_deg, 50.0)
-            })
-            .collect();
+        let sent = to_and_fro(&wobble);
         let in_order = deliver::<Tracks>(&sent, &Delivery::in_order());
         prop_assert!(!in_order.is_empty());
         prop_assert_eq!(deliver::<Tracks>(&sent, &delivery), in_order);
+    }
+
+    #[test]
+    fn what_is_said_early_does_not_depend_on_the_order_either(
+        delivery in any_delivery(150),
+        wobble in proptest::collection::vec(-0.001f64..0.001, 150),
+    ) {
+        let sent = to_and_fro(&wobble);
+        let stands = |delivery: Delivery| -> Vec<_> {
+            let standing = deliver::<Tracks>(&sent, &delivery.provisional()).into_iter();
+            standing.map(|feature| (feature.properties.alert, feature.properties.from, feature.properties.to)).collect()
+        };
+        prop_assert_eq!(stands(delivery), stands(Delivery::in_order()));
     }
 }
