@@ -10,7 +10,8 @@ use std::sync::Arc;
 /// Most observations of one lane that wait for the watermark. At it the oldest is settled before its time.
 pub const MAX_PENDING: usize = 4096;
 
-/// What lasts is said again once so much event time has passed, or its evidence has doubled.
+/// What lasts is said again when its evidence has doubled, or when it lasts half as long again as when it was last
+/// said, but not sooner than this: hours of it are told in a dozen revisions.
 const SAY_AGAIN_AFTER_NS: i64 = 30 * NS_PER_S;
 
 /// What a watch is told besides what was seen.
@@ -44,9 +45,10 @@ pub struct Extent {
 impl Extent {
     /// Whether it has changed enough to be told again.
     fn outgrows(&self, told: &Extent) -> bool {
+        let half_ns = told.newest_ns.saturating_sub(told.from_ns) / 2;
         (self.from_ns, self.to_ns) != (told.from_ns, told.to_ns)
             || self.seen >= told.seen.saturating_mul(2)
-            || self.newest_ns >= told.newest_ns.saturating_add(SAY_AGAIN_AFTER_NS)
+            || self.newest_ns.saturating_sub(told.newest_ns) >= half_ns.max(SAY_AGAIN_AFTER_NS)
     }
 }
 
