@@ -1,4 +1,6 @@
 use super::super::harness::*;
+use super::super::lane::MAX_PENDING;
+use super::super::lanes::MAX_LANES;
 use super::crossing::MAX_CITED;
 use super::*;
 use crate::engine::places::Places;
@@ -175,6 +177,26 @@ fn plots_that_are_taken_back_were_never_there() {
     let said = tell::<Tracks>(&sent, &Delivery::in_order());
     assert!(said.iter().any(|feature| feature.properties.status == Status::Preliminary));
     assert!(standing(said).is_empty());
+}
+
+#[test]
+fn what_waits_for_the_watermark_is_bounded() {
+    // Five hours of plots while event time stands still: the oldest settle before their time.
+    let sent: Vec<Sent> = (0..MAX_PENDING as i64 + 900)
+        .map(|n| plot("radar", Domain::Uav, "t1", 4 * n, 29.8 + 0.2 * (n as f64 / 3000.0).min(1.0), 50.0))
+        .collect();
+    let alert = only(deliver::<Tracks>(&sent, &Delivery::all_at_once())).properties;
+    assert!((seconds(alert.from) - 6000.0).abs() < 1.0, "{:?}", alert.from);
+}
+
+#[test]
+fn tracks_are_bounded_and_the_one_heard_of_longest_ago_goes() {
+    let names: Vec<String> = (0..MAX_LANES + 10).map(|n| format!("t{n}")).collect();
+    let sent: Vec<Sent> = names.iter().map(|name| plot("radar", Domain::Uav, name, 0, 29.8, 50.0)).collect();
+    let mut rule = Tracks::default();
+    let delivery = Delivery::all_at_once().provisional();
+    tell_by(&mut rule, &zone_that_prohibits(&[Prohibition::Uav]), &sent, &delivery);
+    assert_eq!(rule.len(), MAX_LANES);
 }
 
 #[test]
