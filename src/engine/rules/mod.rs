@@ -4,11 +4,22 @@
 //! What it says before that is provisional; what it says at a watermark is a function of the set of observations
 //! up to it.
 
-use super::book::Book;
+pub mod dark;
+pub mod found;
+pub mod lane;
+pub mod lanes;
+pub mod reports;
+pub mod restriction;
+pub mod sensor;
+pub mod spell;
+pub mod track;
+
+use super::book::{Book, Cited};
 use super::places::Places;
 use super::settings::Settings;
+use crate::model::geo::LonLat;
 use crate::model::node::Registry;
-use crate::model::observation::Observations;
+use crate::model::observation::{Id, Observations};
 
 /// What a rule may look at besides the observations.
 #[derive(Clone, Copy)]
@@ -31,7 +42,40 @@ pub trait Rule: Send {
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book);
 }
 
-/// The rules that are switched on.
-pub fn all(_settings: &Settings) -> Vec<Box<dyn Rule>> {
-    Vec::new()
+/// Every rule there is, each with nothing seen yet. Each must see every observation, whatever its kind.
+pub fn all() -> Vec<Box<dyn Rule>> {
+    vec![
+        Box::<track::Tracks>::default(),
+        Box::<dark::DarkVessels>::default(),
+        Box::<restriction::Restrictions>::default(),
+        Box::<found::Finds>::default(),
+        Box::<sensor::Sensors>::default(),
+    ]
 }
+
+/// The observation at `row` as evidence, without residuals.
+fn cited_at(batch: &Observations, row: usize) -> Cited {
+    Cited {
+        origin: batch.origin[row],
+        id: Id::new(batch.slice(batch.id[row])),
+        node: batch.node[row],
+        kind: batch.kind[row],
+        time_ns: batch.time_ns[row],
+        residual_s: None,
+        residual_deg: None,
+    }
+}
+
+/// The id of the observation that the one at `row` corrects.
+fn supersedes_at(batch: &Observations, row: usize) -> Option<Id> {
+    let span = batch.supersedes[row];
+    (!span.is_empty()).then(|| Id::new(batch.slice(span)))
+}
+
+/// Where the node of the observation at `row` was: its own word, else the registry's.
+fn position_at(batch: &Observations, row: usize, world: World<'_>) -> Option<LonLat> {
+    LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]).or(world.registry.node(batch.node[row]).position)
+}
+
+#[cfg(test)]
+mod harness;

@@ -1,0 +1,290 @@
+//! A rule under test: observations described in a line, delivered in some order, and what came of it.
+
+use super::{Rule, World};
+use crate::engine::book::Book;
+use crate::engine::places::Places;
+use crate::engine::settings::Settings;
+use crate::model::alert::{AlertFeature, Status};
+use crate::model::area::{Area, AreaType, Prohibition, Shape};
+use crate::model::geo::LonLat;
+use crate::model::kind::{Activity, Domain, Health, Hint, Kind};
+use crate::model::node::{Node, Registry};
+use crate::model::observation::{Common, Observations, Origin, Plot, Report, Span, Status as Beat, duplicate_key};
+use crate::model::time::{NS_PER_S, Timestamp};
+use geo::{LineString, MultiPolygon, Polygon};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+/// Noon of some day.
+const NOON_NS: i64 = 1_763_812_800 * NS_PER_S;
+/// Deliveries stay within it.
+const LATENESS_S: f64 = 30.0;
+
+/// So many seconds after noon.
+pub fn at_s(seconds: i64) -> Timestamp {
+    Timestamp(NOON_NS + seconds * NS_PER_S)
+}
+
+/// An observation on its way.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    node: &'static str,
+    id: String,
+    second: i64,
+    position: (f64, f64),
+    supersedes: String,
+    withdrawn: bool,
+    what: What,
+}
+
+#[derive(Clone, Debug)]
+enum What {
+    Plot { domain: Domain, track: String, lon_deg: f64, lat_deg: f64, object: &'static str, sd_m: f64 },
+    Beat(Health),
+    Report { activity: Activity, object: &'static str, lon_deg: f64, lat_deg: f64, count: f64 },
+}
+
+fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
+    let position = (f64::NAN, f64::NAN);
+    Sent { node, id, second, position, supersedes: String::new(), withdrawn: false, what }
+}
+
+/// A plot of a tracked object, uncertain by 20 m.
+pub fn plot(node: &'static str, domain: Domain, track: &str, second: i64, lon_deg: f64, lat_deg: f64) -> Sent {
+    let track = track.to_owned();
+    let id = format!("{track}-{second}");
+    sent(node, id, second, What::Plot { domain, track, lon_deg, lat_deg, object: "", sd_m: 20.0 })
+}
+
+/// A heartbeat.
+pub fn status(node: &'static str, second: i64, health: &str) -> Sent {
+    sent(node, format!("beat-{second}"), second, What::Beat(Health::parse(health).unwrap()))
+}
+
+/// A patrol's report.
+pub fn patrol(node: &'static str, second: i64, activity: Activity) -> Sent {
+    let what = What::Report { activity, object: "", lon_deg: f64::NAN, lat_deg: f64::NAN, count: f64::NAN };
+    sent(node, format!("{activity}-{second}"), second, what)
+}
+
+/// `by` takes back `other`.
+pub fn withdraw(by: Sent, other: &Sent) -> Sent {
+    Sent { supersedes: other.id.clone(), withdrawn: true, ..by }
+}
+
+/// `by` stands for `other`.
+pub fn supersede(by: Sent, other: &Sent) -> Sent {
+    Sent { supersedes: other.id.clone(), ..by }
+}
+
+impl Sent {
+    /// When it happened, seconds after noon.
+    pub fn second(&self) -> i64 {
+        self.second
+    }
+
+    /// With the node's own position.
+    pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
+        self.position = (lon_deg, lat_deg);
+        self
+    }
+
+    /// With what was seen or found.
+    pub fn object(mut self, class: &'static str, at_lon_deg: f64, at_lat_deg: f64, how_many: f64) -> Sent {
+        match &mut self.what {
+            What::Plot { object, .. } => *object = class,
+            What::Report { object, lon_deg, lat_deg, count, .. } => {
+                (*object, *lon_deg, *lat_deg, *count) = (class, at_lon_deg, at_lat_deg, how_many);
+            }
+            What::Beat(_) => {}
+        }
+        self
+    }
+
+    fn push(&self, offset: i64, registry: &Registry, batch: &mut Observations) {
+        let node = registry.find(self.node).unwrap();
+        let (kind, detail) = match &self.what {
+            What::Plot { domain, track, lon_deg, lat_deg, object, sd_m } => {
+                let (track, object_class) = (batch.store(track.as_bytes()), batch.store(object.as_bytes()));
+                let plot = Plot {
+                    track,
+                    domain: *domain,
+                    speed_m_s: f64::NAN,
+                    course_deg: f64::NAN,
+                    object_class,
+                    identity: Span::default(),
+                    object_lon_deg: *lon_deg,
+                    object_lat_deg: *lat_deg,
+                    object_alt_m: f64::NAN,
+                    object_sd_m: *sd_m,
+                };
+                (Kind::Track, batch.tracks.push(plot))
+            }
+            What::Beat(health) => {
+                let nan = f64::NAN;
+                let beat = Beat {
+                    health: *health,
+                    clock_sd_s: nan,
+                    temperature_c: nan,
+                    wind_speed_m_s: nan,
+                    wind_from_deg: nan,
+                    noise_db: nan,
+                };
+                (Kind::Status, batch.statuses.push(beat))
+            }
+            What::Report { activity, object, lon_deg, lat_deg, count } => {
+                let object_class = batch.store(object.as_bytes());
+                let report = Report {
+                    activity: *activity,
+                    hint: Hint::Unknown,
+                    count: *count,
+                    count_is_minimum: false,
+                    azimuth_deg: f64::NAN,
+                    azimuth_sd_deg: f64::NAN,
+                    distance_m: f64::NAN,
+                    distance_sd_m: f64::NAN,
+                    duration_s: f64::NAN,
+                    text: Span::default(),
+                    object_class,
+                    object_lon_deg: *lon_deg,
+                    object_lat_deg: *lat_deg,
+                    by: Span::default(),
+                    reason: Span::default(),
+                };
+                (Kind::Patrol, batch.patrols.push(report))
+            }
+        };
+        let (id, supersedes) = (batch.store(self.id.as_bytes()), batch.store(self.supersedes.as_bytes()));
+        batch.push(Common {
+            origin: Origin { topic: 0, partition: 0, offset, line: 0 },
+            kind,
+            node,
+            id,
+            key: duplicate_key(node, self.id.as_bytes()),
+            time_ns: at_s(self.second).0,
+            time_sd_s: f64::NAN,
+            lon_deg: self.position.0,
+            lat_deg: self.position.1,
+            alt_m: f64::NAN,
+            supersedes,
+            withdrawn: self.withdrawn,
+            raw: Span::default(),
+            detail,
+        });
+    }
+}
+
+/// How observations come: in order of time plus a delay, or as listed; and how often event time moves on.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    delays_s: Option<Vec<f64>>,
+    advance_every: usize,
+    ends: bool,
+}
+
+impl Delivery {
+    /// In order of time, event time moving on at each.
+    pub fn in_order() -> Delivery {
+        Delivery { delays_s: Some(vec![0.0]), advance_every: 1, ends: true }
+    }
+
+    /// In the order of the list, event time moving on at each.
+    pub fn as_listed() -> Delivery {
+        Delivery { delays_s: None, advance_every: 1, ends: true }
+    }
+
+    /// The same, event time never moving on: all that is said is provisional.
+    pub fn provisional(self) -> Delivery {
+        Delivery { advance_every: usize::MAX, ends: false, ..self }
+    }
+
+    /// In the order of the list, event time standing still until the end.
+    pub fn all_at_once() -> Delivery {
+        Delivery { delays_s: None, advance_every: usize::MAX, ends: true }
+    }
+}
+
+/// Any delivery of some observations in which none comes too late.
+pub fn any_delivery(observations: usize) -> impl Strategy<Value = Delivery> {
+    (proptest::collection::vec(0.0..LATENESS_S - 1.0, observations), 1usize..20)
+        .prop_map(|(delays_s, advance_every)| Delivery { delays_s: Some(delays_s), advance_every, ends: true })
+}
+
+fn square() -> MultiPolygon<f64> {
+    let ring = LineString::from(vec![(29.9, 49.9), (30.1, 49.9), (30.1, 50.1), (29.9, 50.1), (29.9, 49.9)]);
+    MultiPolygon::new(vec![Polygon::new(ring, Vec::new())])
+}
+
+/// A zone of 0.2° about 30° east, 50° north in which everything is prohibited.
+fn zone() -> Places {
+    let area = Area {
+        area: "zone".to_owned(),
+        name: None,
+        kind: AreaType::Disengagement,
+        prohibits: Prohibition::ALL.to_vec(),
+        component: None,
+        sector: None,
+        valid_from_ns: None,
+        valid_to_ns: None,
+        shape: Shape::Polygons(square()),
+    };
+    Places::new(vec![area], Vec::new())
+}
+
+fn nodes() -> Registry {
+    let position = Some(LonLat { lon_deg: 30.0, lat_deg: 50.0 });
+    let node = |name| Node { position, heartbeat_s: Some(60.0), ..Node::unregistered(name) };
+    let patrol = |name| Node { registered: true, ..Node::unregistered(name) };
+    Registry::new([node("ais"), node("mic"), node("other"), node("radar"), patrol("p1"), patrol("p2")])
+}
+
+/// All that a rule says of the observations.
+pub fn tell<R: Rule + Default>(sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
+    tell_by(&mut R::default(), &zone(), sent, delivery)
+}
+
+/// All that this rule says of the observations, with these areas.
+pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
+    let (registry, settings) = (nodes(), Settings::default());
+    let world = World { registry: &registry, places, settings: &settings };
+    let mut book = Book::new("digest".to_owned(), vec!["telemetry".to_owned()]);
+    let mut order: Vec<usize> = (0..sent.len()).collect();
+    if let Some(delays_s) = &delivery.delays_s {
+        let comes_s = |at: usize| sent[at].second as f64 + delays_s[at % delays_s.len()];
+        order.sort_by(|&a, &b| comes_s(a).total_cmp(&comes_s(b)));
+    }
+    let mut newest_ns = i64::MIN;
+    for (count, at) in order.into_iter().enumerate() {
+        let mut batch = Observations::default();
+        sent[at].push(at as i64, &registry, &mut batch);
+        rule.observe(&batch, 0, world, &mut book);
+        newest_ns = newest_ns.max(batch.time_ns[0]);
+        if (count + 1).is_multiple_of(delivery.advance_every) {
+            rule.advance(newest_ns - LATENESS_S as i64 * NS_PER_S, world, &mut book);
+        }
+    }
+    if delivery.ends {
+        rule.advance(i64::MAX, world, &mut book);
+    }
+    book.take_said().into_iter().map(|said| said.feature).collect()
+}
+
+/// What stands in the end, by alert: the newest revision of each that was not taken back, without its number.
+pub fn deliver<R: Rule + Default>(sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
+    standing(tell::<R>(sent, delivery))
+}
+
+/// The newest revision of each alert that was not taken back, without its number.
+pub fn standing(said: Vec<AlertFeature>) -> Vec<AlertFeature> {
+    let newest: BTreeMap<String, AlertFeature> =
+        said.into_iter().map(|feature| (feature.properties.alert.clone(), feature)).collect();
+    let mut standing: Vec<AlertFeature> =
+        newest.into_values().filter(|feature| feature.properties.status != Status::Retracted).collect();
+    for feature in &mut standing {
+        feature.properties.revision = 0;
+        if feature.properties.status == Status::Revised {
+            feature.properties.status = Status::Preliminary;
+        }
+    }
+    standing
+}

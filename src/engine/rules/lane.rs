@@ -1,0 +1,305 @@
+//! One lane: what is made of the observations of one thing, in order of time, and what was said of it.
+
+use super::World;
+use crate::engine::book::{Book, Cited, Claim, Stage};
+use crate::model::node::NodeIx;
+use crate::model::observation::Id;
+use crate::model::time::{NS_PER_S, ns_from_s};
+use std::sync::Arc;
+
+/// Most observations of one lane that wait for the watermark. At it the oldest is settled before its time.
+pub const MAX_PENDING: usize = 4096;
+
+/// What lasts is said again when its evidence has doubled, or when it lasts half as long again as when it was last
+/// said, but not sooner than this: hours of it are told in a dozen revisions.
+const SAY_AGAIN_AFTER_NS: i64 = 30 * NS_PER_S;
+
+/// What a watch is told besides what was seen.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
+    /// The lane's name.
+    pub name: &'a str,
+    /// Registry, areas, settings.
+    pub world: World<'a>,
+}
+
+/// One thing that was seen.
+pub trait Seen: Clone {
+    /// The observation.
+    fn cited(&self) -> &Cited;
+}
+
+/// How far an episode reaches: what must change for it to be told again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// How many observations it rests on.
+    pub seen: u64,
+    /// The time of the newest, nanoseconds.
+    pub newest_ns: i64,
+    /// When it began, nanoseconds.
+    pub from_ns: i64,
+    /// When it ended, nanoseconds; `None` while it lasts.
+    pub to_ns: Option<i64>,
+}
+
+impl Extent {
+    /// Whether it has changed enough to be told again.
+    fn outgrows(&self, told: &Extent) -> bool {
+        let half_ns = told.newest_ns.saturating_sub(told.from_ns) / 2;
+        (self.from_ns, self.to_ns) != (told.from_ns, told.to_ns)
+            || self.seen >= told.seen.saturating_mul(2)
+            || self.newest_ns.saturating_sub(told.newest_ns) >= half_ns.max(SAY_AGAIN_AFTER_NS)
+    }
+}
+
+/// Something that begins, may last, and ends.
+pub trait Episode: Clone {
+    /// The claim's key: the same from its beginning to its end.
+    fn key(&self) -> &str;
+    /// How far it reaches.
+    fn extent(&self) -> Extent;
+    /// What it claims.
+    fn claim(&self, world: World<'_>) -> Claim;
+}
+
+/// What is made of one lane, in order of time.
+pub trait Watch: Clone + Default + Send {
+    /// What it sees.
+    type Seen: Seen + Send;
+    /// What it finds.
+    type Episode: Episode + Send;
+
+    /// Nothing more is seen before `now_ns`. Going there in several steps must come to the same as in one.
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Self::Episode>);
+
+    /// The next thing is seen; `quiet` up to its time has been called.
+    fn step(&mut self, seen: &Self::Seen, scene: Scene<'_>, ended: &mut Vec<Self::Episode>);
+
+    /// The episodes that last.
+    fn lasting(&self) -> impl Iterator<Item = &Self::Episode>;
+
+    /// When `quiet` will next change something.
+    fn due_ns(&self, world: World<'_>) -> Option<i64>;
+
+    /// Whether there is nothing in it to remember.
+    fn spent(&self) -> bool;
+
+    /// Something comes behind the watermark. What it changes in the past goes to `corrections`; false if it changes
+    /// nothing, which is what happens unless a watch knows better.
+    fn recall(
+        &mut self,
+        _seen: &Self::Seen,
+        _scene: Scene<'_>,
+        _corrections: &mut Vec<Correction<Self::Episode>>,
+    ) -> bool {
+        false
+    }
+}
+
+/// What late evidence does to what was final.
+pub enum Correction<E> {
+    /// It was like this.
+    Was(E),
+    /// What was claimed under this key was not so.
+    WasNot(String),
+}
+
+struct Told {
+    key: String,
+    extent: Extent,
+}
+
+/// The settled state of one thing, and what was seen since.
+pub(super) struct Lane<W: Watch> {
+    pub(super) name: Arc<str>,
+    pub(super) settled: W,
+    pending: Vec<W::Seen>,
+    /// `settled` with `pending` folded over it, and what ended on the way.
+    provisional: W,
+    ended: Vec<W::Episode>,
+    /// The version of the places with which it was folded.
+    folded_with: u64,
+    told: Vec<Told>,
+    /// Observations taken back before they came, with the time of what took them back.
+    taken_back: Vec<(NodeIx, Id, i64)>,
+    pub(super) due_ns: Option<i64>,
+}
+
+impl<W: Watch> Lane<W> {
+    pub(super) fn new(name: Arc<str>) -> Lane<W> {
+        Lane {
+            name,
+            settled: W::default(),
+            pending: Vec::new(),
+            provisional: W::default(),
+            ended: Vec::new(),
+            folded_with: 0,
+            told: Vec::new(),
+            taken_back: Vec::new(),
+            due_ns: None,
+        }
+    }
+
+    /// Whether it may be forgotten.
+    pub(super) fn spent(&self) -> bool {
+        self.pending.is_empty() && self.taken_back.is_empty() && self.settled.spent()
+    }
+
+    /// Takes in what was seen after the watermark.
+    pub(super) fn observe(&mut self, seen: W::Seen, supersedes: Option<Id>, world: World<'_>, book: &mut Book) {
+        let cited = *seen.cited();
+        if let Some(id) = supersedes {
+            self.take_back(cited.node, id, cited.time_ns);
+        }
+        if self.taken_back.iter().any(|&(node, id, _)| (node, id) == (cited.node, cited.id)) {
+            return;
+        }
+        // Equal times are told apart by the id and the node's name: its index depends on who came first.
+        let order = |seen: &W::Seen| (seen.cited().time_ns, seen.cited().id);
+        let name_of = |seen: &W::Seen| world.registry.node(seen.cited().node).name.as_str();
+        let place =
+            self.pending.partition_point(|known| (order(known), name_of(known)) <= (order(&seen), name_of(&seen)));
+        let newest = place == self.pending.len();
+        self.pending.insert(place, seen);
+        if self.pending.len() > MAX_PENDING {
+            self.settle_first(world, book);
+            self.fold(world);
+        } else if newest && supersedes.is_none() {
+            let scene = Scene { name: &self.name, world };
+            self.provisional.quiet(cited.time_ns, scene, &mut self.ended);
+            self.provisional.step(&self.pending[place], scene, &mut self.ended);
+        } else {
+            self.fold(world);
+        }
+        self.tell(world, book);
+    }
+
+    /// Takes in what was seen before the watermark but came after it; false if it changes nothing.
+    pub(super) fn recall(&mut self, seen: &W::Seen, world: World<'_>, book: &mut Book) -> bool {
+        let mut corrections = Vec::new();
+        let changed = self.settled.recall(seen, Scene { name: &self.name, world }, &mut corrections);
+        for correction in corrections {
+            match correction {
+                Correction::Was(episode) => say(&episode, Stage::Final, world, book),
+                Correction::WasNot(key) => book.retract(&key),
+            }
+        }
+        if changed {
+            self.fold(world);
+            self.tell(world, book);
+        }
+        changed
+    }
+
+    /// Says what is known as final, for it will be forgotten.
+    pub(super) fn close(&self, world: World<'_>, book: &mut Book) {
+        for episode in self.ended.iter().chain(self.provisional.lasting()) {
+            say(episode, Stage::Final, world, book);
+        }
+    }
+
+    pub(super) fn take_back(&mut self, node: NodeIx, id: Id, time_ns: i64) {
+        self.pending.retain(|seen| (seen.cited().node, seen.cited().id) != (node, id));
+        if self.taken_back.len() == MAX_PENDING {
+            self.taken_back.remove(0);
+        }
+        self.taken_back.push((node, id, time_ns));
+    }
+
+    /// Folds what is pending over what has settled.
+    pub(super) fn fold(&mut self, world: World<'_>) {
+        let scene = Scene { name: &self.name, world };
+        self.provisional = self.settled.clone();
+        self.ended.clear();
+        self.folded_with = world.places.version();
+        for seen in &self.pending {
+            self.provisional.quiet(seen.cited().time_ns, scene, &mut self.ended);
+            self.provisional.step(seen, scene, &mut self.ended);
+        }
+    }
+
+    pub(super) fn settle(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        let scene = Scene { name: &self.name, world };
+        let mut ended = Vec::new();
+        let ripe = self.pending.partition_point(|seen| seen.cited().time_ns < watermark_ns);
+        for seen in self.pending.drain(..ripe) {
+            self.settled.quiet(seen.cited().time_ns, scene, &mut ended);
+            self.settled.step(&seen, scene, &mut ended);
+        }
+        self.settled.quiet(watermark_ns, scene, &mut ended);
+        self.taken_back.retain(|&(_, _, time_ns)| time_ns >= watermark_ns);
+        self.conclude(&ended, world, book);
+        // Settling moves the boundary between settled and pending; what both together come to stays, unless something
+        // ended or the areas changed.
+        let same = ended.is_empty() && self.ended.is_empty() && self.folded_with == world.places.version();
+        if !same || self.pending.is_empty() {
+            self.fold(world);
+        }
+        self.tell(world, book);
+    }
+
+    fn settle_first(&mut self, world: World<'_>, book: &mut Book) {
+        let scene = Scene { name: &self.name, world };
+        let mut ended = Vec::new();
+        let first = self.pending.remove(0);
+        self.settled.quiet(first.cited().time_ns, scene, &mut ended);
+        self.settled.step(&first, scene, &mut ended);
+        self.conclude(&ended, world, book);
+    }
+
+    fn conclude(&mut self, ended: &[W::Episode], world: World<'_>, book: &mut Book) {
+        for episode in ended {
+            say(episode, Stage::Final, world, book);
+            self.told.retain(|told| told.key != episode.key());
+        }
+    }
+
+    /// Says what is new in the provisional state and takes back what no longer holds.
+    pub(super) fn tell(&mut self, world: World<'_>, book: &mut Book) {
+        let mut holds = 0;
+        for episode in self.ended.iter().chain(self.provisional.lasting()) {
+            let extent = episode.extent();
+            // What holds is brought to the front, so that the rest is what no longer does.
+            let at = match self.told.iter().position(|told| told.key == episode.key()) {
+                Some(at) => {
+                    if extent.outgrows(&self.told[at].extent) {
+                        self.told[at].extent = extent;
+                        say(episode, Stage::Open, world, book);
+                    }
+                    at
+                }
+                None => {
+                    self.told.push(Told { key: episode.key().to_owned(), extent });
+                    say(episode, Stage::Open, world, book);
+                    self.told.len() - 1
+                }
+            };
+            self.told.swap(holds, at);
+            holds += 1;
+        }
+        for told in self.told.drain(holds..) {
+            book.retract(&told.key);
+        }
+    }
+
+    /// When the lane is next to be looked at, if that is news.
+    pub(super) fn reschedule(&mut self, world: World<'_>) -> Option<i64> {
+        let pending_ns = self.pending.first().map(|seen| seen.cited().time_ns.saturating_add(1));
+        let taken_back_ns = self.taken_back.iter().map(|&(_, _, time_ns)| time_ns.saturating_add(1)).min();
+        let due_ns = [pending_ns, taken_back_ns, self.settled.due_ns(world)].into_iter().flatten().min();
+        if due_ns == self.due_ns {
+            return None;
+        }
+        self.due_ns = due_ns;
+        due_ns
+    }
+}
+
+fn say<E: Episode>(episode: &E, stage: Stage, world: World<'_>, book: &mut Book) {
+    book.say(episode.claim(world), stage, world.registry, world.places, world.settings);
+}
+
+/// Seconds of the configuration as nanoseconds, never negative.
+pub(super) fn span_ns(seconds: f64) -> i64 {
+    ns_from_s(seconds.max(0.0))
+}

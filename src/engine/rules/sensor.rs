@@ -1,0 +1,224 @@
+//! A node that has been tampered with, or that has fallen silent.
+//!
+//! Silence is measured in event time by the heartbeat that the registry promises, so a stream that stands still
+//! accuses nobody. Neither is a breach by itself; both are gaps in what the mission can see.
+
+use super::lane::{Correction, Scene, Seen, Watch, span_ns};
+use super::lanes::Lanes;
+use super::spell::{Spell, belie};
+use super::{Rule, World, cited_at, position_at, supersedes_at};
+use crate::engine::book::{Book, Cited};
+use crate::model::alert::Class;
+use crate::model::geo::LonLat;
+use crate::model::kind::{Health, Kind};
+use crate::model::observation::Observations;
+
+/// The chance that a tamper alarm or a missing heartbeat means what it says.
+const PROBABILITY: f64 = 0.99;
+
+/// Silences of one node that late heartbeats may still correct. At it the oldest stands as it was told.
+const MAX_PAST: usize = 32;
+
+/// A heartbeat.
+#[derive(Clone, Debug)]
+pub struct Beat {
+    cited: Cited,
+    place: LonLat,
+    tamper: bool,
+    /// From when on its absence counts, nanoseconds; `None` for a node that promises no heartbeat.
+    patience_ns: Option<i64>,
+}
+
+impl Seen for Beat {
+    fn cited(&self) -> &Cited {
+        &self.cited
+    }
+}
+
+/// The spell of that class that begins with that heartbeat.
+fn spell(class: Class, beat: &Beat, scene: Scene<'_>) -> Spell {
+    let key = format!("{class}/{}/{}", scene.name, beat.cited.id.as_str());
+    let mut spell = Spell::from(key, class, beat.place, PROBABILITY, beat.cited);
+    spell.patience_ns = beat.patience_ns.unwrap_or(i64::MAX);
+    spell
+}
+
+/// What is known of a node.
+#[derive(Clone, Debug, Default)]
+pub struct Pulse {
+    last: Option<Beat>,
+    silence: Option<Spell>,
+    tamper: Option<Spell>,
+    /// Silences that have ended but may still prove to be less, newest last.
+    past: Vec<Spell>,
+}
+
+impl Watch for Pulse {
+    type Seen = Beat;
+    type Episode = Spell;
+
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, _ended: &mut Vec<Spell>) {
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        self.past.retain(|spell| spell.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
+        if let Some(last) = &self.last
+            && let Some(patience_ns) = last.patience_ns
+            && self.silence.is_none()
+            && now_ns.saturating_sub(last.cited.time_ns) >= patience_ns
+        {
+            self.silence = Some(spell(Class::SensorSilent, last, scene));
+        }
+    }
+
+    fn step(&mut self, beat: &Beat, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        if let Some(silence) = self.silence.take() {
+            let silence = silence.ended_by(beat.cited);
+            if self.past.len() == MAX_PAST {
+                self.past.remove(0);
+            }
+            self.past.push(silence.clone());
+            ended.push(silence);
+        }
+        match (&mut self.tamper, beat.tamper) {
+            (Some(spell), true) => (spell.last, spell.seen) = (beat.cited, spell.seen + 1),
+            (None, true) => self.tamper = Some(spell(Class::SensorTamper, beat, scene)),
+            (_, false) => ended.extend(self.tamper.take().map(|spell| spell.ended_by(beat.cited))),
+        }
+        self.last = Some(beat.clone());
+    }
+
+    fn recall(&mut self, beat: &Beat, scene: Scene<'_>, corrections: &mut Vec<Correction<Spell>>) -> bool {
+        if self.last.as_ref().is_some_and(|last| last.cited.time_ns < beat.cited.time_ns) {
+            // The silence that lasts, if there is one, began later. A tamper alarm in it counts from the next on.
+            (self.last, self.silence) = (Some(beat.clone()), None);
+            return true;
+        }
+        let Some((whole, until, since)) = belie(&mut self.past, beat.cited) else { return false };
+        corrections.push(until.clone().map_or(Correction::WasNot(whole.key), Correction::Was));
+        self.past.extend(until);
+        if let Some(since) = since {
+            let rest = Spell { end: since.end, patience_ns: since.patience_ns, ..spell(whole.class, beat, scene) };
+            corrections.push(Correction::Was(rest.clone()));
+            self.past.push(rest);
+        }
+        true
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Spell> {
+        self.silence.iter().chain(&self.tamper)
+    }
+
+    fn due_ns(&self, _world: World<'_>) -> Option<i64> {
+        let last = self.last.as_ref().filter(|_| self.silence.is_none())?;
+        Some(last.cited.time_ns.saturating_add(last.patience_ns?))
+    }
+
+    fn spent(&self) -> bool {
+        // A node that promises nothing and has nothing wrong with it need not be remembered.
+        self.silence.is_none()
+            && self.tamper.is_none()
+            && self.last.as_ref().is_none_or(|last| last.patience_ns.is_none())
+    }
+}
+
+/// The rule.
+#[derive(Default)]
+pub struct Sensors {
+    lanes: Lanes<Pulse>,
+}
+
+impl Rule for Sensors {
+    fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
+        self.lanes.note(batch.time_ns[row]);
+        if batch.kind[row] != Kind::Status {
+            return;
+        }
+        let (cited, supersedes) = (cited_at(batch, row), supersedes_at(batch, row));
+        let node = world.registry.node(cited.node);
+        if batch.withdrawn[row] {
+            if let Some(id) = supersedes {
+                self.lanes.withdraw(&node.name, cited.node, id, cited.time_ns, world, book);
+            }
+            return;
+        }
+        // A node that is nowhere can't be put on a map.
+        let Some(place) = position_at(batch, row, world) else { return };
+        let heartbeat_s = node.heartbeat_s.filter(|&heartbeat_s| heartbeat_s > 0.0 && world.settings.silence.on);
+        let patience_ns =
+            heartbeat_s.map(|heartbeat_s| span_ns(heartbeat_s * world.settings.silence.heartbeats).max(1));
+        let tamper = batch.statuses.health[batch.detail[row] as usize] == Health::Tamper;
+        self.lanes.observe(&node.name, Beat { cited, place, tamper, patience_ns }, supersedes, world, book);
+    }
+
+    fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        self.lanes.advance(watermark_ns, world, book);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::*;
+    use super::*;
+    use crate::model::alert::Status;
+    use proptest::prelude::*;
+
+    /// Two nodes that beat once a minute; one pauses for twenty minutes and is tampered with later.
+    fn a_pause_and_a_tampering() -> Vec<Sent> {
+        let mut sent: Vec<Sent> = (0..60).map(|minute| status("other", 60 * minute + 1, "ok")).collect();
+        for minute in (0..10).chain(30..60) {
+            let health = if (40..45).contains(&minute) { "tamper" } else { "ok" };
+            sent.push(status("mic", 60 * minute, health));
+        }
+        sent
+    }
+
+    #[test]
+    fn silence_and_tampering_have_a_beginning_and_an_end() {
+        let finals = deliver::<Sensors>(&a_pause_and_a_tampering(), &Delivery::in_order());
+        let told: Vec<_> = finals.iter().map(|f| (f.properties.class, f.properties.from, f.properties.to)).collect();
+        assert_eq!(told.len(), 2);
+        assert!(told.contains(&(Class::SensorSilent, Some(at_s(540)), Some(at_s(1800)))));
+        assert!(told.contains(&(Class::SensorTamper, Some(at_s(2400)), Some(at_s(2700)))));
+        assert!(finals.iter().all(|f| !f.properties.violation && f.properties.status == Status::Final));
+    }
+
+    #[test]
+    fn a_tamper_alarm_is_told_at_once() {
+        let said = tell::<Sensors>(&[status("mic", 0, "tamper")], &Delivery::in_order());
+        assert_eq!(said[0].properties.status, Status::Preliminary);
+    }
+
+    #[test]
+    fn a_stream_that_stands_still_accuses_nobody() {
+        let sent: Vec<Sent> =
+            (0..10).flat_map(|n| [status("mic", 60 * n, "ok"), status("other", 60 * n, "ok")]).collect();
+        assert!(deliver::<Sensors>(&sent, &Delivery::in_order()).is_empty());
+    }
+
+    #[test]
+    fn heartbeats_that_come_late_do_away_with_a_silence() {
+        let mut sent = a_pause_and_a_tampering();
+        sent.sort_by_key(Sent::second);
+        sent.extend((10..30).map(|minute| status("mic", 60 * minute, "ok")));
+        let said = tell::<Sensors>(&sent, &Delivery::as_listed());
+        assert!(said.iter().any(|feature| feature.properties.class == Class::SensorSilent));
+        let classes: Vec<Class> = standing(said).iter().map(|feature| feature.properties.class).collect();
+        assert_eq!(classes, [Class::SensorTamper]);
+    }
+
+    #[test]
+    fn a_heartbeat_that_is_taken_back_was_none() {
+        let mut sent = vec![status("mic", 0, "ok"), status("mic", 60, "tamper"), status("mic", 90, "ok")];
+        sent.push(withdraw(status("mic", 100, "ok"), &sent[1]));
+        assert!(deliver::<Sensors>(&sent, &Delivery::in_order()).is_empty());
+        sent.rotate_right(1);
+        assert!(deliver::<Sensors>(&sent, &Delivery::all_at_once()).is_empty(), "even if that comes first");
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_delivery_does_not_matter(delivery in any_delivery(100)) {
+            let sent = a_pause_and_a_tampering();
+            prop_assert_eq!(deliver::<Sensors>(&sent, &delivery), deliver::<Sensors>(&sent, &Delivery::in_order()));
+        }
+    }
+}

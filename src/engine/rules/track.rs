@@ -1,0 +1,252 @@
+//! A tracked object in an area that prohibits it: entered, moving about, left.
+//!
+//! Whether a plot is inside is a matter of chance: Φ(d / σ) for a plot d metres within the border and uncertain by σ.
+//! An incursion opens after some plots in a row that are almost certainly inside, closes after some that are almost
+//! certainly outside, and is dated by where the line between the two plots around it crosses the border. What lies
+//! between is noise at the border and changes nothing.
+
+mod crossing;
+
+use self::crossing::{CERTAIN_SD, border, chance_inside, enter, of_domain};
+use super::lane::{Scene, Watch, span_ns};
+use super::lanes::Lanes;
+use super::{Rule, World, cited_at, supersedes_at};
+use crate::engine::book::Book;
+use crate::model::area::Prohibition;
+use crate::model::geo::LonLat;
+use crate::model::kind::{Domain, Kind};
+use crate::model::observation::Observations;
+
+pub use self::crossing::{Crossing, Plot};
+
+/// Crossings of one track that are remembered after their end. At it the oldest is forgotten.
+const MAX_PAST: usize = 64;
+
+/// Object classes that are heavy weapons.
+pub const HEAVY_WEAPONS: [&str; 6] = ["tank", "howitzer", "mlrs", "mortar", "ifv", "air_defence"];
+
+/// How a track stands to one area.
+#[derive(Clone, Debug)]
+struct Standing {
+    area: String,
+    /// Plots in a row that speak for the other side.
+    run: usize,
+    open: bool,
+    /// The crossing, from the last time the border was stepped over inwards; open or not yet.
+    crossing: Option<Crossing>,
+    /// When the border was last stepped over outwards.
+    left_ns: Option<i64>,
+}
+
+/// What is known of a track.
+#[derive(Clone, Debug, Default)]
+pub struct Watched {
+    last: Option<Plot>,
+    heavy: bool,
+    standings: Vec<Standing>,
+    lost_after_ns: i64,
+    /// Crossings that have ended, newest last: what late plots need not tell again.
+    past: Vec<Past>,
+}
+
+#[derive(Clone, Debug)]
+struct Past {
+    area: String,
+    from_ns: i64,
+    to_ns: i64,
+}
+
+impl Watched {
+    /// Whether it is known already that the object was in that area then.
+    fn was_in(&self, area: &str, time_ns: i64) -> bool {
+        let since = |crossing: &Crossing| crossing.area == area && crossing.from_ns <= time_ns;
+        self.past.iter().any(|past| past.area == area && (past.from_ns..=past.to_ns).contains(&time_ns))
+            || self.standings.iter().any(|standing| standing.open && standing.crossing.as_ref().is_some_and(since))
+    }
+
+    fn conclude(&mut self, crossing: Crossing, ended: &mut Vec<Crossing>) {
+        if crossing.class().is_none() {
+            return;
+        }
+        if self.past.len() == MAX_PAST {
+            self.past.remove(0);
+        }
+        let (area, from_ns) = (crossing.area.clone(), crossing.from_ns);
+        self.past.push(Past { area, from_ns, to_ns: crossing.to_ns.unwrap_or(crossing.last.time_ns) });
+        ended.push(crossing);
+    }
+}
+
+impl Watch for Watched {
+    type Seen = Plot;
+    type Episode = Crossing;
+
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        self.past.retain(|past| now_ns.saturating_sub(past.to_ns) < horizon_ns);
+        let Some(last) = &self.last else { return };
+        if now_ns.saturating_sub(last.cited.time_ns) < self.lost_after_ns {
+            return;
+        }
+        for standing in std::mem::take(&mut self.standings) {
+            if let Some(mut crossing) = standing.crossing.filter(|_| standing.open) {
+                crossing.to_ns = Some(standing.left_ns.unwrap_or(crossing.last.time_ns));
+                self.conclude(crossing, ended);
+            }
+        }
+        *self = Watched { past: std::mem::take(&mut self.past), ..Watched::default() };
+    }
+
+    fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
+        self.lost_after_ns = span_ns(scene.world.settings.tracks.lost_after_s).max(1);
+        self.heavy |= plot.heavy;
+        for (area, _) in &plot.near {
+            if !self.standings.iter().any(|standing| standing.area == *area) {
+                let area = area.clone();
+                self.standings.push(Standing { area, run: 0, open: false, crossing: None, left_ns: None });
+            }
+        }
+        let (last, mut left) = (self.last.take(), Vec::new());
+        self.standings.retain_mut(|standing| standing.step(last.as_ref(), plot, self.heavy, scene, &mut left));
+        for crossing in left {
+            self.conclude(crossing, ended);
+        }
+        self.last = Some(plot.clone());
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Crossing> {
+        let open = self.standings.iter().filter(|standing| standing.open);
+        open.filter_map(|standing| standing.crossing.as_ref()).filter(|crossing| crossing.class().is_some())
+    }
+
+    fn due_ns(&self, world: World<'_>) -> Option<i64> {
+        let horizon_ns = span_ns(world.settings.amend_horizon_s);
+        let lost_ns = self.last.as_ref().map(|last| last.cited.time_ns.saturating_add(self.lost_after_ns));
+        lost_ns.or(self.past.iter().map(|past| past.to_ns.saturating_add(horizon_ns)).min())
+    }
+
+    fn spent(&self) -> bool {
+        self.last.is_none() && self.past.is_empty()
+    }
+}
+
+impl Plot {
+    /// Whether it lies within a crossing that is known.
+    fn adds_nothing_to(&self, known: &Watched) -> bool {
+        self.near.iter().any(|(area, depth_m)| *depth_m >= 0.0 && known.was_in(area, self.cited.time_ns))
+    }
+}
+
+impl Standing {
+    /// Takes in the next plot; false when there is nothing more to remember of this area.
+    fn step(
+        &mut self,
+        last: Option<&Plot>,
+        plot: &Plot,
+        heavy: bool,
+        scene: Scene<'_>,
+        left: &mut Vec<Crossing>,
+    ) -> bool {
+        let settings = &scene.world.settings.tracks;
+        let depth_m = plot.depth_m(&self.area, scene.world);
+        let chance = chance_inside(depth_m, plot.sd_m);
+        if depth_m >= 0.0 {
+            self.left_ns = None;
+            match &mut self.crossing {
+                Some(crossing) => crossing.add(plot, chance),
+                None => self.crossing = enter(&self.area, last, plot, depth_m, chance, scene),
+            }
+        } else if self.open {
+            if self.left_ns.is_none() {
+                self.left_ns = Some(border(&self.area, last, plot, depth_m, scene.world).time_ns);
+            }
+        } else {
+            self.crossing = None;
+        }
+        if let Some(crossing) = &mut self.crossing {
+            crossing.heavy |= heavy;
+        }
+        let speaks = if self.open { chance <= settings.leave_p } else { chance >= settings.enter_p };
+        self.run = if speaks { self.run + 1 } else { 0 };
+        if self.run >= settings.plots.max(1) {
+            self.run = 0;
+            if self.open {
+                if let Some(mut crossing) = self.crossing.take() {
+                    crossing.to_ns = Some(self.left_ns.unwrap_or(plot.cited.time_ns));
+                    left.push(crossing);
+                }
+                (self.open, self.left_ns) = (false, None);
+            } else {
+                self.open = self.crossing.is_some();
+            }
+        }
+        self.open || depth_m >= -CERTAIN_SD * plot.sd_m
+    }
+}
+
+/// The rule. Plots that come behind the watermark no longer change what has settled, but a whole incursion may come
+/// to light by them: they have lanes of their own, which settle at the amend horizon.
+#[derive(Default)]
+pub struct Tracks {
+    lanes: Lanes<Watched>,
+    late: Lanes<Watched>,
+    name: String,
+}
+
+impl Tracks {
+    /// Tracks remembered.
+    pub fn len(&self) -> usize {
+        self.lanes.len() + self.late.len()
+    }
+
+    /// Whether none is remembered.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Rule for Tracks {
+    fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
+        self.lanes.note(batch.time_ns[row]);
+        self.late.note(batch.time_ns[row]);
+        if batch.kind[row] != Kind::Track || !world.settings.tracks.on {
+            return;
+        }
+        let cited = cited_at(batch, row);
+        let plot = batch.tracks.row(batch.detail[row] as usize);
+        self.name.clear();
+        self.name.push_str(plot.domain.as_str());
+        self.name.push('/');
+        self.name.push_str(batch.text(plot.track));
+        let supersedes = supersedes_at(batch, row);
+        if batch.withdrawn[row] {
+            if let Some(id) = supersedes {
+                self.lanes.withdraw(&self.name, cited.node, id, cited.time_ns, world, book);
+            }
+            return;
+        }
+        let Some(place) = LonLat::checked(plot.object_lon_deg, plot.object_lat_deg) else { return };
+        let given = plot.object_sd_m > 0.0;
+        let sd_m = if given { plot.object_sd_m } else { world.settings.tracks.object_sd_m }.max(0.1);
+        let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
+        let prohibitions = if plot.domain == Domain::Ground { &ground } else { of_domain(plot.domain) };
+        let near = world.places.near(place, CERTAIN_SD * sd_m, prohibitions);
+        let near = near.into_iter().map(|(ix, depth_m)| (world.places.areas()[ix].area.clone(), depth_m)).collect();
+        let heavy = HEAVY_WEAPONS.contains(&batch.text(plot.object_class));
+        let plot = Plot { cited, domain: plot.domain, place, sd_m, heavy, near };
+        if cited.time_ns >= self.lanes.watermark_ns() {
+            self.lanes.observe(&self.name, plot, supersedes, world, book);
+        } else if !self.lanes.settled(&self.name).is_some_and(|known| plot.adds_nothing_to(known)) {
+            self.late.observe(&self.name, plot, supersedes, world, book);
+        }
+    }
+
+    fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        self.lanes.advance(watermark_ns, world, book);
+        let horizon_ns = span_ns(world.settings.amend_horizon_s);
+        self.late.advance(watermark_ns.saturating_sub(horizon_ns), world, book);
+    }
+}
+
+#[cfg(test)]
+mod tests;

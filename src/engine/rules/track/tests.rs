@@ -1,0 +1,245 @@
+use super::super::harness::*;
+use super::super::lane::MAX_PENDING;
+use super::super::lanes::MAX_LANES;
+use super::crossing::MAX_CITED;
+use super::*;
+use crate::engine::places::Places;
+use crate::model::alert::Class;
+use crate::model::alert::{AlertFeature, Status};
+use crate::model::area::{Area, AreaType, Shape};
+use crate::model::time::s_from_ns;
+use proptest::prelude::*;
+
+/// Due east along 50° north at about 72 m/s, a plot every ten seconds: into the zone (29.9°) at 100 s, out of it
+/// (30.1°) at 300 s.
+fn due_east(domain: Domain) -> Vec<Sent> {
+    (0..41).map(|n| plot("radar", domain, "t1", 10 * n, 29.8 + 0.01 * n as f64 + 0.0005, 50.0)).collect()
+}
+
+fn only(features: Vec<AlertFeature>) -> AlertFeature {
+    assert_eq!(features.len(), 1, "{features:#?}");
+    features.into_iter().next().unwrap()
+}
+
+fn seconds(time: Option<crate::model::time::Timestamp>) -> f64 {
+    s_from_ns(time.unwrap().0 - at_s(0).0)
+}
+
+#[test]
+fn a_track_across_an_area_is_one_incursion_from_border_to_border() {
+    for (domain, class) in [
+        (Domain::Uav, Class::AirIncursion),
+        (Domain::Air, Class::AirIncursion),
+        (Domain::Sea, Class::SeaIncursion),
+        (Domain::Ground, Class::IncursionGround),
+    ] {
+        let said = tell::<Tracks>(&due_east(domain), &Delivery::in_order());
+        assert_eq!(said[0].properties.status, Status::Preliminary);
+        assert!(said.len() <= 10, "not at each plot: {}", said.len());
+        let alert = only(standing(said)).properties;
+        assert_eq!((alert.class, alert.status, alert.violation), (class, Status::Final, true));
+        assert_eq!(
+            (alert.areas.as_slice(), alert.within.as_slice()),
+            (&["zone".to_owned()][..], &["zone".to_owned()][..])
+        );
+        assert!((seconds(alert.from) - 99.5).abs() < 0.01 && (seconds(alert.to) - 299.5).abs() < 0.01, "{alert:?}");
+        assert_eq!(Some(alert.time), alert.from);
+        assert!(alert.evidence.len() <= MAX_CITED + 1);
+        assert_eq!((&*alert.evidence[0].id, &*alert.evidence.last().unwrap().id), ("t1-100", "t1-290"));
+        assert!(alert.probability > 0.99);
+    }
+}
+
+#[test]
+fn it_is_told_while_it_lasts() {
+    let said = tell::<Tracks>(&due_east(Domain::Uav)[..14], &Delivery::in_order());
+    let alert = only(standing(said)).properties;
+    assert_eq!((alert.status, alert.to), (Status::Preliminary, None));
+}
+
+#[test]
+fn noise_at_the_border_opens_nothing_twice() {
+    // A vehicle that drives along the western border for half an hour, on it to within its plots' 20 m, then turns in.
+    let mut state = 1u64;
+    let mut noise = || {
+        // Irwin and Hall: twelve uniform numbers make a normal one.
+        let uniform = |state: &mut u64| {
+            *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (*state >> 33) as f64 / (1u64 << 31) as f64
+        };
+        ((0..12).map(|_| uniform(&mut state)).sum::<f64>() - 6.0) * 20.0 / 71_700.0
+    };
+    let along = (0..180).map(|n| (10 * n, 29.9 - 20.0 / 71_700.0, 49.95 + 0.0005 * n as f64));
+    let inward = (180..400).map(|n| (10 * n, 29.9 + 0.0001 * (n - 180) as f64, 50.04));
+    let sent: Vec<Sent> = along
+        .chain(inward)
+        .map(|(second, lon_deg, lat_deg)| plot("radar", Domain::Ground, "t1", second, lon_deg + noise(), lat_deg))
+        .collect();
+    let alert = only(deliver::<Tracks>(&sent, &Delivery::in_order())).properties;
+    assert!((1790.0..2000.0).contains(&seconds(alert.from)), "{:?}", alert.from);
+    assert!(alert.to.is_none());
+}
+
+#[test]
+fn heavy_weapons_are_told_apart_from_other_vehicles() {
+    let tank: Vec<Sent> = due_east(Domain::Ground).into_iter().map(|sent| sent.object("tank", 0.0, 0.0, 1.0)).collect();
+    let alert = only(deliver::<Tracks>(&tank, &Delivery::in_order())).properties;
+    assert_eq!(alert.class, Class::IncursionWeapons);
+    // Where only they are prohibited, other vehicles may pass.
+    let everything = zone_that_prohibits(&[Prohibition::HeavyWeapons]);
+    let finals = |sent: &[Sent]| standing(tell_by(&mut Tracks::default(), &everything, sent, &Delivery::in_order()));
+    assert_eq!(only(finals(&tank)).properties.class, Class::IncursionWeapons);
+    assert!(finals(&due_east(Domain::Ground)).is_empty());
+}
+
+fn zone_that_prohibits(prohibits: &[Prohibition]) -> Places {
+    let ring = geo::LineString::from(vec![(29.9, 49.9), (30.1, 49.9), (30.1, 50.1), (29.9, 50.1), (29.9, 49.9)]);
+    let area = Area {
+        area: "weapons".to_owned(),
+        name: None,
+        kind: AreaType::Withdrawal,
+        prohibits: prohibits.to_vec(),
+        component: None,
+        sector: None,
+        valid_from_ns: None,
+        valid_to_ns: None,
+        shape: Shape::Polygons(geo::MultiPolygon::new(vec![geo::Polygon::new(ring, Vec::new())])),
+    };
+    Places::new(vec![area], Vec::new())
+}
+
+#[test]
+fn an_area_that_allows_it_is_none_of_its_business() {
+    let no_vessels = zone_that_prohibits(&[Prohibition::Vessel, Prohibition::Flight]);
+    let finals =
+        |domain| standing(tell_by(&mut Tracks::default(), &no_vessels, &due_east(domain), &Delivery::in_order())).len();
+    assert_eq!([Domain::Ground, Domain::Sea, Domain::Uav, Domain::Air].map(finals), [0, 1, 1, 1]);
+}
+
+#[test]
+fn a_lost_track_has_left_where_it_was_last_seen() {
+    let mut sent = due_east(Domain::Uav)[..15].to_vec();
+    sent.extend([2000, 2100, 6 * 3600 + 200, 6 * 3600 + 300].map(|second| status("other", second, "ok")));
+    let mut rule = Tracks::default();
+    let finals = standing(tell_by(&mut rule, &zone_that_prohibits(&[Prohibition::Uav]), &sent, &Delivery::in_order()));
+    let alert = only(finals).properties;
+    assert_eq!((alert.status, seconds(alert.to)), (Status::Final, 140.0));
+    assert!(rule.is_empty(), "and is forgotten");
+}
+
+#[test]
+fn an_incursion_may_come_to_light_late() {
+    let mut sent = vec![status("other", 3600, "ok"), status("other", 3660, "ok")];
+    sent.extend(due_east(Domain::Uav));
+    let said = tell::<Tracks>(&sent, &Delivery::as_listed());
+    assert_eq!(said[0].properties.status, Status::Preliminary);
+    let alert = only(standing(said)).properties;
+    assert_eq!(alert.status, Status::Final);
+    assert!((seconds(alert.from) - 99.5).abs() < 0.01 && (seconds(alert.to) - 299.5).abs() < 0.01);
+}
+
+#[test]
+fn late_plots_of_a_known_incursion_tell_it_no_second_time() {
+    let mut sent = due_east(Domain::Uav);
+    sent.push(status("other", 3600, "ok"));
+    sent.extend((11..29).map(|n| plot("mic", Domain::Uav, "t1", 10 * n + 3, 29.8 + 0.01 * n as f64, 50.0)));
+    only(deliver::<Tracks>(&sent, &Delivery::as_listed()));
+}
+
+#[test]
+fn two_nodes_may_see_one_track() {
+    let seen = due_east(Domain::Uav)
+        .into_iter()
+        .chain((0..40).map(|n| plot("other", Domain::Uav, "t1", 10 * n + 5, 29.8 + 0.01 * n as f64 + 0.0055, 50.0)));
+    let alert = only(deliver::<Tracks>(&seen.collect::<Vec<_>>(), &Delivery::in_order())).properties;
+    let nodes: std::collections::BTreeSet<_> = alert.evidence.iter().map(|evidence| evidence.node.as_str()).collect();
+    assert_eq!(nodes.len(), 2);
+    assert!((seconds(alert.from) - 99.5).abs() < 0.01);
+}
+
+#[test]
+fn one_stray_plot_is_no_incursion() {
+    let mut sent: Vec<Sent> = (0..20).map(|n| plot("radar", Domain::Uav, "t1", 10 * n, 29.8, 50.0)).collect();
+    sent[7] = plot("radar", Domain::Uav, "t1", 70, 30.0, 50.0);
+    assert!(tell::<Tracks>(&sent, &Delivery::in_order()).is_empty());
+}
+
+#[test]
+fn plots_that_are_taken_back_were_never_there() {
+    let mut sent: Vec<Sent> = (0..20).map(|n| plot("radar", Domain::Uav, "t1", 2 * n, 29.8, 50.0)).collect();
+    for at in [7, 8] {
+        sent[at] = plot("radar", Domain::Uav, "t1", 2 * at as i64, 30.0, 50.0);
+    }
+    let back = [39, 40].map(|second| plot("radar", Domain::Uav, "t1", second, 29.8, 50.0));
+    for (at, by) in [7, 8].into_iter().zip(back) {
+        sent.push(withdraw(by, &sent[at].clone()));
+    }
+    let said = tell::<Tracks>(&sent, &Delivery::in_order());
+    assert!(said.iter().any(|feature| feature.properties.status == Status::Preliminary));
+    assert!(standing(said).is_empty());
+}
+
+#[test]
+fn what_waits_for_the_watermark_is_bounded() {
+    // Five hours of plots while event time stands still: the oldest settle before their time.
+    let sent: Vec<Sent> = (0..MAX_PENDING as i64 + 900)
+        .map(|n| plot("radar", Domain::Uav, "t1", 4 * n, 29.8 + 0.2 * (n as f64 / 3000.0).min(1.0), 50.0))
+        .collect();
+    let alert = only(deliver::<Tracks>(&sent, &Delivery::all_at_once())).properties;
+    assert!((seconds(alert.from) - 6000.0).abs() < 1.0, "{:?}", alert.from);
+}
+
+#[test]
+fn tracks_are_bounded_and_the_one_heard_of_longest_ago_goes() {
+    let names: Vec<String> = (0..MAX_LANES + 10).map(|n| format!("t{n}")).collect();
+    let sent: Vec<Sent> = names.iter().map(|name| plot("radar", Domain::Uav, name, 0, 29.8, 50.0)).collect();
+    let mut rule = Tracks::default();
+    let delivery = Delivery::all_at_once().provisional();
+    tell_by(&mut rule, &zone_that_prohibits(&[Prohibition::Uav]), &sent, &delivery);
+    assert_eq!(rule.len(), MAX_LANES);
+}
+
+#[test]
+fn the_chance_of_being_inside_is_that_of_the_normal_distribution() {
+    for (z, chance) in [(0.0, 0.5), (1.0, 0.841_345), (-1.0, 0.158_655), (1.644_854, 0.95), (-3.0, 0.001_350)] {
+        assert!((chance_inside(z * 20.0, 20.0) - chance).abs() < 1e-6, "{z}");
+    }
+    assert_eq!(chance_inside(f64::NEG_INFINITY, 20.0), 0.0);
+}
+
+/// In and out twice, with noise of some sigmas at every border.
+fn to_and_fro(wobble: &[f64]) -> Vec<Sent> {
+    let wobble = wobble.iter().enumerate();
+    wobble
+        .map(|(n, wobble)| {
+            let lon_deg = 29.9 + 0.004 * (n as f64 / 12.0).sin() + wobble;
+            plot("radar", Domain::Uav, "t1", 5 * n as i64, lon_deg, 50.0)
+        })
+        .collect()
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_delivery_does_not_matter(
+        delivery in any_delivery(150),
+        wobble in proptest::collection::vec(-0.001f64..0.001, 150),
+    ) {
+        let sent = to_and_fro(&wobble);
+        let in_order = deliver::<Tracks>(&sent, &Delivery::in_order());
+        prop_assert!(!in_order.is_empty());
+        prop_assert_eq!(deliver::<Tracks>(&sent, &delivery), in_order);
+    }
+
+    #[test]
+    fn what_is_said_early_does_not_depend_on_the_order_either(
+        delivery in any_delivery(150),
+        wobble in proptest::collection::vec(-0.001f64..0.001, 150),
+    ) {
+        let sent = to_and_fro(&wobble);
+        let stands = |delivery: Delivery| -> Vec<_> {
+            let standing = deliver::<Tracks>(&sent, &delivery.provisional()).into_iter();
+            standing.map(|feature| (feature.properties.alert, feature.properties.from, feature.properties.to)).collect()
+        };
+        prop_assert_eq!(stands(delivery), stands(Delivery::in_order()));
+    }
+}
