@@ -4,7 +4,7 @@
 //! again. Of a name that comes twice the last holds; `null` is as good as absent.
 
 use super::bounds::{Bounds, LATITUDE, LONGITUDE};
-use super::decode::is_beyond_f64;
+use super::numbers::is_beyond_f64;
 use crate::model::reject::{MAX_VALUE_CHARS, Reason, Refusal};
 use crate::model::time::{YEAR_2000_NS, parse_rfc3339};
 use simd_json::{Node, StaticNode};
