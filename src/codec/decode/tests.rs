@@ -212,6 +212,22 @@ proptest! {
         let expected = if is_object { Reason::MissingField } else { Reason::NotJson };
         prop_assert_eq!(lines.rejected[0].refusal.reason, expected, "{}", payload);
     }
+
+    #[test]
+    fn texts_are_read_as_serde_json_reads_them(
+        text in r#"(\\u[dD][89abcdefABCDEF][0-9a-f]{2}|\\u[0-9a-fA-F]{3,5}|\\[nrtbf/"\\ux]|[a-z "\x00-\x20]|é|𝛑){1,9}"#,
+    ) {
+        let payload = with("").replace("a1", &text);
+        let lines = decode(payload.split('\n').next().unwrap_or_default().as_bytes());
+        match serde_json::from_str::<serde_json::Value>(&payload) {
+            Ok(value) => {
+                let row = &lines.observations;
+                prop_assert_eq!(lines.rejected.len(), 0);
+                prop_assert_eq!(Some(row.text(row.id[0])), value["id"].as_str());
+            }
+            Err(_) => prop_assert_eq!(lines.rejected[0].refusal.reason, Reason::NotJson),
+        }
+    }
 }
 
 /// Every line that is not blank comes out once, with the bytes that went in.
