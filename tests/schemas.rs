@@ -76,9 +76,10 @@ fn the_schemas_in_docs_are_those_of_the_code() {
     made.sort();
     assert_eq!(kept, made, "make them again with: truceline schema --out docs/schemas");
     for (name, schema) in schema::schemas() {
-        let kept = std::fs::read_to_string(docs("schemas").join(format!("{name}.json"))).unwrap();
+        let kept = std::fs::read(docs("schemas").join(format!("{name}.json"))).unwrap();
+        // Compared as values: the order of keys is no part of a schema.
         assert!(
-            kept == schema::text(&schema),
+            serde_json::from_slice::<Value>(&kept).unwrap() == schema,
             "docs/schemas/{name}.json is not what the code says; make it again with: truceline schema --out docs/schemas"
         );
     }

@@ -13,15 +13,22 @@ pub(super) struct Bounds {
 
 impl Bounds {
     /// Whether `value` is in the interval. NaN and the infinities never are.
-    #[inline]
+    #[inline(always)]
     pub(super) fn hold(&self, value: f64) -> bool {
         value.is_finite()
             && value >= self.low
             && value <= self.high
             && !(self.low_is_out && value == self.low)
             && !(self.high_is_out && value == self.high)
-            && !(self.whole && value.fract() != 0.0)
+            && (!self.whole || is_whole(value))
     }
+}
+
+/// Apart from the rest, or it would be computed for every number.
+#[cold]
+#[inline(never)]
+fn is_whole(value: f64) -> bool {
+    value.fract() == 0.0
 }
 
 const fn closed(low: f64, high: f64, text: &'static str) -> Bounds {

@@ -4,7 +4,7 @@
 //! again. Of a name that comes twice the last holds; `null` is as good as absent.
 
 use super::bounds::{Bounds, LATITUDE, LONGITUDE};
-use super::decode::is_beyond_f64;
+use super::numbers::is_beyond_f64;
 use crate::model::reject::{MAX_VALUE_CHARS, Reason, Refusal};
 use crate::model::time::{YEAR_2000_NS, parse_rfc3339};
 use simd_json::{Node, StaticNode};
@@ -94,11 +94,30 @@ impl Field {
             if at == NO_NAME {
                 return None;
             }
-            if Field::NAMES[usize::from(at)] == name {
+            if is_same(Field::NAMES[usize::from(at)].as_bytes(), name.as_bytes()) {
                 return Some(Field::ALL[usize::from(at)]);
             }
             slot = (slot + 1) % TABLE_SLOTS;
         }
+    }
+}
+
+/// Whether two short texts are the same, by overlapping words: a call to compare a dozen bytes costs more.
+#[inline(always)]
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    #[inline(always)]
+    fn ends<const N: usize>(one: &[u8], other: &[u8]) -> bool {
+        one.first_chunk::<N>() == other.first_chunk::<N>() && one.last_chunk::<N>() == other.last_chunk::<N>()
+    }
+    match one.len() {
+        17.. => one == other,
+        8..=16 => ends::<8>(one, other),
+        4..=7 => ends::<4>(one, other),
+        2..=3 => ends::<2>(one, other),
+        _ => one == other,
     }
 }
 
@@ -145,7 +164,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     }
 
     /// A number within `bounds`; NaN if absent.
-    #[inline]
+    #[inline(always)]
     pub(super) fn number(&self, field: Field, bounds: &Bounds) -> Result<f64, Refusal> {
         self.number_or(field, bounds, Reason::BadField)
     }
@@ -173,7 +192,7 @@ impl<'t, 'i> Fields<'t, 'i> {
     }
 
     /// A number, with the code that an outlier gets. A wrong type is always `bad_field`.
-    #[inline]
+    #[inline(always)]
     fn number_or(&self, field: Field, bounds: &Bounds, outside: Reason) -> Result<f64, Refusal> {
         let at = self.slots[field as usize] as usize;
         if at == 0 {
@@ -331,6 +350,7 @@ fn one_of<T: std::fmt::Display>(words: &[T]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn every_name_is_found_and_no_other() {
@@ -340,6 +360,23 @@ mod tests {
         }
         assert_eq!(Field::find(""), None);
         assert_eq!(Field::find("Id"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn comparing_by_words_is_comparing(
+            text in proptest::collection::vec(any::<u8>(), 0..30),
+            at in any::<proptest::sample::Index>(),
+            flip in 1u8..,
+        ) {
+            prop_assert!(is_same(&text, &text.clone()));
+            if !text.is_empty() {
+                let mut other = text.clone();
+                other[at.index(text.len())] ^= flip;
+                prop_assert!(!is_same(&text, &other));
+                prop_assert!(!is_same(&text, &text[1..]));
+            }
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod decision;
 mod decode;
 mod fields;
 mod kinds;
+mod numbers;
 pub mod reference;
 pub mod schema;
 pub mod signature;

@@ -78,20 +78,27 @@ impl JsonSchema for Timestamp {
 /// Reads `2025-11-22T13:05:07.123456789Z`. None for anything else: another offset, a date that does not
 /// exist, more than nine fraction digits, a leap second, a year outside 1678–2262 (the reach of 64 bits).
 pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
-    if text.len() < 20 || text[4] != b'-' || text[7] != b'-' || text[13] != b':' || text[16] != b':' {
+    let (fixed, rest) = text.split_first_chunk::<19>()?;
+    let &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T' | b't', h1, h2, b':', n1, n2, b':', s1, s2] = fixed else {
         return None;
-    }
-    if !matches!(text[10], b'T' | b't') || !matches!(text[text.len() - 1], b'Z' | b'z') {
-        return None;
-    }
-    let number = |from: usize, to: usize| -> Option<i64> {
-        text[from..to]
-            .iter()
-            .try_fold(0i64, |value, &digit| digit.is_ascii_digit().then(|| value * 10 + i64::from(digit - b'0')))
     };
-    let (year, month, day) = (number(0, 4)?, number(5, 7)?, number(8, 10)?);
-    let (hour, minute, second) = (number(11, 13)?, number(14, 16)?, number(17, 19)?);
-    if !(1..=12).contains(&month)
+    let mut digits = Digits::default();
+    let (year, month) = (digits.pair(y1, y2) * 100 + digits.pair(y3, y4), digits.pair(m1, m2));
+    let (day, hour) = (digits.pair(d1, d2), digits.pair(h1, h2));
+    let (minute, second) = (digits.pair(n1, n2), digits.pair(s1, s2));
+    let fraction = match rest {
+        [b'Z' | b'z'] => 0,
+        [b'.', decimals @ .., b'Z' | b'z'] if (1..=9).contains(&decimals.len()) => {
+            let mut fraction = 0;
+            for &decimal in decimals {
+                fraction = fraction * 10 + digits.value(decimal);
+            }
+            fraction * POWERS_OF_TEN[9 - decimals.len()]
+        }
+        _ => return None,
+    };
+    if digits.other
+        || !(1..=12).contains(&month)
         || day < 1
         || day > days_in_month(year, month)
         || hour > 23
@@ -100,16 +107,30 @@ pub fn parse_rfc3339(text: &[u8]) -> Option<i64> {
     {
         return None;
     }
-    let mut fraction = 0;
-    if text.len() > 20 {
-        let digits = text.len() - 21;
-        if text[19] != b'.' || digits == 0 || digits > 9 {
-            return None;
-        }
-        fraction = number(20, text.len() - 1)? * 10i64.pow(9 - digits as u32);
-    }
     let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second;
     seconds.checked_mul(NS_PER_S)?.checked_add(fraction)
+}
+
+const POWERS_OF_TEN: [i64; 9] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000];
+
+/// Reads digits without a branch for each, and remembers whether something else was among them.
+#[derive(Default)]
+struct Digits {
+    other: bool,
+}
+
+impl Digits {
+    #[inline(always)]
+    fn value(&mut self, byte: u8) -> i64 {
+        let value = byte.wrapping_sub(b'0');
+        self.other |= value > 9;
+        i64::from(value)
+    }
+
+    #[inline(always)]
+    fn pair(&mut self, tens: u8, ones: u8) -> i64 {
+        self.value(tens) * 10 + self.value(ones)
+    }
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {

@@ -7,6 +7,12 @@ use crate::model::time::Timestamp;
 use serde_json::{Value, json};
 
 impl Reference for Area {
+    const ID: &'static str = "area";
+
+    fn id(&self) -> &str {
+        &self.area
+    }
+
     fn from_feature(feature: &Feature<'_>) -> Result<Area, ReferenceError> {
         let properties = &feature.properties;
         let area = properties.required_name("area", MAX_NAME_BYTES)?;
@@ -53,9 +59,9 @@ mod tests {
     use crate::model::area::Shape;
     use geo::{MultiPolygon, line_string, polygon};
 
-    fn area(shape: Shape) -> Area {
+    fn area(id: &str, shape: Shape) -> Area {
         Area {
-            area: "withdrawal-2".to_owned(),
+            area: id.to_owned(),
             name: Some("Second line".to_owned()),
             kind: AreaType::Withdrawal,
             prohibits: vec![Prohibition::HeavyWeapons, Prohibition::Fire],
@@ -75,9 +81,9 @@ mod tests {
             interiors: [[(x: 3.0, y: 1.0), (x: 4.0, y: 1.0), (x: 4.0, y: 2.0), (x: 3.0, y: 1.0)]],
         );
         let areas = vec![
-            area(Shape::Polygons(MultiPolygon(vec![square.clone()]))),
-            area(Shape::Polygons(MultiPolygon(vec![square, holed]))),
-            area(Shape::Line(line_string![(x: 30.0, y: 46.0), (x: 31.25, y: 46.5)])),
+            area("withdrawal-1", Shape::Polygons(MultiPolygon(vec![square.clone()]))),
+            area("withdrawal-2", Shape::Polygons(MultiPolygon(vec![square, holed]))),
+            area("withdrawal-3", Shape::Line(line_string![(x: 30.0, y: 46.0), (x: 31.25, y: 46.5)])),
         ];
         assert_eq!(from_collection(to_collection(&areas).to_string().as_bytes()), Ok(areas));
     }

@@ -10,6 +10,7 @@ mod properties;
 use crate::model::reject::{MAX_VALUE_CHARS, Reason, Refusal};
 use properties::Properties;
 use serde_json::{Value, json};
+use std::collections::HashSet;
 
 /// Longest id of a node in bytes, as on its observations.
 const MAX_NODE_BYTES: usize = crate::model::observation::MAX_ID_BYTES;
@@ -77,6 +78,12 @@ pub struct Feature<'v> {
 /// What reference data consists of: [`Node`](crate::model::node::Node), [`Area`](crate::model::area::Area) and
 /// [`Notice`](crate::model::notice::Notice).
 pub trait Reference: Sized {
+    /// The property that holds its id.
+    const ID: &'static str;
+
+    /// Its id: the key of its record, unique in a file.
+    fn id(&self) -> &str;
+
     /// Reads it.
     ///
     /// # Errors
@@ -112,10 +119,16 @@ pub fn from_collection<T: Reference>(file: &[u8]) -> Result<Vec<T>, Vec<Referenc
             return Err(vec![ReferenceError::bad("type".to_owned(), held, "\"FeatureCollection\"")]);
         }
     };
-    let (mut read, mut faults) = (Vec::with_capacity(features.len()), Vec::new());
+    let (mut read, mut faults): (Vec<T>, _) = (Vec::with_capacity(features.len()), Vec::new());
+    let mut ids = HashSet::with_capacity(features.len());
     for (index, value) in features.iter().enumerate() {
-        match feature(value, &format!("features[{index}].")).and_then(|feature| T::from_feature(&feature)) {
-            Ok(item) => read.push(item),
+        let at = format!("features[{index}].");
+        match feature(value, &at).and_then(|feature| T::from_feature(&feature)) {
+            Ok(item) if ids.insert(item.id().to_owned()) => read.push(item),
+            Ok(item) => {
+                let held = Value::String(item.id().to_owned());
+                faults.push(ReferenceError::bad(format!("{at}properties.{}", T::ID), &held, "an id used only once"));
+            }
             Err(fault) => faults.push(fault),
         }
     }
@@ -172,6 +185,7 @@ mod tests {
             {"type": "Feature", "geometry": null, "properties": {}},
             {"type": "Point"},
             {"type": "Feature", "geometry": {"type": "Point", "coordinates": [200, 0]}, "properties": {"node": "c"}},
+            {"type": "Feature", "geometry": null, "properties": {"node": "a"}},
         ]});
         let faults = from_collection::<Node>(file.to_string().as_bytes()).unwrap_err();
         let told: Vec<String> = faults.iter().map(ReferenceError::to_string).collect();
@@ -183,6 +197,7 @@ mod tests {
                 "features[3].type held \"Point\"; expected \"Feature\"",
                 "features[4].geometry.coordinates held [200,0]; expected a longitude from -180 to 180, a latitude from \
                  -90 to 90 and at most a height",
+                "features[5].properties.node held \"a\"; expected an id used only once",
             ]
         );
     }

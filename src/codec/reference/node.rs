@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 const PUBLIC_KEY: &str = "an Ed25519 public key: 32 bytes in base64 or hexadecimal";
 
 impl Reference for Node {
+    const ID: &'static str = "node";
+
+    fn id(&self) -> &str {
+        &self.name
+    }
+
     fn from_feature(feature: &Feature<'_>) -> Result<Node, ReferenceError> {
         let properties = &feature.properties;
         let name = properties.required_name("node", MAX_NODE_BYTES)?;

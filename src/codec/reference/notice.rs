@@ -6,6 +6,12 @@ use crate::model::time::Timestamp;
 use serde_json::{Value, json};
 
 impl Reference for Notice {
+    const ID: &'static str = "notice";
+
+    fn id(&self) -> &str {
+        &self.notice
+    }
+
     fn from_feature(feature: &Feature<'_>) -> Result<Notice, ReferenceError> {
         let properties = &feature.properties;
         let kinds = properties.words("kinds", NoticeKind::parse, NoticeKind::ALL)?;
