@@ -554,12 +554,12 @@ fn directory_in_memory() -> tempfile::TempDir {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig::with_cases(24))]
 
     #[test]
     fn after_any_crashes_every_row_is_there_once(steps in steps()) {
         let directory = directory_in_memory();
-        let settings = ArchiveSettings { max_open_files: 2, row_group_rows: 16, ..Default::default() };
+        let settings = ArchiveSettings { max_open_files: 2, row_group_rows: 64, ..Default::default() };
         let open = || Archive::open(directory.path(), settings.clone()).unwrap();
         let (registry, topics) = (registry(), topics());
         // The log to be archived: record n of a partition has one or two lines, and every third a bad one as well.
