@@ -204,7 +204,7 @@ impl Output {
             }
         }
         if !self.seen.insert(format!("{}\n{}", line.node, line.id)) {
-            return Err(Skip::field("repeated", "row", &line.id, "one that was not there before"));
+            return Err(Skip::field("repeated", "id", &line.id, "one that was not there before"));
         }
         if let (Some(lon), Some(lat)) = (line.object_lon, line.object_lat) {
             self.sum = (self.sum.0 + lon, self.sum.1 + lat, self.sum.2 + 1);
