@@ -201,7 +201,7 @@ pub(super) fn remove_remains(root: &Path, writer: &str) -> Result<usize, Archive
     let temporary = directory.join(format!("{writer}.json{TEMPORARY}"));
     match std::fs::remove_file(&temporary) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(ArchiveError::io("remove", &temporary)(error));
+            Err(ArchiveError::io("remove", &temporary)(error))
         }
         _ => Ok(removed),
     }

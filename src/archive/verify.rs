@@ -53,6 +53,25 @@ impl Report {
     }
 }
 
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} commits", self.commits)?;
+        for (table, held) in &self.tables {
+            writeln!(f, "{}: {} rows in {} files, {} bytes", table.as_str(), held.rows, held.files, held.bytes)?;
+        }
+        if !self.unlisted.is_empty() {
+            writeln!(f, "{} files that no commit lists, such as {}", self.unlisted.len(), self.unlisted[0])?;
+        }
+        for fault in &self.faults {
+            writeln!(f, "fault: {fault}")?;
+        }
+        match self.fault_count {
+            0 => writeln!(f, "whole"),
+            count => writeln!(f, "not whole: {count} faults"),
+        }
+    }
+}
+
 /// A line's place: a double is a place seen twice in one table.
 type Place = (u16, i32, i64, i32);
 
