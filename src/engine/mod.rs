@@ -95,7 +95,7 @@ impl Engine {
     pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, places: Places) -> Engine {
         Engine {
             progress: Progress::new(&settings),
-            rules: rules::all(&settings),
+            rules: rules::all(),
             settings,
             places,
             duplicates: Duplicates::default(),

@@ -72,6 +72,57 @@ impl Partners {
     }
 }
 
+/// The sites that would have heard an event, as columns padded to whole lanes: each that is in range adds the
+/// logarithm of its chance to miss, at least. What an arrival is worth is counted from there.
+#[derive(Clone, Debug, Default)]
+pub struct Ears {
+    len: usize,
+    x_m: Vec<f32>,
+    y_m: Vec<f32>,
+    near_m: Vec<f32>,
+    far_m: Vec<f32>,
+    ln_missed_near: Vec<f32>,
+    ln_missed_far: Vec<f32>,
+}
+
+impl Ears {
+    /// Forgets the sites, keeps the memory.
+    pub fn clear(&mut self) {
+        self.len = 0;
+        for column in self.columns() {
+            column.clear();
+        }
+    }
+
+    /// Adds a site at (x, y) about the apex's node: within each of two distances, near and far, the logarithm of the
+    /// chance to miss is no more than what stands with it.
+    pub fn push(&mut self, x_m: f32, y_m: f32, (near_m, ln_missed_near): (f32, f32), (far_m, ln_missed_far): (f32, f32)) {
+        self.len += 1;
+        for (column, value) in self.columns().into_iter().zip([x_m, y_m, near_m, far_m, ln_missed_near, ln_missed_far]) {
+            column.push(value);
+        }
+    }
+
+    /// Pads to whole lanes with sites that hear nothing.
+    pub fn pad(&mut self) {
+        let whole = self.len.next_multiple_of(LANES);
+        for column in self.columns() {
+            column.resize(whole, 0.0);
+        }
+    }
+
+    fn columns(&mut self) -> [&mut Vec<f32>; 6] {
+        [
+            &mut self.x_m,
+            &mut self.y_m,
+            &mut self.near_m,
+            &mut self.far_m,
+            &mut self.ln_missed_near,
+            &mut self.ln_missed_far,
+        ]
+    }
+}
+
 /// A square of places about the apex's node, and the apex's own travel.
 #[derive(Clone, Copy, Debug)]
 pub struct Cell {
@@ -126,12 +177,12 @@ impl Isa {
 }
 
 /// The upper bound of what the arrivals are worth together anywhere in the cell.
-pub fn bound(isa: Isa, partners: &Partners, cell: Cell, wind: Wind) -> f32 {
+pub fn bound(isa: Isa, partners: &Partners, ears: &Ears, cell: Cell, wind: Wind) -> f32 {
     match isa {
-        Isa::Scalar => lanes(partners, cell, wind),
+        Isa::Scalar => lanes(partners, cell, wind) + missed(ears, cell),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Avx2` is only made by `Isa::best` after asking the processor for it.
-        Isa::Avx2 => unsafe { avx2(partners, cell, wind) },
+        Isa::Avx2 => unsafe { avx2(partners, ears, cell, wind) },
     }
 }
 
@@ -139,8 +190,8 @@ pub fn bound(isa: Isa, partners: &Partners, cell: Cell, wind: Wind) -> f32 {
 /// The processor must have AVX2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn avx2(partners: &Partners, cell: Cell, wind: Wind) -> f32 {
-    lanes(partners, cell, wind)
+unsafe fn avx2(partners: &Partners, ears: &Ears, cell: Cell, wind: Wind) -> f32 {
+    lanes(partners, cell, wind) + missed(ears, cell)
 }
 
 /// Written in lanes so that the compiler can put each in a register of whatever instruction set encloses it; no
@@ -169,6 +220,30 @@ fn lanes(partners: &Partners, cell: Cell, wind: Wind) -> f32 {
             sum[lane] += if distance_m - cell.half_m <= range[j] { worth } else { 0.0 };
         }
     }
+    total(sum)
+}
+
+#[inline(always)]
+fn missed(ears: &Ears, cell: Cell) -> f32 {
+    let mut sum = [0f32; LANES];
+    let whole = ears.len.next_multiple_of(LANES);
+    let (x, y) = (&ears.x_m[..whole], &ears.y_m[..whole]);
+    let (near, far) = (&ears.near_m[..whole], &ears.far_m[..whole]);
+    let (ln_near, ln_far) = (&ears.ln_missed_near[..whole], &ears.ln_missed_far[..whole]);
+    for from in (0..whole).step_by(LANES) {
+        for lane in 0..LANES {
+            let j = from + lane;
+            let (dx, dy) = (x[j] - cell.x_m, y[j] - cell.y_m);
+            let furthest_m = (dx * dx + dy * dy).sqrt() + cell.half_m;
+            let beyond_near = if furthest_m <= far[j] { ln_far[j] } else { 0.0 };
+            sum[lane] += if furthest_m <= near[j] { ln_near[j] } else { beyond_near };
+        }
+    }
+    total(sum)
+}
+
+#[inline(always)]
+fn total(sum: [f32; LANES]) -> f32 {
     ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]))
 }
 
@@ -200,18 +275,27 @@ mod tests {
         )
     }
 
+    fn ears(rows: &[Row]) -> Ears {
+        let mut ears = Ears::default();
+        for r in rows {
+            ears.push(r.0, r.1, (r.6 / 2.0, -1.5), (r.6, -0.5));
+        }
+        ears.pad();
+        ears
+    }
+
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_same_bits(
             rows in proptest::collection::vec(row(), 0..70),
             x in -2e4f32..2e4, y in -2e4f32..2e4, half in 10f32..1e4,
         ) {
-            let partners = partners(&rows);
+            let (partners, ears) = (partners(&rows), ears(&rows));
             let cell = Cell { x_m: x, y_m: y, half_m: half, apex_travel_s: x.hypot(y) / 340.0, apex_slowness_s_m: 1.0 / 340.0 };
             let wind = Wind { east: 0.02, north: -0.01, from_slowness_s_m: 1.0 / 1000.0 };
-            let truth = bound(Isa::Scalar, &partners, cell, wind);
+            let truth = bound(Isa::Scalar, &partners, &ears, cell, wind);
             for isa in Isa::available() {
-                prop_assert_eq!(bound(isa, &partners, cell, wind).to_bits(), truth.to_bits(), "{:?}", isa);
+                prop_assert_eq!(bound(isa, &partners, &ears, cell, wind).to_bits(), truth.to_bits(), "{:?}", isa);
             }
         }
 
@@ -220,13 +304,13 @@ mod tests {
             rows in proptest::collection::vec(row(), 1..20),
             x in -1e4f32..1e4, y in -1e4f32..1e4, side in 50f32..5e3, u in -1f32..1.0, v in -1f32..1.0,
         ) {
-            let partners = partners(&rows);
+            let (partners, ears) = (partners(&rows), ears(&rows));
             let slowness = 1.0f32 / 340.0;
             let wind = Wind { east: 0.03, north: 0.02, from_slowness_s_m: 1.0 / 1000.0 };
             let travel = |x: f32, y: f32| { let d = x.hypot(y); slowness * d * d / (d - x * wind.east - y * wind.north).max(1.0) };
             let cell = |x: f32, y: f32, half_m: f32| Cell { x_m: x, y_m: y, half_m, apex_travel_s: travel(x, y), apex_slowness_s_m: slowness };
-            let whole = bound(Isa::best(), &partners, cell(x, y, side * std::f32::consts::FRAC_1_SQRT_2), wind);
-            let point = bound(Isa::best(), &partners, cell(x + u * side / 2.0, y + v * side / 2.0, 0.0), wind);
+            let whole = bound(Isa::best(), &partners, &ears, cell(x, y, side * std::f32::consts::FRAC_1_SQRT_2), wind);
+            let point = bound(Isa::best(), &partners, &ears, cell(x + u * side / 2.0, y + v * side / 2.0, 0.0), wind);
             prop_assert!(point <= whole + 0.05, "{} in a cell of {}", point, whole);
         }
     }

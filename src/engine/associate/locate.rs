@@ -256,7 +256,7 @@ impl Problem<'_> {
     }
 
     /// The rate at which the site picks things other than this event, 1/s: what is stated, or what is seen around.
-    fn clutter(&self, number: u32, site: &Site, time_s: f64, free: Free<'_>) -> f64 {
+    pub fn clutter(&self, number: u32, site: &Site, time_s: f64, free: Free<'_>) -> f64 {
         let (from_s, to_s) = (time_s - RATE_HALF_S, (time_s + RATE_HALF_S).min(self.until_s));
         let around = self.window.between(number, from_s, to_s).filter(|&(_, slot)| (free.arrival)(slot)).count();
         (around.saturating_sub(1) as f64 / (2.0 * RATE_HALF_S)).max(site.clutter_per_s)

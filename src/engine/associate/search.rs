@@ -1,7 +1,7 @@
 //! From one arrival, the apex, to the best event it could belong to: branch and bound over the places within its
 //! node's range, a square cell at a time, the most promising first.
 
-use super::kernel::{self, Cell, Isa, Partners, Wind};
+use super::kernel::{self, Cell, Ears, Isa, Partners, Wind};
 use super::locate::{Free, Located, Place, Problem};
 use super::wave::Wave;
 use super::window::Slot;
@@ -9,10 +9,10 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Cells looked at for one apex at most: in a flood of arrivals the search ends with the best so far.
-pub const MAX_CELLS: usize = 6_000;
+pub const MAX_CELLS: usize = 3_000;
 
 /// Leaves located for one apex at most.
-pub const MAX_LEAVES: usize = 10;
+pub const MAX_LEAVES: usize = 4;
 
 /// Partners of one apex at most; beyond, the nearest in time stay.
 pub const MAX_PARTNERS: usize = 2_048;
@@ -59,6 +59,7 @@ impl Ord for Node {
 #[derive(Default)]
 pub struct Search {
     partners: Partners,
+    ears: Ears,
     found: Vec<(f64, Slot, u32)>,
     heap: BinaryHeap<Node>,
 }
@@ -77,11 +78,12 @@ impl Search {
         if others + 1 < problem.settings.min_arrivals && !arrival.azimuth_deg.is_finite() {
             return None;
         }
+        self.listen(problem, apex);
         let speed_m_s = problem.medium.speed_m_s(site.wave);
         let slowness_s_m = (1.0 / speed_m_s) as f32;
         let (east, north) = problem.medium.wind_share();
         let wind = Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M };
-        let apex_gain = peak_gain(problem, arrival.site, arrival.sd_s);
+        let apex_gain = peak_gain(problem, arrival.site, arrival.time_s, arrival.sd_s, free);
         let credit = problem.ln_rate + apex_gain + LN_VOLUME;
         let leaf_m = (LEAF_S * speed_m_s) as f32;
         let travel_s = |x_m: f32, y_m: f32| {
@@ -136,8 +138,33 @@ impl Search {
             return;
         }
         let cell = Cell { half_m, apex_travel_s: travel_s(at.x_m, at.y_m), ..at };
-        let bound = kernel::bound(isa, &self.partners, cell, wind);
+        let bound = kernel::bound(isa, &self.partners, &self.ears, cell, wind);
         self.heap.push(Node { bound, cell, side_m });
+    }
+
+    /// Puts the sites around the apex's whose silence would mean something by now into columns.
+    fn listen(&mut self, problem: &Problem<'_>, apex: Slot) {
+        self.ears.clear();
+        let arrival = problem.window.arrival(apex);
+        let sites = problem.field.sites();
+        let here = &sites[arrival.site as usize];
+        // Whatever this arrival belongs to, it has reached everyone by then.
+        if arrival.time_s + problem.travel_s > problem.heard_until_s {
+            self.ears.pad();
+            return;
+        }
+        for &number in problem.field.around(arrival.site) {
+            let there = &sites[number as usize];
+            if !there.wave.silence_counts() || !problem.weather.is_up(there.node, arrival.time_ns, there.heartbeat_s) {
+                continue;
+            }
+            let within = |share: f64| {
+                let distance_m = share * there.range_m;
+                (distance_m as f32, (1.0 - there.detect_p(distance_m)).ln() as f32)
+            };
+            self.ears.push((there.x_m - here.x_m) as f32, (there.y_m - here.y_m) as f32, within(0.65), within(1.0));
+        }
+        self.ears.pad();
     }
 
     /// Puts the arrivals that could share an event with the apex into columns; gives the number of their sites.
@@ -178,7 +205,7 @@ impl Search {
         for &(_, slot, number) in &self.found {
             let there = &sites[number as usize];
             let partner = problem.window.arrival(slot);
-            let gain = peak_gain(problem, number, partner.sd_s);
+            let gain = peak_gain(problem, number, partner.time_s, partner.sd_s, free);
             if gain <= 0.0 {
                 continue;
             }
@@ -200,10 +227,10 @@ impl Search {
     }
 }
 
-/// What an arrival is worth at best: picked by a node close by, with no residual, against stated clutter alone.
-fn peak_gain(problem: &Problem<'_>, number: u32, sd_s: f64) -> f64 {
+/// What an arrival is worth at best: picked by a node close by, with no residual.
+fn peak_gain(problem: &Problem<'_>, number: u32, time_s: f64, sd_s: f64, free: Free<'_>) -> f64 {
     let site = &problem.field.sites()[number as usize];
     let p = site.detect_p(0.0);
     let ln_heard = if site.wave.silence_counts() { (p / (1.0 - p)).ln() } else { p.ln() };
-    ln_heard - (std::f64::consts::TAU.sqrt() * sd_s).ln() - site.clutter_per_s.ln()
+    ln_heard - (std::f64::consts::TAU.sqrt() * sd_s).ln() - problem.clutter(number, site, time_s, free).ln()
 }

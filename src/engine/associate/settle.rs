@@ -15,6 +15,9 @@ use super::window::{Owner, Slot};
 use rustc_hash::FxHashSet;
 use std::collections::{BinaryHeap, VecDeque};
 
+/// Above the bar by so much, a candidate's other arrivals need no search of their own.
+const SURE: f64 = 6.0;
+
 /// What is not final yet.
 #[derive(Default)]
 pub struct Settling {
@@ -88,7 +91,15 @@ impl Settling {
         });
         let mut found = false;
         for &apex in &fresh {
-            found |= self.look(isa, problem, apex, bar, free);
+            // What a sure candidate explains already would only be found again.
+            let explained = self.candidates.iter().any(|candidate| {
+                candidate.score > bar + SURE
+                    && match apex {
+                        Apex::Arrival(slot) => candidate.arrivals.iter().any(|explained| explained.slot == slot),
+                        Apex::Point(number) => candidate.points.contains(&number),
+                    }
+            });
+            found |= !explained && self.look(isa, problem, apex, bar, free);
         }
         let mut taken = self.allot(problem, settled_points, bar);
         if found {
