@@ -200,3 +200,6 @@ impl Options {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

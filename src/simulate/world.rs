@@ -98,7 +98,14 @@ impl World {
     }
 
     /// Adds a round: its loudness and how far it carries vary from round to round, together.
-    pub(super) fn add_fire(&mut self, class: Class, time_ns: i64, place: LonLat, range_m: f64, chance: &mut Chance) -> usize {
+    pub(super) fn add_fire(
+        &mut self,
+        class: Class,
+        time_ns: i64,
+        place: LonLat,
+        range_m: f64,
+        chance: &mut Chance,
+    ) -> usize {
         let power = chance.normal();
         let shift = match class {
             Class::FireExplosion => 0.3,
