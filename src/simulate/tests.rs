@@ -13,7 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 fn short(scenario: Scenario) -> Options {
     let duration_s = match scenario {
         Scenario::Sparse => Some(4.0 * 3600.0),
-        Scenario::Hour => Some(900.0),
+        Scenario::Hour | Scenario::Fused => Some(900.0),
+        Scenario::Tracks => Some(3600.0),
+        Scenario::Theatre => Some(20.0),
         _ => None,
     };
     Options { duration_s, ..Options::default() }
@@ -71,7 +73,7 @@ fn every_line_has_what_the_contract_requires() {
                 Kind::Thermal => &["object_lon", "object_lat"],
                 Kind::Interference => &["band"],
                 Kind::Patrol => &["activity"],
-                Kind::Status => &["health", "clock_sd_s", "temperature_c", "wind_speed_m_s", "wind_from_deg"],
+                Kind::Status => &["health", "clock_sd_s"],
                 _ => &[],
             };
             assert!(required.iter().all(|name| value.get(name).is_some()), "{value}");
@@ -187,10 +189,111 @@ fn ids_are_unique_and_evidence_belongs_to_one_round() {
 }
 
 #[test]
+fn the_notices_of_a_patrol_come_late_and_a_tiny_share_of_picks_very_late() {
+    let simulation = simulate(Scenario::Fused, 2, &Options::default());
+    let (mut very_late, mut picks, mut reports) = (0, 0, 0);
+    for (delivery, value) in simulation.deliveries.iter().zip(values(&simulation)) {
+        let delay_s = s_from_ns(delivery.deliver_ns - time_ns(&value));
+        match text(&value, "kind") {
+            "status" => assert!(delay_s < 26.0, "{value}"),
+            "patrol" if value["activity"] == "heard" => {
+                assert!((29.0..1300.0).contains(&delay_s), "{delay_s} {value}");
+                reports += 1;
+            }
+            "acoustic" => {
+                picks += 1;
+                very_late += usize::from(delay_s > 30.0);
+            }
+            _ => {}
+        }
+    }
+    assert!(reports > 10, "{reports}");
+    assert!(very_late > 0 && very_late * 200 < picks, "{very_late} of {picks}");
+}
+
+#[test]
+fn all_senses_see_what_they_should_in_fused() {
+    let simulation = simulate(Scenario::Fused, 3, &Options::default());
+    let kind_of: BTreeMap<String, String> =
+        values(&simulation).iter().map(|v| (text(v, "id").to_owned(), text(v, "kind").to_owned())).collect();
+    let mut cited: BTreeSet<&str> = BTreeSet::new();
+    for event in &simulation.truth {
+        cited.extend(event.evidence.iter().map(|id| kind_of[id].as_str()));
+    }
+    for kind in ["acoustic", "flash", "radar", "seismic", "infrasound", "patrol", "thermal", "interference", "radio"] {
+        assert!(cited.contains(kind), "{kind} is evidence for nothing");
+    }
+}
+
+#[test]
+fn a_radar_that_tells_both_ends_is_evidence_for_both() {
+    let simulation = simulate(Scenario::Fused, 4, &Options::default());
+    let mut checked = 0;
+    for value in values(&simulation).iter().filter(|value| value["kind"] == "radar") {
+        let ends = usize::from(value.get("origin").is_some()) + usize::from(value.get("impact").is_some());
+        let id = text(value, "id");
+        let events: Vec<&Truth> = simulation.truth.iter().filter(|e| e.evidence.iter().any(|i| i == id)).collect();
+        assert_eq!(events.len(), ends, "{value}");
+        for event in events {
+            let end = if event.class == Class::FireOutgoing { &value["origin"] } else { &value["impact"] };
+            let told = LonLat { lon_deg: end["lon"].as_f64().unwrap(), lat_deg: end["lat"].as_f64().unwrap() };
+            assert!(told.distance_m(LonLat { lon_deg: event.lon, lat_deg: event.lat }) < 600.0, "{value}");
+        }
+        checked += 1;
+    }
+    assert!(checked > 20);
+}
+
+#[test]
+fn the_demo_goes_on_with_another_seed_on_the_same_ground() {
+    let first = simulate(Scenario::Demo, 1, &Options::default());
+    let next = simulate(Scenario::Demo, 2, &Options { start_ns: first.end_ns, ..Options::default() });
+    assert_eq!(first.nodes, next.nodes);
+    assert_eq!(first.areas, next.areas);
+    assert_ne!(first.notices[0].notice, next.notices[0].notice);
+    let ids = |simulation: &Simulation| -> BTreeSet<String> {
+        values(simulation).iter().map(|value| text(value, "id").to_owned()).collect()
+    };
+    assert!(ids(&first).is_disjoint(&ids(&next)));
+    assert!(first.chapters.is_sorted_by_key(|chapter| chapter.time_ns) && first.chapters.len() > 5);
+}
+
+#[test]
+fn the_demo_tells_its_story() {
+    let simulation = simulate(Scenario::Demo, 5, &Options::default());
+    let count = |class: Class| simulation.truth.iter().filter(|event| event.class == class).count();
+    for class in [
+        Class::AirIncursion,
+        Class::SeaDark,
+        Class::SensorSilent,
+        Class::Interference,
+        Class::RestrictionDenied,
+        Class::IncursionWeapons,
+    ] {
+        assert_eq!(count(class), 1, "{class}");
+    }
+    let shoot: Vec<&Truth> = simulation.truth.iter().filter(|e| e.class == Class::FireExplosion).collect();
+    assert!(shoot.len() >= 6 && shoot.iter().all(|event| !event.violation && !event.areas.is_empty()));
+    assert!(count(Class::FireImpact) > 60 && count(Class::FireOutgoing) > 60);
+    assert!(simulation.truth.iter().any(|event| event.class == Class::FireImpact && event.violation));
+}
+
+#[test]
+fn the_shortest_scenes_are_made_too() {
+    for &scenario in Scenario::ALL {
+        for duration_s in [0.0, 1.0] {
+            let options = Options { duration_s: Some(duration_s), clutter_share: 0.0, ..Options::default() };
+            assert!(!simulate(scenario, 1, &options).deliveries.is_empty());
+        }
+    }
+}
+
+#[test]
 fn options_out_of_range_are_refused_by_name() {
     let options = Options { rate: -1.0, ..Options::default() };
     assert!(options.check().unwrap_err().to_string().contains("rate is -1"));
     let options = Options { noise: f64::NAN, ..Options::default() };
     assert!(options.check().is_err());
+    assert!(Options { start_ns: i64::MAX, ..Options::default() }.check().is_err());
     assert!(Options::default().check().is_ok());
 }

@@ -114,7 +114,7 @@ impl World {
             _ => 0.0,
         };
         let event = Event {
-            carry_m: range_m * (0.15 * power).exp(),
+            carry_m: range_m * (0.15 * power - 0.05).exp(),
             loudness: 5f64.ln() + shift + 0.5 * power + 0.3 * chance.normal(),
             ..self.happening(class, time_ns, place, &[Prohibition::Fire])
         };
