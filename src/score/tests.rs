@@ -261,3 +261,28 @@ fn without_a_bound_in_the_truth_the_sensors_or_the_ellipse_stand_in() {
     let score = score(&[alert], &truth, &Options { by: By::Evidence, sensors: Some(sensors) });
     assert_eq!(score.bounds, [(BoundSource::Sensors, 1)]);
 }
+
+#[test]
+fn files_are_read_as_they_are_written_and_a_bad_line_is_named() {
+    use crate::simulate::{Options as SimulateOptions, Scenario, run as simulate_to};
+    let dir = tempfile::tempdir().unwrap();
+    let options = SimulateOptions { duration_s: Some(120.0), ..SimulateOptions::default() };
+    let simulation = simulate_to(Scenario::Barrage, 3, &options, dir.path()).unwrap();
+    let alerts = dir.path().join("alerts.ndjson");
+    let lines: Vec<String> =
+        perfect(&simulation.truth).iter().map(|alert| serde_json::to_string(alert).unwrap()).collect();
+    std::fs::write(&alerts, lines.join("\n")).unwrap();
+    let (truth, sensors) = (dir.path().join("truth.ndjson"), dir.path().join("sensors.geojson"));
+    for by in [By::Evidence, PLACE] {
+        let score = run(&alerts, &truth, Some(&sensors), by).unwrap();
+        assert_eq!((score.f1, score.overall.events), (1.0, simulation.truth.len()));
+        assert_eq!(score.bounds.first().map(|(source, _)| *source), Some(BoundSource::Truth));
+        let table = score.to_string();
+        assert!(table.contains("fire") && table.contains("1.0000") && table.contains("Brier"), "{table}");
+    }
+    std::fs::write(&alerts, format!("{}\n{{}}\n", lines[0])).unwrap();
+    let error = run(&alerts, &truth, None, By::Evidence).unwrap_err().to_string();
+    assert!(error.contains("alerts.ndjson line 2: expected an alert"), "{error}");
+    let error = run(&dir.path().join("none"), &truth, None, By::Evidence).unwrap_err().to_string();
+    assert!(error.contains("cannot read") && error.contains("none"), "{error}");
+}

@@ -75,7 +75,8 @@ const YEAR_2200_NS: i64 = 7_258_118_400_000_000_000;
 pub struct Options {
     /// When the scene starts, nanoseconds since 1970.
     pub start_ns: i64,
-    /// How long things happen, seconds; `None`: as long as the scenario says. The rate stays.
+    /// How long things happen, seconds; `None`: as long as the scenario says. The rate stays. `demo` has its own
+    /// length.
     pub duration_s: Option<f64>,
     /// How many times as many events as the scenario says.
     pub rate: f64,
