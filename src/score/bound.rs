@@ -46,10 +46,11 @@ impl Information {
         self.add(0.0, 0.0, 1.0, sd_s);
     }
 
-    /// Adds a place, told directly, of that standard deviation along each axis.
-    pub fn place(&mut self, sd_m: f64) {
-        self.add(1.0, 0.0, 0.0, sd_m);
-        self.add(0.0, 1.0, 0.0, sd_m);
+    /// Adds a place, told directly, with standard deviations along the direction `along_deg` and across it.
+    pub fn place(&mut self, along_deg: f64, along_sd_m: f64, across_sd_m: f64) {
+        let (east, north) = along_deg.to_radians().sin_cos();
+        self.add(east, north, 0.0, along_sd_m);
+        self.add(north, -east, 0.0, across_sd_m);
     }
 
     /// The bound on the position: root of the sum of the variances east and north, metres. `None` when the
@@ -110,7 +111,7 @@ mod tests {
         let with_bearing = information.place_sd_m().unwrap();
         information.origin_time(0.05);
         let with_time = information.place_sd_m().unwrap();
-        information.place(30.0);
+        information.place(20.0, 30.0, 30.0);
         let with_place = information.place_sd_m().unwrap();
         assert!(with_bearing <= before && with_time <= with_bearing && with_place < with_time);
         assert!(with_place < 30.0 * 2f64.sqrt());

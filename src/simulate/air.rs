@@ -82,10 +82,8 @@ impl Air {
     pub(super) fn path(&self, source: LonLat, node: LonLat, at_s: f64) -> Path {
         let (distance_m, azimuth_deg) = source.distance_azimuth(node);
         let (east, north) = azimuth_deg.to_radians().sin_cos();
-        let middle = LonLat {
-            lon_deg: (source.lon_deg + node.lon_deg) / 2.0,
-            lat_deg: (source.lat_deg + node.lat_deg) / 2.0,
-        };
+        let middle =
+            LonLat { lon_deg: (source.lon_deg + node.lon_deg) / 2.0, lat_deg: (source.lat_deg + node.lat_deg) / 2.0 };
         let speed = |place| {
             let wind = self.wind_m_s(place, at_s);
             sound_speed_m_s(self.temperature_c(place, at_s)) + wind.0 * east + wind.1 * north

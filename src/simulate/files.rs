@@ -25,6 +25,12 @@ pub enum SimulateError {
         /// The largest value.
         most: f64,
     },
+    /// The start is out of its range.
+    #[error("simulate: start_ns is {held}; expected a time from 2000 to 2200")]
+    Start {
+        /// What it held.
+        held: i64,
+    },
     /// A directory or a file could not be written.
     #[error("simulate: cannot write {path}")]
     Write {
@@ -71,7 +77,7 @@ fn properties<const N: usize>(all: [(&str, Option<Value>); N]) -> Map<String, Va
 }
 
 /// A node as a GeoJSON Feature.
-pub(super) fn node_feature(node: &Node) -> Value {
+pub fn node_feature(node: &Node) -> Value {
     let kinds: Vec<&str> =
         Kind::ALL.iter().filter(|&&kind| node.kinds.contains(kind)).map(|kind| kind.as_str()).collect();
     let geometry = match (node.position, node.alt_m) {
@@ -108,7 +114,7 @@ fn multi_polygon(shape: &geo::MultiPolygon<f64>) -> Value {
 }
 
 /// An area as a GeoJSON Feature.
-pub(super) fn area_feature(area: &Area) -> Value {
+pub fn area_feature(area: &Area) -> Value {
     let geometry = match &area.shape {
         Shape::Polygons(shape) => multi_polygon(shape),
         Shape::Line(line) => {
@@ -130,7 +136,7 @@ pub(super) fn area_feature(area: &Area) -> Value {
 }
 
 /// A notice as a GeoJSON Feature.
-pub(super) fn notice_feature(notice: &Notice) -> Value {
+pub fn notice_feature(notice: &Notice) -> Value {
     let kinds: Vec<&str> = notice.kinds.iter().map(|kind| kind.as_str()).collect();
     let properties = properties([
         ("notice", Some(json!(notice.notice))),

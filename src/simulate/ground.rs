@@ -76,10 +76,7 @@ pub(super) fn land(centre: LonLat, reach_m: f64) -> Vec<Area> {
         "village-1",
         AreaType::ProtectedSite,
         &[Prohibition::Fire, Prohibition::HeavyWeapons],
-        polygon(
-            centre,
-            &[(0.55 * r, -0.60 * r), (0.70 * r, -0.60 * r), (0.70 * r, -0.48 * r), (0.55 * r, -0.48 * r)],
-        ),
+        polygon(centre, &[(0.55 * r, -0.60 * r), (0.70 * r, -0.60 * r), (0.70 * r, -0.48 * r), (0.55 * r, -0.48 * r)]),
     );
     let line = Area {
         shape: Shape::Line(ring(&[

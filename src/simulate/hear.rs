@@ -48,7 +48,13 @@ pub(super) fn to_microseconds(time_ns: i64) -> i64 {
 }
 
 /// The fields of an arrival of that pressure, from that direction where the node can tell it.
-pub(super) fn arrival_fields(site: &Site, pressure_pa: f64, azimuth_deg: f64, hint: Hint, chance: &mut Chance) -> Fields {
+pub(super) fn arrival_fields(
+    site: &Site,
+    pressure_pa: f64,
+    azimuth_deg: f64,
+    hint: Hint,
+    chance: &mut Chance,
+) -> Fields {
     let snr_db = (20.0 * (pressure_pa / site.noise_pa).log10()).max(3.0) + 0.5 * chance.normal();
     let mut fields = Fields::new();
     if site.tells_sd {
@@ -125,7 +131,10 @@ pub(super) fn hear(world: &mut World, first: usize, chance: &mut Chance) -> usiz
                 let fields = arrival_fields(site, pressure_pa, azimuth_deg, hint, chance);
                 let echo_ns = sent_ns + ns_from_s(later_s);
                 let time_ns = to_microseconds(echo_ns + ns_from_s(error_s));
-                world.drafts.push(Draft { sent_ns: echo_ns, ..Draft::new(site_at, Kind::Acoustic, time_ns, fields) });
+                if site.up(echo_ns) && echo_ns < world.end_ns {
+                    let echo = Draft::new(site_at, Kind::Acoustic, time_ns, fields);
+                    world.drafts.push(Draft { sent_ns: echo_ns, ..echo });
+                }
             }
         }
     }

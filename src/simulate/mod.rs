@@ -11,7 +11,7 @@ use crate::model::area::Area;
 use crate::model::kind::vocabulary;
 use crate::model::node::Node;
 use crate::model::notice::Notice;
-use crate::model::time::Timestamp;
+use crate::model::time::{Timestamp, YEAR_2000_NS};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -22,19 +22,26 @@ mod chatter;
 mod draft;
 mod files;
 mod fire;
+mod fusion;
 mod ground;
 mod hear;
+mod line;
+pub mod load;
+mod movers;
 mod post;
 mod scenes;
 mod site;
+mod story;
+mod traffic;
 mod world;
 
-pub use files::{SimulateError, write};
+pub use files::{SimulateError, area_feature, node_feature, notice_feature, write};
 
 vocabulary! {
     /// What is simulated.
     Scenario {
         Sparse = "sparse", Hour = "hour", Barrage = "barrage", Barrage2 = "barrage2", Barrage4 = "barrage4",
+        Fused = "fused", Tracks = "tracks", Theatre = "theatre", Demo = "demo",
     }
 }
 
@@ -47,6 +54,12 @@ impl Scenario {
             Scenario::Barrage => "500 rounds in ten minutes: six guns, four impact areas",
             Scenario::Barrage2 => "the barrage at twice the rate",
             Scenario::Barrage4 => "the barrage at four times the rate",
+            Scenario::Fused => {
+                "an hour of 400 rounds with cameras, radars, infrasound, seismometers, patrols, satellites"
+            }
+            Scenario::Tracks => "two hours of ships, aircraft, drones and vehicles along a coast",
+            Scenario::Theatre => "14,000 microphones along 1,200 km, a round a second for five minutes",
+            Scenario::Demo => "twenty minutes that show everything once",
         }
     }
 }
@@ -54,12 +67,16 @@ impl Scenario {
 /// 2026-03-01T00:00:00Z.
 pub const DEFAULT_START_NS: i64 = 1_772_323_200_000_000_000;
 
+/// 2200-01-01T00:00:00Z: a scene starts before that.
+const YEAR_2200_NS: i64 = 7_258_118_400_000_000_000;
+
 /// What can be turned.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Options {
     /// When the scene starts, nanoseconds since 1970.
     pub start_ns: i64,
-    /// How long things happen, seconds; `None`: as long as the scenario says. The rate stays.
+    /// How long things happen, seconds; `None`: as long as the scenario says. The rate stays. `demo` has its own
+    /// length.
     pub duration_s: Option<f64>,
     /// How many times as many events as the scenario says.
     pub rate: f64,
@@ -104,6 +121,15 @@ pub struct Delivery {
     pub key: String,
     /// One JSON object, no line end.
     pub line: String,
+}
+
+/// A line of the story that a scene tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chapter {
+    /// From when it holds, nanoseconds.
+    pub time_ns: i64,
+    /// One sentence.
+    pub text: &'static str,
 }
 
 /// Something that happened: a line of `truth.ndjson`.
@@ -159,6 +185,8 @@ pub struct Simulation {
     pub truth: Vec<Truth>,
     /// What the consumer sees, in order of delivery.
     pub deliveries: Vec<Delivery>,
+    /// What is going on, in order of time; empty but in `demo`.
+    pub chapters: Vec<Chapter>,
     /// Where the scene ends, nanoseconds: another one with this start goes on from there.
     pub end_ns: i64,
 }
@@ -183,7 +211,7 @@ impl Options {
     /// Whether every option is in its range; the first that is not makes the error.
     ///
     /// # Errors
-    /// [`SimulateError::Option`] names the option, what it held and what was expected.
+    /// [`SimulateError::Option`] or [`SimulateError::Start`] names the option, what it held and what was expected.
     pub fn check(&self) -> Result<(), SimulateError> {
         let shares = [
             ("clutter_share", self.clutter_share, 10.0),
@@ -194,9 +222,15 @@ impl Options {
             ("rate", self.rate, 100.0),
             ("duration_s", self.duration_s.unwrap_or(1.0), 31.0 * 86_400.0),
         ];
+        if !(YEAR_2000_NS..YEAR_2200_NS).contains(&self.start_ns) {
+            return Err(SimulateError::Start { held: self.start_ns });
+        }
         match shares.into_iter().find(|&(_, value, most)| !(0.0..=most).contains(&value)) {
             Some((option, held, most)) => Err(SimulateError::Option { option, held, most }),
             None => Ok(()),
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

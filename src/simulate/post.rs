@@ -58,6 +58,7 @@ pub(super) fn deliver(mut world: World) -> Simulation {
         notices: world.notices,
         truth,
         deliveries,
+        chapters: Vec::new(),
         end_ns: world.end_ns,
     }
 }

@@ -98,7 +98,14 @@ impl World {
     }
 
     /// Adds a round: its loudness and how far it carries vary from round to round, together.
-    pub(super) fn add_fire(&mut self, class: Class, time_ns: i64, place: LonLat, range_m: f64, chance: &mut Chance) -> usize {
+    pub(super) fn add_fire(
+        &mut self,
+        class: Class,
+        time_ns: i64,
+        place: LonLat,
+        range_m: f64,
+        chance: &mut Chance,
+    ) -> usize {
         let power = chance.normal();
         let shift = match class {
             Class::FireExplosion => 0.3,
@@ -107,7 +114,7 @@ impl World {
             _ => 0.0,
         };
         let event = Event {
-            carry_m: range_m * (0.15 * power).exp(),
+            carry_m: range_m * (0.15 * power - 0.05).exp(),
             loudness: 5f64.ln() + shift + 0.5 * power + 0.3 * chance.normal(),
             ..self.happening(class, time_ns, place, &[Prohibition::Fire])
         };

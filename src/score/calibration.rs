@@ -1,0 +1,85 @@
+//! Do things happen as often as the alerts say? Brier score (Monthly Weather Review 78, 1–3, 1950) and expected
+//! calibration error over ten bins (Naeini et al., AAAI 2015).
+
+use serde::Serialize;
+
+/// Bins of the calibration error.
+pub const BINS: usize = 10;
+
+/// Alerts whose stated chance is about the same.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Bin {
+    /// Lowest chance.
+    pub from: f64,
+    /// Alerts in it.
+    pub alerts: usize,
+    /// What they said on average.
+    pub stated: f64,
+    /// Share of them that were right.
+    pub right: f64,
+}
+
+/// How honest probabilities are.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Calibration {
+    /// Alerts looked at.
+    pub alerts: usize,
+    /// Mean squared difference between what was said and what was: 0 is perfect.
+    pub brier: f64,
+    /// Mean distance between what a bin said and what was, weighted by the bin's alerts.
+    pub expected_error: f64,
+    /// The bins that have alerts.
+    pub bins: Vec<Bin>,
+}
+
+impl Calibration {
+    /// Of stated chances and whether each was right; `None` without any.
+    pub(super) fn of(stated: &[(f64, bool)]) -> Option<Calibration> {
+        if stated.is_empty() {
+            return None;
+        }
+        let n = stated.len() as f64;
+        let truth = |right: bool| f64::from(u8::from(right));
+        // Sums in order of size: the order of the alerts must not show in the last digit.
+        let mut sorted = stated.to_vec();
+        sorted.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+        let brier = sorted.iter().map(|&(p, right)| (p - truth(right)).powi(2)).sum::<f64>() / n;
+        let mut sums = [(0usize, 0.0, 0.0); BINS];
+        for &(p, right) in &sorted {
+            let bin = ((p * BINS as f64) as usize).min(BINS - 1);
+            sums[bin] = (sums[bin].0 + 1, sums[bin].1 + p, sums[bin].2 + truth(right));
+        }
+        let bins: Vec<Bin> = sums
+            .iter()
+            .enumerate()
+            .filter(|(_, sum)| sum.0 > 0)
+            .map(|(at, &(alerts, stated, right))| Bin {
+                from: at as f64 / BINS as f64,
+                alerts,
+                stated: stated / alerts as f64,
+                right: right / alerts as f64,
+            })
+            .collect();
+        let expected_error = bins.iter().map(|bin| bin.alerts as f64 / n * (bin.stated - bin.right).abs()).sum();
+        Some(Calibration { alerts: stated.len(), brier, expected_error, bins })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_coin_called_a_coin_is_calibrated() {
+        let calibration = Calibration::of(&[(0.5, true), (0.5, false)]).unwrap();
+        assert_eq!((calibration.brier, calibration.expected_error), (0.25, 0.0));
+        assert_eq!(calibration.bins.len(), 1);
+    }
+
+    #[test]
+    fn a_coin_called_sure_is_not() {
+        let calibration = Calibration::of(&[(1.0, true), (1.0, false)]).unwrap();
+        assert_eq!((calibration.brier, calibration.expected_error), (0.5, 0.5));
+        assert_eq!(Calibration::of(&[]), None);
+    }
+}
