@@ -3,6 +3,7 @@
 
 pub mod associate;
 pub mod book;
+pub mod checks;
 pub mod places;
 pub mod rules;
 pub mod settings;

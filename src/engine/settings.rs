@@ -1,7 +1,5 @@
 //! What can be set about the engine, with the defaults.
 
-mod checks;
-
 use serde::{Deserialize, Serialize};
 
 /// The engine's part of the configuration. Its digest stands on every alert.

@@ -1,17 +1,17 @@
 //! Which engine settings can be, and the digest that stands on every alert.
 
-use super::Settings;
+use super::settings::Settings;
 use crate::model::fault::Fault;
 use sha2::{Digest, Sha256};
 
 /// Longest lateness: every window holds that much.
-const MAX_LATENESS_S: f64 = 3600.0;
+pub const MAX_LATENESS_S: f64 = 3600.0;
 /// Longest amend horizon: two weeks of alerts stay open to late evidence.
-const MAX_AMEND_HORIZON_S: f64 = 14.0 * 86_400.0;
+pub const MAX_AMEND_HORIZON_S: f64 = 14.0 * 86_400.0;
 /// Most arrivals that may be asked of an event.
-const MAX_MIN_ARRIVALS: usize = 64;
+pub const MAX_MIN_ARRIVALS: usize = 64;
 /// Most plots in a row that may be asked of a crossing.
-const MAX_PLOTS: usize = 100;
+pub const MAX_PLOTS: usize = 100;
 
 impl Settings {
     /// Every value that is out of range, by its key below `engine`; empty when all can be.
