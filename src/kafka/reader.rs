@@ -231,7 +231,7 @@ impl Reader {
         let Reader { queue, topics, known, unheard, down, .. } = self;
         let mut failures = Vec::new();
         let mut records = 0;
-        queue.take(wait.min(LONGEST_WAIT), self.batch_records, &mut |message| {
+        queue.take(wait.min(LONGEST_WAIT), self.batch_records, |message| {
             let Some(topic) = index(known, topics, message) else { return };
             let partition = message.partition();
             if !unheard.is_empty() {

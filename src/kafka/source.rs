@@ -473,6 +473,44 @@ mod tests {
     }
 
     #[test]
+    fn a_panic_in_between_loses_no_later_record() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        let started = Instant::now();
+        let mut panics = 0;
+        while seen.ended.len() < 4 {
+            assert!(started.elapsed() < PATIENCE);
+            let poll = std::panic::AssertUnwindSafe(|| {
+                source.poll(Duration::from_millis(20), &mut |event| {
+                    let is_tenth = matches!(&event, Event::Record(record) if record.payload.ends_with(b"7"));
+                    seen.see(event);
+                    assert!(!is_tenth, "as the test wants it");
+                })
+            });
+            panics += usize::from(std::panic::catch_unwind(poll).is_err());
+        }
+        assert_eq!(panics, 10);
+        assert_eq!(seen.all(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_poll_takes_no_more_than_a_batch() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let settings = KafkaSettings { batch_records: 7, ..settings };
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        let started = Instant::now();
+        while seen.ended.len() < 4 {
+            assert!(started.elapsed() < PATIENCE);
+            assert!(source.poll(Duration::from_millis(20), &mut |event| seen.see(event)).unwrap() <= 7);
+        }
+        assert_eq!(seen.all(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
     fn a_second_member_takes_its_share_and_nothing_is_lost() {
         let (_broker, settings) = broker(&["a"]);
         write(&settings, "a", 0..1000);
