@@ -334,7 +334,7 @@ mod tests {
         for topic in topics {
             broker.create_topic(topic, 4).unwrap();
         }
-        let settings = broker.settings(&KafkaSettings { answer_timeout_ms: 5000, ..KafkaSettings::default() });
+        let settings = broker.settings(&KafkaSettings { session_timeout_ms: 1000, ..KafkaSettings::default() });
         (broker, settings)
     }
 
