@@ -269,6 +269,23 @@ impl Source {
     }
 }
 
+impl Drop for Source {
+    fn drop(&mut self) {
+        // The group waits for an answer to what it asked; unanswered, leaving it would never end.
+        self.release();
+        for rebalance in self.reader.consumer().context().take_rebalances() {
+            let answer = |partitions: &[(String, i32)]| self.list(&self.indices(partitions));
+            let answered = match rebalance {
+                Rebalance::Assign(partitions) => watch::assign(self.consumer(), &answer(&partitions)),
+                Rebalance::Revoke { partitions, .. } => watch::unassign(self.consumer(), &answer(&partitions)),
+            };
+            if let Err(error) = answered {
+                tracing::warn!("answering the group while closing: {error}");
+            }
+        }
+    }
+}
+
 /// Keeps a partition's place and tells the event. What is not, or no longer, assigned is not told.
 fn tell(parts: &mut [Part], read: Read<'_>, on: &mut dyn FnMut(Event<'_>)) {
     let find = |parts: &[Part], place: (u16, i32)| parts.iter().position(|part| (part.topic, part.partition) == place);

@@ -15,6 +15,8 @@ pub const TRIALS: &[Case] = &[
     ("a_source_that_left_is_replaced_at_once", a_source_that_left_is_replaced_at_once),
     ("a_static_member_comes_back_to_its_partitions_at_once", a_static_member_comes_back_at_once),
     ("a_crash_of_the_broker_loses_and_repeats_nothing", a_crash_of_the_broker_loses_and_repeats_nothing),
+    ("a_source_ends_in_the_midst_of_a_rebalance", a_source_ends_in_the_midst_of_a_rebalance),
+    ("a_source_ends_while_the_broker_is_away", a_source_ends_while_the_broker_is_away),
     ("a_compacted_table_is_read_whole_and_followed", a_compacted_table_is_read_whole_and_followed),
 ];
 
@@ -252,6 +254,37 @@ fn a_crash_of_the_broker_loses_and_repeats_nothing(broker: &Broker) {
     let lost = seen.told.iter().filter(|told| told.starts_with("no broker can be reached")).count();
     assert_eq!((lost, seen.told.iter().filter(|told| *told == "restored").count()), (1, 1), "{:?}", seen.told);
     source.commit(&seen.positions()).expect("committed");
+}
+
+fn a_source_ends_in_the_midst_of_a_rebalance(broker: &Broker) {
+    let topic = topic(broker, "midst");
+    let mut seen = Seen::default();
+    let mut first = source(broker, &topic);
+    poll_until(&mut first, &mut seen, |seen| seen.ended.len() == 4);
+    let mut second = source(broker, &topic);
+    let mut seen_second = Seen::default();
+    let started = Instant::now();
+    while !seen.revoked {
+        assert!(started.elapsed() < PATIENCE, "no rebalance");
+        first.poll(Duration::from_millis(20), &mut |event| seen.see(event)).expect("reading goes on");
+        step(&mut second, &mut seen_second);
+    }
+    // Told, but not given away yet.
+    drop(first);
+    poll_until(&mut second, &mut seen_second, |seen| seen.ended.len() == 4);
+}
+
+fn a_source_ends_while_the_broker_is_away(broker: &Broker) {
+    let topic = topic(broker, "away");
+    let mut seen = Seen::default();
+    let mut source = source(broker, &topic);
+    poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+    broker.kill();
+    let started = Instant::now();
+    drop(source);
+    let took = started.elapsed();
+    broker.restart().expect("the broker is back");
+    assert!(took < Duration::from_secs(15), "{took:?}");
 }
 
 fn a_compacted_table_is_read_whole_and_followed(broker: &Broker) {
