@@ -46,7 +46,7 @@ pub enum Event<'a> {
     },
     /// Something that does not end the source. Told once, not at each retry.
     Failed(KafkaError),
-    /// The connection that was told to be lost is back.
+    /// The connection that was told to be lost is back: something new came.
     Restored,
 }
 
