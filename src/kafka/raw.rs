@@ -4,9 +4,7 @@ use super::error::KafkaError;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings as rd;
 use rdkafka::types::{RDKafka, RDKafkaErrorCode};
-use std::any::Any;
 use std::ffi::{CStr, CString, c_void};
-use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 /// A client's handle. It is good as long as the client that gave it lives.
@@ -54,46 +52,37 @@ impl Queue {
     }
 
     /// Waits for a first message, then tells all that are there, up to `most`, in order. A message lives until its
-    /// call returns. When a call panics, the messages after it stay in the queue.
+    /// call returns or panics.
     ///
-    /// Not `rd_kafka_consume_batch_queue`: that one counts the notice of a partition's end as a record when it keeps
-    /// the partition's place (librdkafka 2.12). After a pause, and each rebalance pauses, it would go on one record
-    /// too late, or find the place out of range and read everything again.
-    pub fn take(&self, wait: Duration, most: usize, each: &mut dyn FnMut(Message<'_>)) {
-        let mut call = Call { each, left: most, client: self.client, panic: None };
-        let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
-        // SAFETY: the queue is alive; `call` outlives the calls, all of which are made on this thread before the
-        // function returns.
-        unsafe {
-            rd::rd_kafka_consume_callback_queue(self.queue, wait_ms, Some(tell), (&raw mut call).cast());
-        }
-        if let Some(panic) = call.panic {
-            std::panic::resume_unwind(panic);
+    /// One by one, for each of the calls that take many at once has a fault (librdkafka 2.12).
+    /// `rd_kafka_consume_batch_queue` counts the notice of a partition's end as a record when it keeps the partition's
+    /// place: after a pause, and each rebalance pauses, it goes on one record too late, or finds the place out of
+    /// range and reads everything again. `rd_kafka_consume_callback_queue` takes the whole queue out while it calls,
+    /// so that the fetchers find it empty and the bound on memory does not hold. The price is 0.6 µs of processor time a
+    /// record of 217 bytes (lz4) instead of the batch call's 0.35 µs.
+    pub fn take(&self, wait: Duration, most: usize, mut each: impl FnMut(Message<'_>)) {
+        let mut wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+        for _ in 0..most {
+            // SAFETY: the queue is alive; what comes is a message of ours or null.
+            let message = unsafe { rd::rd_kafka_consume_queue(self.queue, wait_ms) };
+            if message.is_null() {
+                return;
+            }
+            let owned = Owned(message);
+            // SAFETY: the message lives as long as `owned`.
+            each(Message { message: unsafe { &*owned.0 } });
+            wait_ms = 0;
         }
     }
 }
 
-/// What a callback needs to know.
-struct Call<'a> {
-    each: &'a mut dyn FnMut(Message<'_>),
-    left: usize,
-    client: Handle,
-    panic: Option<Box<dyn Any + Send>>,
-}
+/// A message to give back.
+struct Owned(*mut rd::rd_kafka_message_t);
 
-/// Tells one message. A panic must not cross the C code: it is kept for `Queue::take`.
-unsafe extern "C" fn tell(message: *mut rd::rd_kafka_message_t, call: *mut c_void) {
-    // SAFETY: `take` passes its `Call`, to which nobody else has a reference meanwhile; the message lives until we
-    // return; yielding is meant for callbacks.
-    unsafe {
-        let call = &mut *call.cast::<Call<'_>>();
-        let each = &mut call.each;
-        let message = Message { message: &*message };
-        call.panic = std::panic::catch_unwind(AssertUnwindSafe(|| each(message))).err();
-        call.left = call.left.saturating_sub(1);
-        if call.left == 0 || call.panic.is_some() {
-            rd::rd_kafka_yield(call.client.0);
-        }
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // SAFETY: handed to us by librdkafka, destroyed once.
+        unsafe { rd::rd_kafka_message_destroy(self.0) }
     }
 }
 

@@ -83,8 +83,19 @@ pub enum Read<'a> {
     },
     /// Something that does not end the reader.
     Failed(KafkaError),
-    /// A record or an end came after all brokers were lost.
+    /// Something new came after all brokers were lost.
     Restored,
+}
+
+/// Whether brokers can be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    /// As far as known.
+    Up,
+    /// All were lost; what was fetched before is still being taken.
+    Down,
+    /// All were lost and nothing is left: what comes now is new.
+    Drained,
 }
 
 /// A consumer whose partitions come together in one queue.
@@ -99,7 +110,7 @@ pub struct Reader {
     known: Vec<(usize, u16)>,
     /// Assigned partitions that were not heard of yet.
     unheard: Vec<(u16, i32)>,
-    down: bool,
+    link: Link,
     told: Vec<String>,
 }
 
@@ -117,7 +128,7 @@ impl Reader {
             names,
             known: Vec::new(),
             unheard: Vec::new(),
-            down: false,
+            link: Link::Up,
             told: Vec::new(),
         })
     }
@@ -206,7 +217,8 @@ impl Reader {
         match error.rdkafka_error_code() {
             Some(Code::Fatal) => return Err(KafkaError::Fatal { why }),
             Some(Code::AllBrokersDown) => {
-                if !std::mem::replace(&mut self.down, true) {
+                if self.link == Link::Up {
+                    self.link = Link::Down;
                     on(Read::Failed(KafkaError::Disconnected { why }));
                 }
             }
@@ -228,17 +240,18 @@ impl Reader {
 
     /// Takes what is there, or waits for it: as long as told, but no longer than 50 ms. Returns how many records.
     pub fn take(&mut self, wait: Duration, on: &mut dyn FnMut(Read<'_>)) -> usize {
-        let Reader { queue, topics, known, unheard, down, .. } = self;
+        let Reader { queue, topics, known, unheard, link, .. } = self;
         let mut failures = Vec::new();
-        let mut records = 0;
-        queue.take(wait.min(LONGEST_WAIT), self.batch_records, &mut |message| {
+        let (mut came, mut records) = (false, 0);
+        queue.take(wait.min(LONGEST_WAIT), self.batch_records, |message| {
             let Some(topic) = index(known, topics, message) else { return };
             let partition = message.partition();
             if !unheard.is_empty() {
                 unheard.retain(|part| *part != (topic, partition));
             }
-            if *down && matches!(message.error(), None | Some(Code::PartitionEOF)) {
-                *down = false;
+            came = true;
+            if *link == Link::Drained && matches!(message.error(), None | Some(Code::PartitionEOF)) {
+                *link = Link::Up;
                 on(Read::Restored);
             }
             match message.error() {
@@ -253,6 +266,9 @@ impl Reader {
                 )),
             }
         });
+        if !came && self.link == Link::Down {
+            self.link = Link::Drained;
+        }
         for failure in failures {
             self.tell(failure, on);
         }

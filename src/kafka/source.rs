@@ -46,7 +46,7 @@ pub enum Event<'a> {
     },
     /// Something that does not end the source. Told once, not at each retry.
     Failed(KafkaError),
-    /// The connection that was told to be lost is back.
+    /// The connection that was told to be lost is back: something new came.
     Restored,
 }
 
@@ -269,6 +269,23 @@ impl Source {
     }
 }
 
+impl Drop for Source {
+    fn drop(&mut self) {
+        // The group waits for an answer to what it asked; unanswered, leaving it would never end.
+        self.release();
+        for rebalance in self.reader.consumer().context().take_rebalances() {
+            let answer = |partitions: &[(String, i32)]| self.list(&self.indices(partitions));
+            let answered = match rebalance {
+                Rebalance::Assign(partitions) => watch::assign(self.consumer(), &answer(&partitions)),
+                Rebalance::Revoke { partitions, .. } => watch::unassign(self.consumer(), &answer(&partitions)),
+            };
+            if let Err(error) = answered {
+                tracing::warn!("answering the group while closing: {error}");
+            }
+        }
+    }
+}
+
 /// Keeps a partition's place and tells the event. What is not, or no longer, assigned is not told.
 fn tell(parts: &mut [Part], read: Read<'_>, on: &mut dyn FnMut(Event<'_>)) {
     let find = |parts: &[Part], place: (u16, i32)| parts.iter().position(|part| (part.topic, part.partition) == place);
@@ -334,7 +351,7 @@ mod tests {
         for topic in topics {
             broker.create_topic(topic, 4).unwrap();
         }
-        let settings = broker.settings(&KafkaSettings { answer_timeout_ms: 5000, ..KafkaSettings::default() });
+        let settings = broker.settings(&KafkaSettings { session_timeout_ms: 1000, ..KafkaSettings::default() });
         (broker, settings)
     }
 
@@ -470,6 +487,44 @@ mod tests {
         let mut again = Seen { assigned: seen.assigned, ..Seen::default() };
         poll_until(&mut source, &mut again, |seen| seen.ended.len() == 4);
         assert_eq!(again.all(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_panic_in_between_loses_no_later_record() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        let started = Instant::now();
+        let mut panics = 0;
+        while seen.ended.len() < 4 {
+            assert!(started.elapsed() < PATIENCE);
+            let poll = std::panic::AssertUnwindSafe(|| {
+                source.poll(Duration::from_millis(20), &mut |event| {
+                    let is_tenth = matches!(&event, Event::Record(record) if record.payload.ends_with(b"7"));
+                    seen.see(event);
+                    assert!(!is_tenth, "as the test wants it");
+                })
+            });
+            panics += usize::from(std::panic::catch_unwind(poll).is_err());
+        }
+        assert_eq!(panics, 10);
+        assert_eq!(seen.all(), (0..100).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_poll_takes_no_more_than_a_batch() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        let mut seen = Seen::default();
+        let settings = KafkaSettings { batch_records: 7, ..settings };
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        let started = Instant::now();
+        while seen.ended.len() < 4 {
+            assert!(started.elapsed() < PATIENCE);
+            assert!(source.poll(Duration::from_millis(20), &mut |event| seen.see(event)).unwrap() <= 7);
+        }
+        assert_eq!(seen.all(), (0..100).collect::<Vec<_>>());
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Watch {
         self.served.load(Ordering::Relaxed)
     }
 
-    /// From now on partitions are given away at once: nobody asks any longer.
+    /// From now on rebalances are carried out at once: nobody asks for them any longer.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
     }
@@ -103,8 +103,8 @@ impl ConsumerContext for Watch {
         self.served.fetch_add(1, Ordering::Relaxed);
         let assigns = code == Raw::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
-            if !assigns && let Err(error) = unassign(consumer, list) {
-                tracing::warn!("giving partitions away while closing: {error}");
+            if let Err(error) = if assigns { assign(consumer, list) } else { unassign(consumer, list) } {
+                tracing::warn!("answering the group while closing: {error}");
             }
             return;
         }

@@ -1,0 +1,234 @@
+//! One real Kafka broker for the whole run: KRaft, broker and controller in one, from Maven's jars.
+//!
+//! It listens on a free port of 127.0.0.1 and keeps its data in a directory that goes with it. It can be killed and
+//! started again on the same port and directory. It never outlives the tests: it is killed when [`Broker`] is dropped, and
+//! by the kernel should the test process itself be killed.
+
+use rdkafka::ClientConfig;
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+use truceline::kafka::KafkaSettings;
+use truceline::kafka::settings::Brokers;
+
+/// How long a broker may take to start; on a busy machine it is slow.
+const START_PATIENCE: Duration = Duration::from_secs(120);
+
+/// The broker of this test run.
+pub struct Broker {
+    directory: tempfile::TempDir,
+    classpath: String,
+    port: u16,
+    child: Mutex<Option<Child>>,
+}
+
+impl Broker {
+    /// What is missing on this machine to run a broker, if anything.
+    pub fn missing() -> Option<String> {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let found = |name: &str| std::env::split_paths(&path).any(|directory| directory.join(name).is_file());
+        let missing: Vec<&str> = ["java", "mvn"].into_iter().filter(|name| !found(name)).collect();
+        (!missing.is_empty()).then(|| format!("{} not found", missing.join(" and ")))
+    }
+
+    /// Starts a broker and waits until it answers. The first time the jars are fetched.
+    pub fn start() -> Result<Broker, String> {
+        let classpath = classpath()?;
+        let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let (port, controller) = (free_port()?, free_port()?);
+        let at = directory.path();
+        fs::write(at.join("server.properties"), properties(at, port, controller)).map_err(|error| error.to_string())?;
+        fs::write(at.join("log4j2.yaml"), LOGGING).map_err(|error| error.to_string())?;
+        let broker = Broker { directory, classpath, port, child: Mutex::new(None) };
+        let formatted = broker
+            .java()
+            .args(["kafka.tools.StorageTool", "format", "-t", "dHJ1Y2VsaW5lLXRlc3RzIQ", "--standalone", "-c"])
+            .arg(broker.directory.path().join("server.properties"))
+            .output()
+            .map_err(|error| error.to_string())?;
+        if !formatted.status.success() {
+            return Err(format!("formatting failed: {}", String::from_utf8_lossy(&formatted.stderr)));
+        }
+        broker.restart()?;
+        Ok(broker)
+    }
+
+    /// Its address.
+    pub fn bootstrap(&self) -> String {
+        format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The product's settings for it, with a group of this name.
+    pub fn settings(&self, group: &str) -> KafkaSettings {
+        KafkaSettings {
+            brokers: Brokers::parse(&self.bootstrap()),
+            group: group.to_owned(),
+            ..KafkaSettings::default()
+        }
+    }
+
+    /// A plain client's configuration for it.
+    pub fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", self.bootstrap());
+        config
+    }
+
+    /// Makes a topic and waits until it has its leaders.
+    pub fn create_topic(&self, name: &str, partitions: i32) {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let new = NewTopic::new(name, partitions, TopicReplication::Fixed(1));
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let made = runtime.block_on(admin.create_topics(&[new], &AdminOptions::new())).expect("an answer");
+        assert!(made.iter().all(Result::is_ok), "{made:?}");
+        let probe: BaseConsumer = self.client().create().expect("a client");
+        let started = Instant::now();
+        loop {
+            let found = probe.fetch_metadata(Some(name), Duration::from_secs(10)).expect("metadata");
+            let topic = &found.topics()[0];
+            if topic.partitions().len() == partitions as usize && topic.partitions().iter().all(|p| p.leader() >= 0) {
+                return;
+            }
+            assert!(started.elapsed() < START_PATIENCE, "topic {name} does not show");
+            std::thread::yield_now();
+        }
+    }
+
+    /// Kills it as a crash would.
+    pub fn kill(&self) {
+        if let Some(mut child) = self.child.lock().expect("no panic while held").take() {
+            // Both fail only when it is gone already.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it on the same port and data, and waits until it answers.
+    pub fn restart(&self) -> Result<(), String> {
+        self.kill();
+        let log = self.directory.path().join("broker.log");
+        let out = File::options().create(true).append(true).open(&log).map_err(|error| error.to_string())?;
+        let mut java = self.java();
+        java.args(["kafka.Kafka"])
+            .arg(self.directory.path().join("server.properties"))
+            .stdin(Stdio::null())
+            .stdout(out.try_clone().map_err(|error| error.to_string())?)
+            .stderr(out);
+        // SAFETY: `prctl` is async-signal-safe, and nothing else is done between fork and exec.
+        unsafe {
+            java.pre_exec(|| match libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) {
+                0 => Ok(()),
+                _ => Err(std::io::Error::last_os_error()),
+            });
+        }
+        let child = java.spawn().map_err(|error| error.to_string())?;
+        *self.child.lock().expect("no panic while held") = Some(child);
+        self.wait(&log)
+    }
+
+    /// Waits until it answers.
+    fn wait(&self, log: &Path) -> Result<(), String> {
+        let probe: BaseConsumer = self.client().set("log_level", "0").create().map_err(|error| error.to_string())?;
+        let started = Instant::now();
+        loop {
+            if probe.fetch_metadata(None, Duration::from_millis(500)).is_ok_and(|found| !found.brokers().is_empty()) {
+                return Ok(());
+            }
+            let ended = match self.child.lock().expect("no panic while held").as_mut() {
+                Some(child) => child.try_wait().map_err(|error| error.to_string())?,
+                None => return Err("killed while it started".to_owned()),
+            };
+            if ended.is_some() || started.elapsed() > START_PATIENCE {
+                let text = fs::read_to_string(log).unwrap_or_default();
+                let tail: Vec<&str> = text.lines().rev().take(5).collect();
+                return Err(format!("the broker did not start ({ended:?}): {tail:?}"));
+            }
+        }
+    }
+
+    fn java(&self) -> Command {
+        let at = self.directory.path();
+        let mut java = Command::new("java");
+        java.arg(format!("-Dlog4j2.configurationFile={}", at.join("log4j2.yaml").display()))
+            .arg(format!("-Dkafka.logs.dir={}", at.display()))
+            .args(["-Xmx1G", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", &self.classpath]);
+        java
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn free_port() -> Result<u16, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    listener.map(|address| address.port()).map_err(|error| error.to_string())
+}
+
+/// The jars, as Maven resolves them; remembered as long as they and the list of them stay where they are.
+fn classpath() -> Result<String, String> {
+    let pom = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/whole/pom.xml");
+    let remembered = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("kafka-classpath.txt");
+    let age = |path: &Path| fs::metadata(path).and_then(|data| data.modified()).ok();
+    if let Ok(text) = fs::read_to_string(&remembered)
+        && age(&remembered) > age(&pom)
+        && text.trim().split(':').all(|jar| Path::new(jar).is_file())
+    {
+        return Ok(text.trim().to_owned());
+    }
+    let resolved = Command::new("mvn")
+        .args(["-q", "-B", "-f"])
+        .arg(&pom)
+        .arg("dependency:build-classpath")
+        .arg(format!("-Dmdep.outputFile={}", remembered.display()))
+        .output()
+        .map_err(|error| format!("mvn: {error}"))?;
+    if !resolved.status.success() {
+        let said = String::from_utf8_lossy(&resolved.stdout).into_owned();
+        let fault = said.lines().find(|line| line.contains("ERROR")).unwrap_or("no reason given").to_owned();
+        return Err(format!("Maven could not fetch the broker's jars: {fault}"));
+    }
+    fs::read_to_string(&remembered).map(|text| text.trim().to_owned()).map_err(|error| error.to_string())
+}
+
+fn properties(directory: &Path, port: u16, controller: u16) -> String {
+    format!(
+        "process.roles=broker,controller\n\
+         node.id=1\n\
+         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         controller.listener.names=CONTROLLER\n\
+         inter.broker.listener.name=PLAINTEXT\n\
+         controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\
+         log.dirs={}\n\
+         auto.create.topics.enable=false\n\
+         num.partitions=4\n\
+         offsets.topic.replication.factor=1\n\
+         offsets.topic.num.partitions=4\n\
+         transaction.state.log.replication.factor=1\n\
+         transaction.state.log.min.isr=1\n\
+         transaction.state.log.num.partitions=4\n\
+         share.coordinator.state.topic.replication.factor=1\n\
+         share.coordinator.state.topic.min.isr=1\n\
+         group.initial.rebalance.delay.ms=0\n\
+         group.min.session.timeout.ms=1000\n",
+        directory.join("data").display()
+    )
+}
+
+const LOGGING: &str = "Configuration:
+  Appenders:
+    Console: { name: out, target: SYSTEM_OUT, PatternLayout: { pattern: \"%d %p %c{1}: %m%n\" } }
+  Loggers:
+    Root: { level: WARN, AppenderRef: [{ref: out}] }
+";

@@ -1,0 +1,69 @@
+//! Checking and creating topics at a real broker.
+
+use super::Case;
+use super::broker::Broker;
+use super::records::fresh;
+use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
+use rdkafka::client::DefaultClientContext;
+use truceline::kafka::topics::{Topics, check, create_missing};
+use truceline::kafka::{KafkaError, KafkaSettings};
+
+pub const TRIALS: &[Case] = &[
+    ("missing_topics_are_named_then_made_then_there", missing_topics_are_named_then_made_then_there),
+    ("too_few_partitions_are_named", too_few_partitions_are_named),
+    ("a_refused_topic_is_told_with_the_reason", a_refused_topic_is_told_with_the_reason),
+];
+
+fn settings(broker: &Broker) -> KafkaSettings {
+    let mut settings = broker.settings("topics");
+    let mut names = serde_json::to_value(Topics::default()).expect("names");
+    for name in names.as_object_mut().expect("a table").values_mut() {
+        *name = fresh(name.as_str().expect("a name")).into();
+    }
+    settings.topics = serde_json::from_value(names).expect("names");
+    settings
+}
+
+fn missing_topics_are_named_then_made_then_there(broker: &Broker) {
+    let settings = settings(broker);
+    let all = settings.topics.all();
+    let faults = check(&settings, &all).expect_err("nothing is there");
+    assert_eq!(faults.len(), all.len());
+    let sentence = format!(
+        "kafka.topics.sensors is {:?}, but the broker has no such topic; expected an existing topic, or create it with \
+         --create-topics",
+        settings.topics.sensors
+    );
+    assert_eq!(faults[0].to_string(), sentence);
+    assert_eq!(create_missing(&settings, &all[..3]).expect("made").len(), 3);
+    assert_eq!(create_missing(&settings, &all).expect("made").len(), all.len() - 3, "only what is missing");
+    assert_eq!(check(&settings, &all), Ok(()));
+    assert_eq!(create_missing(&settings, &all), Ok(vec![]));
+    assert_eq!(told(broker, &settings.topics.current, "cleanup.policy"), "compact");
+    assert_eq!(told(broker, &settings.topics.state, "cleanup.policy"), "compact");
+    assert_eq!(told(broker, &settings.topics.sensors, "retention.ms"), (7 * 24 * 3_600_000u64).to_string());
+    assert_eq!(told(broker, &settings.topics.violations, "retention.ms"), "-1");
+}
+
+fn told(broker: &Broker, topic: &str, key: &str) -> String {
+    let admin: AdminClient<DefaultClientContext> = broker.client().create().expect("an admin client");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let asked = [ResourceSpecifier::Topic(topic)];
+    let answers = runtime.block_on(admin.describe_configs(&asked, &AdminOptions::new())).expect("an answer");
+    let found = answers[0].as_ref().expect("a topic").get(key).and_then(|entry| entry.value.clone());
+    found.expect("a value")
+}
+
+fn too_few_partitions_are_named(broker: &Broker) {
+    let settings = settings(broker);
+    broker.create_topic(&settings.topics.sensors, 2);
+    let faults = check(&settings, &settings.topics.all()[..1]).expect_err("too few");
+    assert!(matches!(&faults[..], [KafkaError::Partitions { found: 2, expected: 4, .. }]), "{faults:?}");
+}
+
+fn a_refused_topic_is_told_with_the_reason(broker: &Broker) {
+    let settings = KafkaSettings { replication: 3, ..settings(broker) };
+    let faults = create_missing(&settings, &settings.topics.all()[..1]).expect_err("one broker, three copies");
+    let said = faults[0].to_string();
+    assert!(said.contains("could not be created") && said.contains("replication factor"), "{said}");
+}
