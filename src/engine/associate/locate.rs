@@ -175,7 +175,9 @@ impl Problem<'_> {
             let slots: Vec<Slot> = chosen.iter().map(|c| c.slot).collect();
             let settled = step >= SLACK_S.len() && length_m < step_m * 1e-3 && slots == before;
             if settled || step + 1 == MAX_STEPS {
-                if dimension < self.settings.min_arrivals {
+                // A bearing helps to place an event, but bears out less than a node that heard it; a radar's point gives
+                // place and time at once.
+                if chosen.len() + 3 * points.len() < self.settings.min_arrivals.max(3) {
                     return None;
                 }
                 return Some(self.score(at, inverse, determinant, &chosen, points));

@@ -1,24 +1,23 @@
 //! From one arrival, the apex, to the best event it could belong to: branch and bound over the places within its
-//! node's range, a square cell at a time, the most promising first.
+//! node's range. A square cell is cut in four, the most promising quarter is gone into first, and a quarter that can't
+//! hold anything better than what was found is passed over. Each level keeps only the arrivals that can still fit.
 
 use super::kernel::{self, Cell, Ears, Isa, Partners, Wind};
 use super::locate::{Free, Located, Place, Problem};
 use super::wave::Wave;
 use super::window::Slot;
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 
-/// Cells looked at for one apex at most: in a flood of arrivals the search ends with the best so far.
-pub const MAX_CELLS: usize = 3_000;
+/// Arrivals compared with cells for one apex at most: in a flood the search ends with the best so far.
+pub const MAX_WORK: usize = 400_000;
 
 /// Leaves located for one apex at most.
-pub const MAX_LEAVES: usize = 4;
+pub const MAX_LEAVES: usize = 6;
 
 /// Partners of one apex at most; beyond, the nearest in time stay.
-pub const MAX_PARTNERS: usize = 2_048;
+pub const MAX_PARTNERS: usize = 1_024;
 
 /// Sound crosses half a leaf in this time: within it the fit finds the place itself.
-const LEAF_S: f64 = 0.25;
+const LEAF_S: f64 = 0.2;
 
 /// ln of the largest volume (m² s) that the covariance's root determinant is given credit for in the bound, with
 /// the (3/2) ln 2π of the score: 100 m × 100 m × 0.3 s.
@@ -27,41 +26,77 @@ const LN_VOLUME: f64 = 8.0 + 2.76;
 /// Waves this slow feel the wind, s/m.
 const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
 
-struct Node {
-    bound: f32,
-    cell: Cell,
-    side_m: f32,
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-impl Eq for Node {}
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Node {
-    fn cmp(&self, other: &Self) -> Ordering {
-        // Equal bounds are settled by place, so that the order of the search is the same everywhere.
-        self.bound
-            .total_cmp(&other.bound)
-            .then(other.side_m.total_cmp(&self.side_m))
-            .then(self.cell.x_m.total_cmp(&other.cell.x_m))
-            .then(self.cell.y_m.total_cmp(&other.cell.y_m))
-    }
-}
-
 /// Memory of the search, used again.
 #[derive(Default)]
 pub struct Search {
-    partners: Partners,
     ears: Ears,
     found: Vec<(f64, Slot, u32)>,
-    heap: BinaryHeap<Node>,
+    levels: Vec<Partners>,
+    worth: Vec<f32>,
+}
+
+/// One search under way.
+struct Hunt<'a> {
+    isa: Isa,
+    problem: &'a Problem<'a>,
+    apex: Slot,
+    free: Free<'a>,
+    wind: Wind,
+    /// What a bound of 0 would score.
+    credit: f64,
+    range_m: f32,
+    leaf_m: f32,
+    slowness_s_m: f32,
+    bar: f64,
+    best: Option<Located>,
+    tried: Vec<(f64, f64)>,
+    leaves: usize,
+    work: usize,
+}
+
+impl Hunt<'_> {
+    /// Whether a cell of that bound may hold something better than what was found.
+    fn is_promising(&self, bound: f32) -> bool {
+        let worth = self.credit + f64::from(bound);
+        worth >= self.best.as_ref().map_or(self.bar, |best| best.score)
+    }
+
+    fn is_spent(&self) -> bool {
+        self.work >= MAX_WORK || self.leaves >= MAX_LEAVES
+    }
+
+    fn cell(&self, x_m: f32, y_m: f32, side_m: f32) -> Cell {
+        let sites = self.problem.field.sites();
+        let wave = sites[self.problem.window.arrival(self.apex).site as usize].wave;
+        let travel = self.problem.medium.travel(wave, -f64::from(x_m), -f64::from(y_m));
+        Cell {
+            x_m,
+            y_m,
+            half_m: side_m * std::f32::consts::SQRT_2,
+            apex_travel_s: travel.time_s as f32,
+            apex_slowness_s_m: self.slowness_s_m,
+        }
+    }
+
+    /// Locates the event from the middle of a leaf.
+    fn leaf(&mut self, cell: Cell) {
+        let arrival = self.problem.window.arrival(self.apex);
+        let site = &self.problem.field.sites()[arrival.site as usize];
+        let (x_m, y_m) = (site.x_m + f64::from(cell.x_m), site.y_m + f64::from(cell.y_m));
+        let near_m = 4.0 * f64::from(self.leaf_m);
+        if self.tried.iter().any(|&(tx, ty)| (tx - x_m).hypot(ty - y_m) < near_m) {
+            return;
+        }
+        self.leaves += 1;
+        self.tried.push((x_m, y_m));
+        let start = Place { x_m, y_m, time_s: arrival.time_s - f64::from(cell.apex_travel_s) };
+        let Some(located) = self.problem.fit(start, self.free) else { return };
+        self.tried.push((located.at.x_m, located.at.y_m));
+        let holds_apex = located.arrivals.iter().any(|explained| explained.slot == self.apex);
+        if holds_apex && located.score > self.best.as_ref().map_or(self.bar, |best| best.score) {
+            self.best = Some(located);
+        }
+    }
 }
 
 impl Search {
@@ -86,60 +121,57 @@ impl Search {
         let apex_gain = peak_gain(problem, arrival.site, arrival.time_s, arrival.sd_s, free);
         let credit = problem.ln_rate + apex_gain + LN_VOLUME;
         let leaf_m = (LEAF_S * speed_m_s) as f32;
-        let travel_s = |x_m: f32, y_m: f32| {
-            problem.medium.travel(site.wave, -f64::from(x_m), -f64::from(y_m)).time_s as f32
+        let mut hunt = Hunt {
+            isa,
+            problem,
+            apex,
+            free,
+            wind,
+            credit,
+            range_m: site.range_m as f32,
+            leaf_m,
+            slowness_s_m,
+            bar,
+            best: None,
+            tried: Vec::with_capacity(2 * MAX_LEAVES),
+            leaves: 0,
+            work: 0,
         };
-
-        self.heap.clear();
-        let root_m = site.range_m as f32;
-        self.push(isa, Cell { x_m: 0.0, y_m: 0.0, half_m: 0.0, apex_travel_s: 0.0, apex_slowness_s_m: slowness_s_m }, root_m, wind, 0.0, &travel_s);
-        let mut best: Option<Located> = None;
-        let mut tried: Vec<(f64, f64)> = Vec::with_capacity(MAX_LEAVES);
-        let mut cells = 0;
-        while let Some(node) = self.heap.pop() {
-            let worth = credit + f64::from(node.bound);
-            if worth < bar || best.as_ref().is_some_and(|best| worth < best.score) || cells >= MAX_CELLS {
-                break;
-            }
-            cells += 1;
-            if node.side_m > leaf_m {
-                let side_m = node.side_m / 2.0;
-                for (right, up) in [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)] {
-                    let cell = Cell { x_m: node.cell.x_m + right * side_m, y_m: node.cell.y_m + up * side_m, ..node.cell };
-                    self.push(isa, cell, side_m, wind, root_m, &travel_s);
-                }
-                continue;
-            }
-            let (x_m, y_m) = (site.x_m + f64::from(node.cell.x_m), site.y_m + f64::from(node.cell.y_m));
-            let near_m = 4.0 * f64::from(leaf_m);
-            if tried.iter().any(|&(tx, ty)| (tx - x_m).hypot(ty - y_m) < near_m) {
-                continue;
-            }
-            tried.push((x_m, y_m));
-            let start = Place { x_m, y_m, time_s: arrival.time_s - f64::from(node.cell.apex_travel_s) };
-            if let Some(located) = problem.fit(start, free) {
-                tried.push((located.at.x_m, located.at.y_m));
-                let holds_apex = located.arrivals.iter().any(|explained| explained.slot == apex);
-                if holds_apex && located.score > best.as_ref().map_or(bar, |best| best.score) {
-                    best = Some(located);
-                }
-            }
-            if tried.len() >= 2 * MAX_LEAVES {
-                break;
-            }
-        }
-        best
+        self.descend(&mut hunt, 0, 0.0, 0.0, site.range_m as f32);
+        hunt.best
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn push(&mut self, isa: Isa, at: Cell, side_m: f32, wind: Wind, range_m: f32, travel_s: &dyn Fn(f32, f32) -> f32) {
-        let half_m = side_m * std::f32::consts::SQRT_2;
-        if range_m > 0.0 && at.x_m.hypot(at.y_m) - half_m > range_m {
-            return;
+    /// Goes into the cell of that centre and half side, whose partners stand at `level`.
+    fn descend(&mut self, hunt: &mut Hunt<'_>, level: usize, x_m: f32, y_m: f32, side_m: f32) {
+        if side_m <= hunt.leaf_m {
+            return hunt.leaf(hunt.cell(x_m, y_m, side_m));
         }
-        let cell = Cell { half_m, apex_travel_s: travel_s(at.x_m, at.y_m), ..at };
-        let bound = kernel::bound(isa, &self.partners, &self.ears, cell, wind);
-        self.heap.push(Node { bound, cell, side_m });
+        if self.levels.len() < level + 2 {
+            self.levels.resize_with(level + 2, Partners::default);
+        }
+        let side_m = side_m / 2.0;
+        let mut quarters = [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)].map(|(right, up)| {
+            let cell = hunt.cell(x_m + right * side_m, y_m + up * side_m, side_m);
+            let out_of_range = cell.x_m.hypot(cell.y_m) - cell.half_m > hunt.range_m;
+            let bound = if out_of_range { f32::NEG_INFINITY } else { self.bound(hunt, level, cell) };
+            (bound, cell)
+        });
+        quarters.sort_by(|a, b| b.0.total_cmp(&a.0));
+        for (bound, cell) in quarters {
+            if bound == f32::NEG_INFINITY || !hunt.is_promising(bound) || hunt.is_spent() {
+                return;
+            }
+            self.bound(hunt, level, cell);
+            let (above, below) = self.levels.split_at_mut(level + 1);
+            below[0].take_worthy(&above[level], &self.worth);
+            self.descend(hunt, level + 1, cell.x_m, cell.y_m, side_m);
+        }
+    }
+
+    fn bound(&mut self, hunt: &mut Hunt<'_>, level: usize, cell: Cell) -> f32 {
+        let partners = &self.levels[level];
+        hunt.work += partners.len + kernel::LANES;
+        kernel::bound(hunt.isa, partners, &self.ears, cell, hunt.wind, &mut self.worth)
     }
 
     /// Puts the sites around the apex's whose silence would mean something by now into columns.
@@ -201,7 +233,11 @@ impl Search {
             self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)).then(a.1.cmp(&b.1)));
             self.found.truncate(MAX_PARTNERS);
         }
-        self.partners.clear();
+        if self.levels.is_empty() {
+            self.levels.push(Partners::default());
+        }
+        let partners = &mut self.levels[0];
+        partners.clear();
         for &(_, slot, number) in &self.found {
             let there = &sites[number as usize];
             let partner = problem.window.arrival(slot);
@@ -212,7 +248,7 @@ impl Search {
             let slowness = 1.0 / problem.medium.speed_m_s(there.wave);
             let path_sd_s = problem.medium.path_sd_s(there.wave, there.range_m * slowness);
             let variance = partner.sd_s.powi(2) + arrival.sd_s.powi(2) + path_sd_s.powi(2);
-            self.partners.push(
+            partners.push(
                 (there.x_m - here.x_m) as f32,
                 (there.y_m - here.y_m) as f32,
                 (partner.time_s - arrival.time_s) as f32,
@@ -222,7 +258,7 @@ impl Search {
                 there.range_m as f32,
             );
         }
-        self.partners.pad();
+        partners.pad();
         distinct
     }
 }
