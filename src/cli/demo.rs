@@ -1,12 +1,15 @@
 //! `truceline demo`: simulated telemetry through an embedded broker and the live pipeline, watched in the terminal.
 
 use super::args::{Common, Demo};
-use super::console::{NotWired, Outcome, print};
-use super::view::{self, AgainstTruth, Shown, Summary, Update};
+use super::console::{Outcome, print};
+use super::view::{self, AgainstTruth, Rates, Shown, Summary, Update};
 use super::{Stop, logging};
 use crate::config::Config;
+use crate::pipeline::demo::{self as pipeline, DemoError, Told};
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::mpsc::SyncSender;
+use std::time::Duration;
 use thiserror::Error;
 
 /// Updates that wait for the view before the pipeline's side waits for it.
@@ -60,6 +63,68 @@ struct Played {
 
 /// Plays the story until its time is up or `stop` is asked, and tells the view what happens. Returns once all alerts
 /// that were due have been read back; dropping `updates` closes the view.
-fn play(_config: &Config, _args: &Demo, _stop: &Stop, _updates: SyncSender<Update>) -> Result<Played, NotWired> {
-    Err(NotWired("demo"))
+fn play(config: &Config, args: &Demo, stop: &Stop, updates: SyncSender<Update>) -> Result<Played, DemoError> {
+    let archive_dir = args.out.join("archive");
+    let demo = pipeline::Demo {
+        kafka: config.kafka.clone(),
+        settings: config.engine.clone(),
+        config_digest: config.engine.digest(),
+        archive: config.archive.clone(),
+        archive_dir: archive_dir.clone(),
+        seed: args.seed,
+        duration: (!args.endless).then_some(args.duration),
+    };
+    let total = demo.duration;
+    let rate = Mutex::new(Recent::default());
+    let played = demo.play(&|| stop.is_asked(), &|told| {
+        let update = match told {
+            Told::Figures(figures) => {
+                let observations = figures.tally.observations;
+                let observations_per_s = rate.lock().map_or(0.0, |mut rate| rate.at(figures.elapsed, observations));
+                Update::Rates(Rates {
+                    observations,
+                    observations_per_s,
+                    rejected: figures.tally.rejected,
+                    lag: figures.lag,
+                    watermark_ns: figures.watermark_ns,
+                })
+            }
+            Told::Alert(alert) => Update::Alert(alert),
+            Told::Chapter(time_ns, text) => Update::Story { time_ns, text },
+            Told::Elapsed(elapsed) => Update::Progress { elapsed, total },
+        };
+        // A view that is gone has asked to stop; the rest is played for the summary.
+        let _ = updates.send(update);
+    })?;
+    let score = played.score;
+    let truth = (!args.endless).then(|| AgainstTruth {
+        found: score.overall.found as u64,
+        missed: score.missed.len() as u64,
+        false_alarms: score.false_alarms.len() as u64,
+    });
+    let query = format!(
+        "duckdb -c \"SELECT time, class, round(probability, 2) AS p, violation, areas FROM \
+         read_parquet('{}/alerts/**/*.parquet') WHERE status = 'final' ORDER BY time\"",
+        archive_dir.display()
+    );
+    Ok(Played { truth, paths: vec![("archive", archive_dir)], query })
+}
+
+/// Observations a second since the last look.
+#[derive(Debug, Default)]
+struct Recent {
+    at: Duration,
+    observations: u64,
+    per_s: f64,
+}
+
+impl Recent {
+    fn at(&mut self, at: Duration, observations: u64) -> f64 {
+        let passed = at.saturating_sub(self.at);
+        if passed >= Duration::from_secs(1) {
+            self.per_s = (observations - self.observations) as f64 / passed.as_secs_f64();
+            (self.at, self.observations) = (at, observations);
+        }
+        self.per_s
+    }
 }

@@ -1,9 +1,14 @@
 //! `truceline run`: Kafka to Kafka and Parquet, until told to stop.
 
 use super::args::{Common, Run};
-use super::console::{NotWired, Outcome};
+use super::console::Outcome;
 use super::{Stop, check, logging};
 use crate::config::Config;
+use crate::model::time::Timestamp;
+use crate::pipeline::archive::{ArchiveRun, ArchiveRunError};
+use crate::pipeline::reference::ReferenceFiles;
+use crate::pipeline::run::{self as pipeline, Figures, RunError};
+use std::time::Instant;
 
 pub(super) fn command(args: &Run, common: &Common) -> Outcome {
     let mut loaded = common.load()?;
@@ -17,7 +22,78 @@ pub(super) fn command(args: &Run, common: &Common) -> Outcome {
 }
 
 /// Runs the live pipelines under `config` until `stop` is asked or something fails for good; then what was read is
-/// finished and written out.
-fn run(_config: &Config, _args: &Run, _stop: &Stop) -> Result<(), NotWired> {
-    Err(NotWired("run"))
+/// finished and written out. The archive has a thread and a consumer group of its own: it never delays an alert.
+fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
+    let reference = ReferenceFiles::from(&config.reference);
+    let live = pipeline::Run {
+        kafka: config.kafka.clone(),
+        reference: reference.clone(),
+        settings: config.engine.clone(),
+        config_digest: config.engine.digest(),
+        by_component: config.output.by_component,
+    };
+    let archive = ArchiveRun {
+        kafka: config.kafka.clone(),
+        reference,
+        archive: config.archive.clone(),
+        root: config.output.archive_dir.clone(),
+    };
+    std::thread::scope(|scope| {
+        let keeper = (!args.no_archive).then(|| {
+            scope.spawn(|| {
+                let kept = archive.run(&|| stop.is_asked());
+                if let Err(error) = &kept {
+                    // Alerts go on; whoever reads the log decides.
+                    tracing::error!("the archive has ended: {error}");
+                }
+                kept
+            })
+        });
+        let mut told = Instant::now();
+        let ran = live.run(&|| stop.is_asked(), &mut |figures| {
+            if told.elapsed().as_secs_f64() >= config.output.rates_every_s {
+                told = Instant::now();
+                tell(figures);
+            }
+        });
+        stop.ask();
+        let kept = keeper.map(|keeper| keeper.join());
+        tell(&ran?);
+        match kept {
+            Some(Ok(kept)) => {
+                kept?;
+            }
+            Some(Err(_)) => return Err(Failed::Panicked),
+            None => {}
+        }
+        Ok(())
+    })
+}
+
+/// One line of how it goes.
+fn tell(figures: &Figures) {
+    let tally = figures.tally;
+    let watermark = figures.watermark_ns.map_or_else(|| "none".to_owned(), |ns| Timestamp(ns).to_string());
+    tracing::info!(
+        observations = tally.observations,
+        rejected = tally.rejected,
+        duplicates = tally.engine.duplicates,
+        late = tally.engine.late,
+        revisions = figures.revisions,
+        lag = figures.lag,
+        watermark,
+        p99_us = figures.ingest_to_alert_us.value_at_quantile(0.99),
+        "so far"
+    );
+}
+
+/// Why it ended.
+#[derive(Debug, thiserror::Error)]
+enum Failed {
+    #[error(transparent)]
+    Run(#[from] RunError),
+    #[error(transparent)]
+    Archive(#[from] ArchiveRunError),
+    #[error("the archive's thread ended by a panic")]
+    Panicked,
 }

@@ -133,6 +133,14 @@ impl Engine {
         self.fire.regions().iter().map(|region| region.arrivals_held()).sum()
     }
 
+    /// What a restart would have to read again: everything from this event time on, nanoseconds. Observations before
+    /// it are in alerts that are final, or in none.
+    pub fn low_water_ns(&self) -> i64 {
+        let held = self.held.time_ns.iter().copied().min();
+        let waiting = self.fire.regions().iter().filter_map(|region| region.low_water_ns()).min();
+        [held, waiting].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
+    }
+
     /// A partition that is read from now on: it holds the watermark back until it has said something or is caught up.
     pub fn assign(&mut self, partition: Partition) {
         self.progress.assign(partition);

@@ -51,19 +51,23 @@ impl Partners {
         }
     }
 
-    /// Takes those arrivals of `other` that are worth something, by their `worth`.
-    pub fn take_worthy(&mut self, other: &Partners, worth: &[f32]) {
-        self.clear();
-        for (j, _) in worth[..other.len].iter().enumerate().filter(|&(_, &worth)| worth > 0.0) {
-            self.push(
-                other.x_m[j],
-                other.y_m[j],
-                other.after_s[j],
-                other.slowness_s_m[j],
-                other.gain[j],
-                other.weight[j],
-                other.range_m[j],
-            );
+    /// Takes those arrivals of `other` that are worth something, by their `worth`. `which` is memory to work in.
+    pub fn take_worthy(&mut self, other: &Partners, worth: &[f32], which: &mut Vec<u32>) {
+        which.clear();
+        which.extend((0u32..).zip(&worth[..other.len]).filter(|&(_, &worth)| worth > 0.0).map(|(j, _)| j));
+        self.len = which.len();
+        let from = [
+            &other.x_m,
+            &other.y_m,
+            &other.after_s,
+            &other.slowness_s_m,
+            &other.gain,
+            &other.weight,
+            &other.range_m,
+        ];
+        for (column, from) in self.columns().into_iter().zip(from) {
+            column.clear();
+            column.extend(which.iter().map(|&j| from[j as usize]));
         }
         self.pad();
     }

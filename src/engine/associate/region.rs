@@ -342,6 +342,13 @@ impl Region {
         &mut self.late
     }
 
+    /// The oldest observation that the region still needs, nanoseconds; `None` when nothing waits. An arrival that is
+    /// not final yet needs its neighbours in time as well, which tell the rate of clutter.
+    pub fn low_water_ns(&self) -> Option<i64> {
+        let oldest_s = self.settling.oldest_s()? - self.travel_s - RATE_HALF_S;
+        Some(self.epoch_ns? + ns_from_s(oldest_s))
+    }
+
     /// All before this is final, seconds since the epoch.
     pub fn settled_to_s(&self) -> f64 {
         self.stepped_to_s - 2.0 * self.travel_s

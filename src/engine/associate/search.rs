@@ -1,14 +1,19 @@
 //! From one arrival, the apex, to the best event it could belong to: branch and bound over the places within its
-//! node's range. A square cell is cut in four, the most promising quarter is gone into first, and a quarter that can't
-//! hold anything better than what was found is passed over. Each level keeps only the arrivals that can still fit.
+//! node's range. The most promising square is cut in four; each quarter keeps only the arrivals that can still fit,
+//! and one that can't hold anything better than what was found is let go.
 
 use super::kernel::{self, Cell, Ears, Isa, Partners, Wind};
 use super::locate::{Free, Located, Place, Problem};
 use super::wave::Wave;
 use super::window::Slot;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
 
 /// Arrivals compared with cells for one apex at most: in a flood the search ends with the best so far.
-pub const MAX_WORK: usize = 400_000;
+pub const MAX_WORK: usize = 120_000;
+
+/// The same for the first word about an event, which must not keep the next arrival waiting.
+pub const MAX_LIVE_WORK: usize = 30_000;
 
 /// Leaves located for one apex at most.
 pub const MAX_LEAVES: usize = 6;
@@ -26,13 +31,55 @@ const LN_VOLUME: f64 = 8.0 + 2.76;
 /// Waves this slow feel the wind, s/m.
 const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
 
+/// A square that may hold the event.
+struct Square {
+    bound: f32,
+    cell: Cell,
+    side_m: f32,
+    partners: Partners,
+}
+
+impl PartialEq for Square {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+impl Eq for Square {}
+impl PartialOrd for Square {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Square {
+    fn cmp(&self, other: &Self) -> Ordering {
+        // Equal bounds are settled by size and place, so that the order of the search is the same everywhere.
+        self.bound
+            .total_cmp(&other.bound)
+            .then(other.side_m.total_cmp(&self.side_m))
+            .then(self.cell.x_m.total_cmp(&other.cell.x_m))
+            .then(self.cell.y_m.total_cmp(&other.cell.y_m))
+    }
+}
+
 /// Memory of the search, used again.
 #[derive(Default)]
 pub struct Search {
     ears: Ears,
     found: Vec<(f64, Slot, u32)>,
-    levels: Vec<Partners>,
+    all: Partners,
+    squares: BinaryHeap<Square>,
+    spare: Vec<Partners>,
     worth: Vec<f32>,
+    which: Vec<u32>,
+}
+
+/// What a search is after.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// Only what scores above this.
+    pub bar: f64,
+    /// Arrivals compared with cells at most.
+    pub work: usize,
 }
 
 /// One search under way.
@@ -52,6 +99,7 @@ struct Hunt<'a> {
     tried: Vec<(f64, f64)>,
     leaves: usize,
     work: usize,
+    most_work: usize,
 }
 
 impl Hunt<'_> {
@@ -62,7 +110,7 @@ impl Hunt<'_> {
     }
 
     fn is_spent(&self) -> bool {
-        self.work >= MAX_WORK || self.leaves >= MAX_LEAVES
+        self.work >= self.most_work || self.leaves >= MAX_LEAVES
     }
 
     fn cell(&self, x_m: f32, y_m: f32, side_m: f32) -> Cell {
@@ -100,9 +148,9 @@ impl Hunt<'_> {
 }
 
 impl Search {
-    /// The best event that holds the arrival `apex`, of those that score above `bar`; arrivals that are not `free`
-    /// are left alone.
-    pub fn best(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, bar: f64, free: Free<'_>) -> Option<Located> {
+    /// The best event that holds the arrival `apex`, of those that are wanted; arrivals that are not `free` are
+    /// left alone.
+    pub fn best(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: Free<'_>) -> Option<Located> {
         let arrival = *problem.window.arrival(apex);
         let site = &problem.field.sites()[arrival.site as usize];
         if site.wave == Wave::Flash {
@@ -131,47 +179,49 @@ impl Search {
             range_m: site.range_m as f32,
             leaf_m,
             slowness_s_m,
-            bar,
+            bar: wanted.bar,
             best: None,
             tried: Vec::with_capacity(2 * MAX_LEAVES),
             leaves: 0,
             work: 0,
+            most_work: wanted.work,
         };
-        self.descend(&mut hunt, 0, 0.0, 0.0, site.range_m as f32);
+        self.spare.extend(self.squares.drain().map(|square| square.partners));
+        let root = hunt.cell(0.0, 0.0, site.range_m as f32);
+        let all = std::mem::take(&mut self.all);
+        self.consider(&mut hunt, root, site.range_m as f32, &all);
+        self.all = all;
+        while let Some(square) = self.squares.pop() {
+            if !hunt.is_promising(square.bound) || hunt.is_spent() {
+                self.spare.push(square.partners);
+                break;
+            }
+            if square.side_m <= hunt.leaf_m {
+                hunt.leaf(square.cell);
+            } else {
+                let side_m = square.side_m / 2.0;
+                for (right, up) in [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)] {
+                    let quarter = hunt.cell(square.cell.x_m + right * side_m, square.cell.y_m + up * side_m, side_m);
+                    self.consider(&mut hunt, quarter, side_m, &square.partners);
+                }
+            }
+            self.spare.push(square.partners);
+        }
         hunt.best
     }
 
-    /// Goes into the cell of that centre and half side, whose partners stand at `level`.
-    fn descend(&mut self, hunt: &mut Hunt<'_>, level: usize, x_m: f32, y_m: f32, side_m: f32) {
-        if side_m <= hunt.leaf_m {
-            return hunt.leaf(hunt.cell(x_m, y_m, side_m));
+    /// Puts a cell on the heap with those of `partners` that can still fit, if it is promising.
+    fn consider(&mut self, hunt: &mut Hunt<'_>, cell: Cell, side_m: f32, partners: &Partners) {
+        if cell.x_m.hypot(cell.y_m) - cell.half_m > hunt.range_m {
+            return;
         }
-        if self.levels.len() < level + 2 {
-            self.levels.resize_with(level + 2, Partners::default);
-        }
-        let side_m = side_m / 2.0;
-        let mut quarters = [(-1.0, -1.0), (-1.0, 1.0), (1.0, -1.0), (1.0, 1.0)].map(|(right, up)| {
-            let cell = hunt.cell(x_m + right * side_m, y_m + up * side_m, side_m);
-            let out_of_range = cell.x_m.hypot(cell.y_m) - cell.half_m > hunt.range_m;
-            let bound = if out_of_range { f32::NEG_INFINITY } else { self.bound(hunt, level, cell) };
-            (bound, cell)
-        });
-        quarters.sort_by(|a, b| b.0.total_cmp(&a.0));
-        for (bound, cell) in quarters {
-            if bound == f32::NEG_INFINITY || !hunt.is_promising(bound) || hunt.is_spent() {
-                return;
-            }
-            self.bound(hunt, level, cell);
-            let (above, below) = self.levels.split_at_mut(level + 1);
-            below[0].take_worthy(&above[level], &self.worth);
-            self.descend(hunt, level + 1, cell.x_m, cell.y_m, side_m);
-        }
-    }
-
-    fn bound(&mut self, hunt: &mut Hunt<'_>, level: usize, cell: Cell) -> f32 {
-        let partners = &self.levels[level];
         hunt.work += partners.len + kernel::LANES;
-        kernel::bound(hunt.isa, partners, &self.ears, cell, hunt.wind, &mut self.worth)
+        let bound = kernel::bound(hunt.isa, partners, &self.ears, cell, hunt.wind, &mut self.worth);
+        if hunt.is_promising(bound) {
+            let mut fitting = self.spare.pop().unwrap_or_default();
+            fitting.take_worthy(partners, &self.worth, &mut self.which);
+            self.squares.push(Square { bound, cell, side_m, partners: fitting });
+        }
     }
 
     /// Puts the sites around the apex's whose silence would mean something by now into columns.
@@ -233,10 +283,7 @@ impl Search {
             self.found.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.2.cmp(&b.2)).then(a.1.cmp(&b.1)));
             self.found.truncate(MAX_PARTNERS);
         }
-        if self.levels.is_empty() {
-            self.levels.push(Partners::default());
-        }
-        let partners = &mut self.levels[0];
+        let partners = &mut self.all;
         partners.clear();
         for &(_, slot, number) in &self.found {
             let there = &sites[number as usize];

@@ -10,7 +10,7 @@
 
 use super::kernel::Isa;
 use super::locate::{Free, Located, Problem};
-use super::search::Search;
+use super::search::{MAX_WORK, Search, Wanted};
 use super::window::{Owner, Slot};
 use rustc_hash::FxHashSet;
 use std::collections::{BinaryHeap, VecDeque};
@@ -70,6 +70,13 @@ impl Settling {
         let event_s = self.candidates.iter().map(|located| located.at.time_s + 2.0 * travel_s).reduce(f64::min);
         // Strictly older than T − H (T − 2 H) is what a step takes.
         [apex_s, event_s].into_iter().flatten().reduce(f64::min).map(|at_s| at_s.floor() + 1.0)
+    }
+
+    /// The oldest time that something not final yet rests on; `None` when nothing waits.
+    pub fn oldest_s(&self) -> Option<f64> {
+        let apex_s = self.queue.front().map(|&(time_s, _)| time_s);
+        let event_s = self.candidates.iter().map(|located| located.at.time_s).reduce(f64::min);
+        [apex_s, event_s].into_iter().flatten().reduce(f64::min)
     }
 
     /// Makes the step at `step_s` and returns the events that are final by it, in order of time.
@@ -138,7 +145,7 @@ impl Settling {
     /// Searches from one apex; true when that brought a candidate that was not there.
     fn look(&mut self, isa: Isa, problem: &Problem<'_>, apex: Apex, bar: f64, free: Free<'_>) -> bool {
         let located = match apex {
-            Apex::Arrival(slot) => self.search.best(isa, problem, slot, bar, free),
+            Apex::Arrival(slot) => self.search.best(isa, problem, slot, Wanted { bar, work: MAX_WORK }, free),
             Apex::Point(number) => {
                 problem.fit(problem.points[number].at, free).filter(|l| l.score > bar && l.points.contains(&number))
             }

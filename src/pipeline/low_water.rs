@@ -1,0 +1,127 @@
+//! How far a partition's offsets may be committed: not to what was read, but to what is no longer needed.
+//!
+//! A window of event time rests on records that were read long ago. Committing past them would lose the window when
+//! the process ends. So each partition keeps marks (everything before this offset is no newer than that time), and
+//! what is committed is the last mark older than what the engine still needs.
+
+use crate::kafka::Position;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Marks kept of one partition; when there are more, every other one is dropped, and commits are coarser.
+const MAX_MARKS: usize = 4_096;
+
+/// Records between two marks.
+const MARK_EVERY: i64 = 256;
+
+#[derive(Debug, Default)]
+struct Marks {
+    /// (offset, newest event time before it), both rising.
+    marks: VecDeque<(i64, i64)>,
+    newest_ns: Option<i64>,
+    read_to: Option<i64>,
+    marked_to: Option<i64>,
+    committed: Option<i64>,
+}
+
+/// The marks of all partitions.
+#[derive(Debug, Default)]
+pub struct LowWater {
+    partitions: BTreeMap<(u16, i32), Marks>,
+}
+
+impl LowWater {
+    /// A record was read; `next_offset` follows it.
+    pub fn read(&mut self, partition: (u16, i32), next_offset: i64) {
+        self.partitions.entry(partition).or_default().read_to = Some(next_offset);
+    }
+
+    /// An observation of that time was in what was read since the last mark.
+    pub fn observed(&mut self, partition: (u16, i32), time_ns: i64) {
+        let marks = self.partitions.entry(partition).or_default();
+        marks.newest_ns = Some(marks.newest_ns.map_or(time_ns, |newest_ns| newest_ns.max(time_ns)));
+    }
+
+    /// The batch at hand is through the engine: its end may be a mark.
+    pub fn mark(&mut self) {
+        for marks in self.partitions.values_mut() {
+            let Some(read_to) = marks.read_to else { continue };
+            if marks.marked_to.is_some_and(|marked_to| read_to < marked_to + MARK_EVERY && !marks.marks.is_empty()) {
+                continue;
+            }
+            marks.marked_to = Some(read_to);
+            marks.marks.push_back((read_to, marks.newest_ns.unwrap_or(i64::MIN)));
+            if marks.marks.len() > MAX_MARKS {
+                let mut keep = false;
+                marks.marks.retain(|_| {
+                    keep = !keep;
+                    keep
+                });
+            }
+        }
+    }
+
+    /// Where each partition can be committed to, of those that moved, when all before `needed_ns` is done with.
+    pub fn positions(&mut self, needed_ns: i64) -> Vec<Position> {
+        let mut positions = Vec::new();
+        for (&(topic, partition), marks) in &mut self.partitions {
+            let mut reached = None;
+            while marks.marks.front().is_some_and(|&(_, newest_ns)| newest_ns < needed_ns) {
+                reached = marks.marks.pop_front().map(|(offset, _)| offset);
+            }
+            if let Some(next_offset) = reached.filter(|&offset| marks.committed.is_none_or(|before| before < offset)) {
+                marks.committed = Some(next_offset);
+                positions.push(Position { topic, partition, next_offset });
+            }
+        }
+        positions
+    }
+
+    /// The partition is no longer read here.
+    pub fn forget(&mut self, partition: (u16, i32)) {
+        self.partitions.remove(&partition);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: (u16, i32) = (0, 1);
+
+    #[test]
+    fn what_is_needed_is_not_committed() {
+        let mut water = LowWater::default();
+        for batch in 0..10 {
+            water.read(P, (batch + 1) * 1000);
+            water.observed(P, batch * 10);
+            water.mark();
+        }
+        assert_eq!(water.positions(0), []);
+        assert_eq!(water.positions(35), [Position { topic: 0, partition: 1, next_offset: 4000 }]);
+        assert_eq!(water.positions(35), [], "said once");
+        assert_eq!(water.positions(i64::MAX), [Position { topic: 0, partition: 1, next_offset: 10_000 }]);
+    }
+
+    #[test]
+    fn one_record_from_the_future_holds_back_what_follows_it() {
+        let mut water = LowWater::default();
+        for (offset, time_ns) in [(1000, 5), (2000, 500), (3000, 6)] {
+            water.read(P, offset);
+            water.observed(P, time_ns);
+            water.mark();
+        }
+        assert_eq!(water.positions(10), [Position { topic: 0, partition: 1, next_offset: 1000 }]);
+    }
+
+    #[test]
+    fn marks_are_bounded() {
+        let mut water = LowWater::default();
+        for batch in 0..20_000 {
+            water.read(P, (batch + 1) * MARK_EVERY);
+            water.observed(P, batch);
+            water.mark();
+        }
+        assert!(water.partitions[&P].marks.len() <= MAX_MARKS);
+        assert_eq!(water.positions(i64::MAX).len(), 1);
+    }
+}
