@@ -5,7 +5,7 @@ use super::console::Outcome;
 use super::{Stop, check, logging};
 use crate::config::Config;
 use crate::model::time::Timestamp;
-use crate::pipeline::archive::{ArchiveRun, ArchiveRunError};
+use crate::pipeline::archive::{ArchiveRun, ArchiveRunError, BACK_OFF, QUIET};
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::{self as pipeline, Figures, RunError};
 use std::time::Instant;
@@ -24,24 +24,27 @@ pub(super) fn command(args: &Run, common: &Common) -> Outcome {
 /// Runs the live pipelines under `config` until `stop` is asked or something fails for good; then what was read is
 /// finished and written out. The archive has a thread and a consumer group of its own: it never delays an alert.
 fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
-    let reference = ReferenceFiles::from(&config.reference);
     let live = pipeline::Run {
         kafka: config.kafka.clone(),
-        reference: reference.clone(),
+        reference: ReferenceFiles::from(&config.reference),
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
         by_component: config.output.by_component,
     };
+    let is_asked = || stop.is_asked();
     let archive = ArchiveRun {
-        kafka: config.kafka.clone(),
-        reference,
-        archive: config.archive.clone(),
-        root: config.output.archive_dir.clone(),
+        kafka: &config.kafka,
+        archive: &config.archive,
+        root: &config.output.archive_dir,
+        sensors: config.reference.sensors.as_deref(),
+        quiet: QUIET,
+        back_off: BACK_OFF,
+        stop: &is_asked,
     };
     std::thread::scope(|scope| {
         let keeper = (!args.no_archive).then(|| {
             scope.spawn(|| {
-                let kept = archive.run(&|| stop.is_asked());
+                let kept = archive.run(&mut |_| {});
                 if let Err(error) = &kept {
                     // Alerts go on; whoever reads the log decides.
                     tracing::error!("the archive has ended: {error}");
