@@ -293,3 +293,6 @@ const WEATHER_S: f64 = 1800.0;
 fn heard_until_ns(progress: &Progress, settings: &Settings) -> i64 {
     progress.watermark_ns().saturating_add(ns_from_s(settings.lateness_s - DELIVERY_S))
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,8 +6,7 @@
 //! below an upper bound of the sum at every place in the cell. (Interval travel times: the same bound as in
 //! PyOcto, Münchmeyer 2024, Seismica 3.1.)
 //!
-//! The scalar version defines the truth. It sums in eight lanes, as the vector version does, so both give the same
-//! bits.
+//! The scalar version defines the truth. Both work in eight lanes and in the same order, so both give the same bits.
 
 /// Lanes of the sum: what an AVX2 register holds of f32.
 pub const LANES: usize = 8;
@@ -31,12 +30,15 @@ pub struct Partners {
     pub weight: Vec<f32>,
     /// How far its node hears, m.
     pub range_m: Vec<f32>,
+    /// Its site; arrivals of one site stand together.
+    pub site: Vec<u32>,
 }
 
 impl Partners {
     /// Forgets the arrivals, keeps the memory.
     pub fn clear(&mut self) {
         self.len = 0;
+        self.site.clear();
         for column in self.columns() {
             column.clear();
         }
@@ -44,8 +46,9 @@ impl Partners {
 
     /// Adds an arrival.
     #[allow(clippy::too_many_arguments)]
-    pub fn push(&mut self, x_m: f32, y_m: f32, after_s: f32, slowness_s_m: f32, gain: f32, weight: f32, range_m: f32) {
+    pub fn push(&mut self, site: u32, x_m: f32, y_m: f32, after_s: f32, slowness_s_m: f32, gain: f32, weight: f32, range_m: f32) {
         self.len += 1;
+        self.site.push(site);
         for (column, value) in self.columns().into_iter().zip([x_m, y_m, after_s, slowness_s_m, gain, weight, range_m]) {
             column.push(value);
         }
@@ -56,6 +59,8 @@ impl Partners {
         which.clear();
         which.extend((0u32..).zip(&worth[..other.len]).filter(|&(_, &worth)| worth > 0.0).map(|(j, _)| j));
         self.len = which.len();
+        self.site.clear();
+        self.site.extend(which.iter().map(|&j| other.site[j as usize]));
         let from = [
             &other.x_m,
             &other.y_m,
@@ -78,6 +83,19 @@ impl Partners {
         for column in self.columns() {
             column.resize(whole, 0.0);
         }
+    }
+
+    /// The best of each site, together: an event has one arrival at a site.
+    fn best_of_each_site(&self, worth: &[f32]) -> f32 {
+        let (mut sum, mut best, mut site) = (0.0, 0.0f32, u32::MAX);
+        for (&number, &here) in self.site.iter().zip(worth) {
+            if number != site {
+                sum += best;
+                (best, site) = (0.0, number);
+            }
+            best = best.max(here);
+        }
+        sum + best
     }
 
     fn columns(&mut self) -> [&mut Vec<f32>; 7] {
@@ -200,16 +218,22 @@ impl Isa {
     }
 }
 
-/// The upper bound of what the arrivals are worth together anywhere in the cell; what each is worth there at most
-/// goes into `worth`, which grows to whole lanes.
+/// The upper bound of what the arrivals are worth together anywhere in the cell, one a site; what each is worth there
+/// at most goes into `worth`, which grows to whole lanes.
 pub fn bound(isa: Isa, partners: &Partners, ears: &Ears, cell: Cell, wind: Wind, worth: &mut Vec<f32>) -> f32 {
     worth.resize(partners.len.next_multiple_of(LANES), 0.0);
-    match isa {
-        Isa::Scalar => lanes(partners, cell, wind, worth) + missed(ears, cell),
+    let missed = match isa {
+        Isa::Scalar => scalar(partners, ears, cell, wind, worth),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Avx2` is only made by `Isa::best` after asking the processor for it.
         Isa::Avx2 => unsafe { avx2(partners, ears, cell, wind, worth) },
-    }
+    };
+    partners.best_of_each_site(worth) + missed
+}
+
+fn scalar(partners: &Partners, ears: &Ears, cell: Cell, wind: Wind, worth: &mut [f32]) -> f32 {
+    lanes(partners, cell, wind, worth);
+    missed(ears, cell)
 }
 
 /// # Safety
@@ -217,14 +241,14 @@ pub fn bound(isa: Isa, partners: &Partners, ears: &Ears, cell: Cell, wind: Wind,
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
 unsafe fn avx2(partners: &Partners, ears: &Ears, cell: Cell, wind: Wind, worth: &mut [f32]) -> f32 {
-    lanes(partners, cell, wind, worth) + missed(ears, cell)
+    lanes(partners, cell, wind, worth);
+    missed(ears, cell)
 }
 
 /// Written in lanes so that the compiler can put each in a register of whatever instruction set encloses it; no
 /// operation is reassociated or fused, so every instruction set gives the same bits.
 #[inline(always)]
-fn lanes(partners: &Partners, cell: Cell, wind: Wind, worth: &mut [f32]) -> f32 {
-    let mut sum = [0f32; LANES];
+fn lanes(partners: &Partners, cell: Cell, wind: Wind, worth: &mut [f32]) {
     let whole = partners.len.next_multiple_of(LANES);
     let (x, y) = (&partners.x_m[..whole], &partners.y_m[..whole]);
     let (after, slowness) = (&partners.after_s[..whole], &partners.slowness_s_m[..whole]);
@@ -244,12 +268,9 @@ fn lanes(partners: &Partners, cell: Cell, wind: Wind, worth: &mut [f32]) -> f32 
             let slack_s = 1.06 * cell.half_m * (slowness[j] + cell.apex_slowness_s_m) + WIND_TERM * travel_s;
             let off_s = (residual_s.abs() - slack_s).max(0.0);
             let here = (gain[j] - off_s * off_s * weight[j]).max(0.0);
-            let here = if distance_m - cell.half_m <= range[j] { here } else { 0.0 };
-            worth[j] = here;
-            sum[lane] += here;
+            worth[j] = if distance_m - cell.half_m <= range[j] { here } else { 0.0 };
         }
     }
-    total(sum)
 }
 
 #[inline(always)]
@@ -268,11 +289,6 @@ fn missed(ears: &Ears, cell: Cell) -> f32 {
             sum[lane] += if furthest_m <= near[j] { ln_near[j] } else { beyond_near };
         }
     }
-    total(sum)
-}
-
-#[inline(always)]
-fn total(sum: [f32; LANES]) -> f32 {
     ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]))
 }
 
@@ -285,8 +301,8 @@ mod tests {
 
     fn partners(rows: &[Row]) -> Partners {
         let mut partners = Partners::default();
-        for r in rows {
-            partners.push(r.0, r.1, r.2, r.3, r.4, r.5, r.6);
+        for (j, r) in (0u32..).zip(rows) {
+            partners.push(j / 2, r.0, r.1, r.2, r.3, r.4, r.5, r.6);
         }
         partners.pad();
         partners

@@ -375,7 +375,8 @@ impl Region {
         }
     }
 
-    /// What makes an event this one and no other: its earliest arrival (or its radar's solution).
+    /// What makes an event this one and no other: its radar's solution, which is there at once and whole, else its
+    /// earliest arrival.
     fn key(&self, located: &Located, registry: &Registry) -> String {
         let first = located
             .arrivals
@@ -386,12 +387,12 @@ impl Region {
             })
             .min();
         let point = located.points.iter().map(|&number| &self.points[number]).min_by_key(|p| (p.time_ns, p.node, p.id));
-        match (first, point) {
-            (Some((_, node, id)), _) => format!("fire/{}/{}", registry.node(node).name, id.as_str()),
-            (None, Some(point)) => {
+        match (point, first) {
+            (Some(point), _) => {
                 let end = if point.is_origin { "origin" } else { "impact" };
                 format!("fire/{}/{}/{end}", registry.node(point.node).name, point.id.as_str())
             }
+            (None, Some((_, node, id))) => format!("fire/{}/{}", registry.node(node).name, id.as_str()),
             (None, None) => String::from("fire"),
         }
     }

@@ -10,19 +10,19 @@ use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Arrivals compared with cells for one apex at most: in a flood the search ends with the best so far.
-pub const MAX_WORK: usize = 120_000;
+pub const MAX_WORK: usize = 80_000;
 
 /// The same for the first word about an event, which must not keep the next arrival waiting.
-pub const MAX_LIVE_WORK: usize = 30_000;
+pub const MAX_LIVE_WORK: usize = 20_000;
 
 /// Leaves located for one apex at most.
-pub const MAX_LEAVES: usize = 6;
+pub const MAX_LEAVES: usize = 10;
 
 /// Partners of one apex at most; beyond, the nearest in time stay.
 pub const MAX_PARTNERS: usize = 1_024;
 
 /// Sound crosses half a leaf in this time: within it the fit finds the place itself.
-const LEAF_S: f64 = 0.2;
+const LEAF_S: f64 = 0.1;
 
 /// ln of the largest volume (m² s) that the covariance's root determinant is given credit for in the bound, with
 /// the (3/2) ln 2π of the score: 100 m × 100 m × 0.3 s.
@@ -31,9 +31,14 @@ const LN_VOLUME: f64 = 8.0 + 2.76;
 /// Waves this slow feel the wind, s/m.
 const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
 
+/// What a level of depth adds to a square's place in the queue. A bound promises less the smaller the square is: with
+/// bounds alone the search would look at all large squares before it goes into one.
+const DEPTH_BONUS: f32 = 1.5;
+
 /// A square that may hold the event.
 struct Square {
     bound: f32,
+    priority: f32,
     cell: Cell,
     side_m: f32,
     partners: Partners,
@@ -52,9 +57,9 @@ impl PartialOrd for Square {
 }
 impl Ord for Square {
     fn cmp(&self, other: &Self) -> Ordering {
-        // Equal bounds are settled by size and place, so that the order of the search is the same everywhere.
-        self.bound
-            .total_cmp(&other.bound)
+        // Equal ones are settled by size and place, so that the order of the search is the same everywhere.
+        self.priority
+            .total_cmp(&other.priority)
             .then(other.side_m.total_cmp(&self.side_m))
             .then(self.cell.x_m.total_cmp(&other.cell.x_m))
             .then(self.cell.y_m.total_cmp(&other.cell.y_m))
@@ -192,9 +197,13 @@ impl Search {
         self.consider(&mut hunt, root, site.range_m as f32, &all);
         self.all = all;
         while let Some(square) = self.squares.pop() {
-            if !hunt.is_promising(square.bound) || hunt.is_spent() {
+            if hunt.is_spent() {
                 self.spare.push(square.partners);
                 break;
+            }
+            if !hunt.is_promising(square.bound) {
+                self.spare.push(square.partners);
+                continue;
             }
             if square.side_m <= hunt.leaf_m {
                 hunt.leaf(square.cell);
@@ -220,7 +229,8 @@ impl Search {
         if hunt.is_promising(bound) {
             let mut fitting = self.spare.pop().unwrap_or_default();
             fitting.take_worthy(partners, &self.worth, &mut self.which);
-            self.squares.push(Square { bound, cell, side_m, partners: fitting });
+            let priority = bound - DEPTH_BONUS * side_m.log2();
+            self.squares.push(Square { bound, priority, cell, side_m, partners: fitting });
         }
     }
 
@@ -296,6 +306,7 @@ impl Search {
             let path_sd_s = problem.medium.path_sd_s(there.wave, there.range_m * slowness);
             let variance = partner.sd_s.powi(2) + arrival.sd_s.powi(2) + path_sd_s.powi(2);
             partners.push(
+                number,
                 (there.x_m - here.x_m) as f32,
                 (there.y_m - here.y_m) as f32,
                 (partner.time_s - arrival.time_s) as f32,

@@ -1,0 +1,206 @@
+//! What always holds of the engine as a whole, over small worlds of microphones.
+
+use super::*;
+use crate::model::alert::Status;
+use crate::model::geo::{Frame, LonLat};
+use crate::model::kind::{Hint, Kind, KindSet};
+use crate::model::node::{Node, NodeIx};
+use crate::model::observation::{Arrival, Common, Span, duplicate_key};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const CENTRE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
+const START_NS: i64 = 1_772_323_200_000_000_000;
+
+/// One pick: node, seconds since the start.
+type Pick = (u32, f64);
+
+/// Sixteen microphones, 5 km apart, in a square.
+fn registry() -> Registry {
+    let frame = Frame::about(CENTRE);
+    Registry::new((0..16u32).map(|k| {
+        let mut node = Node::unregistered(&format!("mic-{k:02}"));
+        node.kinds = KindSet::default().with(Kind::Acoustic);
+        node.position = Some(frame.to_place(f64::from(k % 4) * 5e3 - 7.5e3, f64::from(k / 4) * 5e3 - 7.5e3));
+        node.range_m = Some(12_000.0);
+        node.detect_p = Some(0.9);
+        node.time_sd_s = Some(0.1);
+        node.registered = true;
+        node
+    }))
+}
+
+/// When each microphone in range hears an event in air of the default temperature.
+fn heard(registry: &Registry, x_m: f64, y_m: f64, at_s: f64) -> Vec<Pick> {
+    let frame = Frame::about(CENTRE);
+    let sound_m_s = weather::Air::default().sound_m_s();
+    (0u32..)
+        .zip(registry.nodes())
+        .filter_map(|(ix, node)| {
+            let (nx, ny) = frame.to_plane(node.position?);
+            let distance_m = (nx - x_m).hypot(ny - y_m);
+            (distance_m < 12_000.0).then_some((ix, at_s + distance_m / sound_m_s))
+        })
+        .collect()
+}
+
+fn push(batch: &mut Observations, offset: i64, (node, at_s): Pick, shift_ns: i64) {
+    let time_ns = START_NS + shift_ns + ns_from_s(at_s);
+    let id = format!("{node}-{}", ns_from_s(at_s));
+    let detail = batch.arrivals.push(Arrival {
+        amplitude: f64::NAN,
+        snr_db: f64::NAN,
+        azimuth_deg: f64::NAN,
+        azimuth_sd_deg: f64::NAN,
+        hint: Hint::Impact,
+        phase: None,
+        trace_velocity_m_s: f64::NAN,
+        frequency_hz: f64::NAN,
+        power_dbm: f64::NAN,
+        emitter: Span::default(),
+        elevation_deg: f64::NAN,
+        intensity: f64::NAN,
+    });
+    let span = batch.store(id.as_bytes());
+    batch.push(Common {
+        origin: Origin { topic: 0, partition: 0, offset, line: 0 },
+        kind: Kind::Acoustic,
+        node: NodeIx(node),
+        id: span,
+        key: duplicate_key(NodeIx(node), id.as_bytes()),
+        time_ns,
+        time_sd_s: f64::NAN,
+        lon_deg: f64::NAN,
+        lat_deg: f64::NAN,
+        alt_m: f64::NAN,
+        supersedes: Span::default(),
+        withdrawn: false,
+        raw: Span::default(),
+        detail,
+    });
+}
+
+/// What an alert comes down to: all that does not depend on when its evidence was read.
+type Essence = (Status, String, i64, [i64; 2], u32, Vec<String>, Vec<String>);
+
+/// Runs the picks in this order and these batches, and gives the last word about each alert that was not taken back.
+fn run(picks: &[Pick], batches: &[usize], shift_ns: i64) -> BTreeMap<String, Essence> {
+    let registry = registry();
+    let mut settings = Settings::default();
+    settings.silence.on = false;
+    let mut engine = Engine::new(settings, String::new(), vec!["t".to_owned()], Places::new(Vec::new(), Vec::new()));
+    let mut last = BTreeMap::new();
+    let mut out = Output::default();
+    let mut sizes = batches.iter().copied().cycle();
+    let mut rest = picks;
+    let mut offset = 0;
+    while !rest.is_empty() {
+        let (now, later) = rest.split_at(sizes.next().unwrap_or(1).clamp(1, rest.len()));
+        let mut batch = Observations::default();
+        for &pick in now {
+            push(&mut batch, offset, pick, shift_ns);
+            offset += 1;
+        }
+        engine.ingest(&batch, &registry, &mut out);
+        rest = later;
+    }
+    engine.finish(&registry, &mut out);
+    assert!(out.refused.is_empty(), "{:?}", out.refused);
+    let mut revisions: BTreeMap<String, u32> = BTreeMap::new();
+    for said in out.said {
+        let (place, alert) = (said.feature.place(), said.feature.properties);
+        let revision = revisions.entry(alert.alert.clone()).or_default();
+        assert_eq!(alert.revision, *revision + 1, "revisions count up");
+        *revision = alert.revision;
+        let essence: Essence = (
+            alert.status,
+            alert.class.to_string(),
+            alert.time.0 - shift_ns,
+            [place.lon_deg, place.lat_deg].map(|deg| (deg * 1e6).round() as i64),
+            (alert.probability * 1e4).round() as u32,
+            alert.evidence.iter().map(|evidence| evidence.id.clone()).collect(),
+            alert.silent.clone(),
+        );
+        last.insert(alert.alert, essence);
+    }
+    last.retain(|_, essence| essence.0 != Status::Retracted);
+    last
+}
+
+/// A few events with clutter between them, in order of time.
+fn world() -> impl Strategy<Value = Vec<Pick>> {
+    let event = (-6e3f64..6e3, -6e3f64..6e3, 0f64..240.0);
+    let events = proptest::collection::vec(event, 1..4);
+    let clutter = proptest::collection::vec((0u32..16, 0f64..260.0), 0..25);
+    (events, clutter).prop_map(|(events, mut picks)| {
+        let registry = registry();
+        for (x_m, y_m, at_s) in events {
+            picks.extend(heard(&registry, x_m, y_m, at_s));
+        }
+        picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+        // Two picks of one node at one nanosecond would be one observation.
+        picks.dedup_by_key(|pick| (pick.0, ns_from_s(pick.1)));
+        picks
+    })
+}
+
+/// The same picks, each held up by up to 20 s, which is within the lateness.
+fn shuffled(picks: &[Pick], delays_s: &[f64]) -> Vec<Pick> {
+    let mut delayed: Vec<(f64, Pick)> =
+        picks.iter().zip(delays_s.iter().cycle()).map(|(&pick, &delay_s)| (pick.1 + delay_s, pick)).collect();
+    delayed.sort_by(|a, b| a.0.total_cmp(&b.0));
+    delayed.into_iter().map(|(_, pick)| pick).collect()
+}
+
+#[test]
+fn an_event_is_found_and_placed() {
+    let registry = registry();
+    let picks = {
+        let mut picks = heard(&registry, 1_234.0, -2_345.0, 30.0);
+        picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+        picks
+    };
+    let alerts = run(&picks, &[3], 0);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let (status, class, time_ns, [lon, lat], ..) = alerts.values().next().unwrap();
+    assert_eq!((*status, class.as_str()), (Status::Final, "fire.impact"));
+    assert!((time_ns - START_NS - ns_from_s(30.0)).abs() < ns_from_s(0.05));
+    let found = LonLat { lon_deg: *lon as f64 * 1e-6, lat_deg: *lat as f64 * 1e-6 };
+    let off_m = found.distance_m(Frame::about(CENTRE).to_place(1_234.0, -2_345.0));
+    assert!(off_m < 10.0, "{off_m} m off");
+}
+
+#[test]
+fn clutter_alone_is_no_event() {
+    let picks: Vec<Pick> = (0..200u32).map(|k| (k * 7 % 16, f64::from(k) * 13.7)).collect();
+    assert_eq!(run(&picks, &[10], 0), BTreeMap::new());
+}
+
+#[test]
+fn an_observation_sent_twice_counts_once() {
+    let registry = registry();
+    let mut picks = heard(&registry, 0.0, 0.0, 10.0);
+    picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let twice: Vec<Pick> = picks.iter().flat_map(|&pick| [pick, pick]).collect();
+    assert_eq!(run(&twice, &[5], 0), run(&picks, &[5], 0));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_final_alerts_do_not_depend_on_the_order(picks in world(), delays_s in proptest::collection::vec(0f64..20.0, 1..50)) {
+        prop_assert_eq!(run(&shuffled(&picks, &delays_s), &[4], 0), run(&picks, &[4], 0));
+    }
+
+    #[test]
+    fn the_final_alerts_do_not_depend_on_the_batches(picks in world(), sizes in proptest::collection::vec(1usize..60, 1..8)) {
+        prop_assert_eq!(run(&picks, &sizes, 0), run(&picks, &[1], 0));
+    }
+
+    #[test]
+    fn another_hour_gives_the_same_answer_then(picks in world(), minutes in 0i64..100_000) {
+        let moved = run(&picks, &[4], minutes * 60 * crate::model::time::NS_PER_S);
+        prop_assert_eq!(moved, run(&picks, &[4], 0));
+    }
+}
