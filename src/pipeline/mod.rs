@@ -2,6 +2,8 @@
 //!
 //! [`correlator`] is what they share: records in, alerts and rejected lines out, no input or output of its own.
 
+pub mod archive;
 pub mod correlator;
+pub mod nodes;
 pub mod reference;
 pub mod replay;
