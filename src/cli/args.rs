@@ -362,6 +362,9 @@ pub struct Archive {
     /// Make topics that do not exist
     #[arg(long)]
     pub create_topics: bool,
+    /// Sensor registry: a GeoJSON FeatureCollection, in place of the topic
+    #[arg(long, value_name = "FILE")]
+    pub sensors: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.

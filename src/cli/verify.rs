@@ -15,9 +15,19 @@ struct NotWhole {
     faults: u64,
 }
 
+/// A directory that cannot be read. One that is not there holds no fault, and is yet not what was meant.
+#[derive(Debug, Error)]
+#[error("cannot read the archive {root}")]
+struct Unread {
+    root: String,
+    source: std::io::Error,
+}
+
 pub(super) fn command(args: &Verify, common: &Common) -> Outcome {
     let config = common.load()?.config;
     logging::start(&config.log, common, None)?;
+    let unread = |source| Unread { root: args.root.display().to_string(), source };
+    std::fs::read_dir(&args.root).map_err(unread)?;
     let report = verify(&args.root)?;
     if !common.quiet || !report.is_whole() {
         print(&text(&report))?;

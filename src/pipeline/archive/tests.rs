@@ -1,7 +1,7 @@
 use super::*;
 use crate::archive::{Report, Table, verify};
 use crate::kafka::{Embedded, Sink};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -56,6 +56,15 @@ impl Site {
         ArchiveSettings { writer: writer.to_owned(), max_age_s: 0.0, ..ArchiveSettings::default() }
     }
 
+    /// Puts a file where the directory of a day should be, so that no row of that day can be written.
+    fn block(&self, table: Table, date: &str) -> PathBuf {
+        let directory = self.root().join(table.as_str());
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = directory.join(format!("date={date}"));
+        std::fs::write(&path, "").unwrap();
+        path
+    }
+
     fn archive(
         &self,
         settings: &ArchiveSettings,
@@ -86,15 +95,13 @@ fn archive(
     let stopped = AtomicBool::new(false);
     let started = Instant::now();
     let run = ArchiveRun {
-        kafka,
-        archive: settings,
-        root: &directory.join("archive"),
-        sensors: Some(&directory.join("sensors.geojson")),
-        quiet: Duration::from_millis(100),
-        back_off: Duration::from_millis(20),
-        stop: &|| stopped.load(Ordering::Relaxed),
+        kafka: kafka.clone(),
+        reference: ReferenceFiles { sensors: Some(directory.join("sensors.geojson")), ..ReferenceFiles::default() },
+        archive: settings.clone(),
+        root: directory.join("archive"),
     };
-    run.run(&mut |status| {
+    let waits = Waits { quiet: Duration::from_millis(100), back_off: Duration::from_millis(20) };
+    run.run_watched(waits, &|| stopped.load(Ordering::Relaxed), &mut |status| {
         assert!(started.elapsed() < PATIENCE, "{status:?}");
         if enough(status) {
             stopped.store(true, Ordering::Relaxed);
@@ -108,15 +115,13 @@ fn every_row_is_archived_once_across_stops_and_restarts() {
     let settings = site.settings("w0");
     for round in 1..=3 {
         site.send(200);
+        let (root, sent) = (site.root(), site.sent);
         // Stopped in the middle the first times, at the end the last time.
-        let enough = if round < 3 { 100 } else { 1 };
-        let mut idle = false;
-        let status = site
-            .archive(&settings, &mut |status| {
-                idle = status.counts.commits > 0 && status.lag == 0;
-                if round < 3 { status.counts.telemetry >= enough } else { idle }
-            })
-            .unwrap();
+        let mut is_enough = |status: &ArchiveStatus| match round {
+            3 => verify(&root).is_ok_and(|it| done(&it, sent)),
+            _ => status.counts.telemetry >= 100,
+        };
+        let status = site.archive(&settings, &mut is_enough).unwrap();
         assert!(status.counts.telemetry > 0 && !status.is_waiting, "{status:?}");
         assert!(verify(site.root()).unwrap().is_whole());
     }
@@ -166,10 +171,7 @@ fn a_disk_that_fails_and_comes_back_costs_no_row() {
     let mut site = Site::new();
     site.send(300);
     let settings = ArchiveSettings { max_rows: 100, ..site.settings("w0") };
-    // A file where the alerts' directory should be: nothing can be committed.
-    let in_the_way = site.root().join(Table::Alerts.as_str());
-    std::fs::create_dir_all(site.root()).unwrap();
-    std::fs::write(&in_the_way, "").unwrap();
+    let in_the_way = site.block(Table::Alerts, "2025-11-22");
     let mut waited = 0;
     let status = site
         .archive(&settings, &mut |status| {
@@ -195,11 +197,9 @@ fn an_end_while_the_disk_fails_says_so_and_the_next_start_reads_again() {
     let mut site = Site::new();
     site.send(50);
     let settings = ArchiveSettings { max_rows: 10, ..site.settings("w0") };
-    let in_the_way = site.root().join(Table::Telemetry.as_str());
-    std::fs::create_dir_all(site.root()).unwrap();
-    std::fs::write(&in_the_way, "").unwrap();
+    let in_the_way = site.block(Table::Telemetry, "2026-03-14");
     let ended = site.archive(&settings, &mut |status| status.is_waiting);
-    assert!(matches!(ended, Err(ArchiveRunError::Archive(_))), "{ended:?}");
+    assert!(ended.unwrap_err().to_string().starts_with("cannot create directory"));
     std::fs::remove_file(&in_the_way).unwrap();
     site.archive(&settings, &mut |status| status.counts.telemetry >= 100 && status.counts.alerts >= 5).unwrap();
     site.assert_whole();
@@ -245,7 +245,8 @@ fn has_written(root: &Path, writer: &str) -> bool {
     let commits = std::fs::read_dir(root.join("_commits")).unwrap();
     let is_of = |path: PathBuf| {
         path.extension().is_some_and(|ending| ending == "json")
-            && serde_json::from_slice::<crate::archive::Manifest>(&std::fs::read(path).unwrap()).unwrap().writer == writer
+            && serde_json::from_slice::<crate::archive::Manifest>(&std::fs::read(path).unwrap()).unwrap().writer
+                == writer
     };
     commits.map(|entry| entry.unwrap().path()).any(is_of)
 }
