@@ -7,18 +7,15 @@
 mod layer;
 mod spelling;
 
+use crate::archive::{ArchiveError, ArchiveSettings};
 use crate::engine::settings::Settings;
+use crate::kafka::{KafkaError, KafkaSettings};
 use crate::model::fault::Fault;
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
-
-/// What `[kafka]` may hold.
-pub type KafkaSection = crate::kafka::settings::KafkaSettings;
-/// What `[archive]` may hold.
-pub type ArchiveSection = crate::archive::ArchiveSettings;
 
 /// Variables of this prefix with a double underscore in the rest are settings. The rest of them are left alone: an
 /// orchestrator sets `TRUCELINE_PORT` and the like for a service of that name.
@@ -32,11 +29,11 @@ pub(crate) const DOTTED_SECTIONS: &[&str] = &["kafka.client"];
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// The broker, the topics, the consumer group.
-    pub kafka: KafkaSection,
+    pub kafka: KafkaSettings,
     /// How observations become alerts; its digest stands on every alert.
     pub engine: Settings,
     /// The Parquet tables.
-    pub archive: ArchiveSection,
+    pub archive: ArchiveSettings,
     /// Reference data from files.
     pub reference: Reference,
     /// What is said besides the alerts themselves.
@@ -248,10 +245,26 @@ impl Config {
         let mut below = |section: &str, found: Vec<Fault>| {
             faults.extend(found.into_iter().map(|fault| Fault { key: format!("{section}.{}", fault.key), ..fault }));
         };
+        below("kafka", self.kafka.faults().into_iter().map(kafka_fault).collect());
         below("engine", self.engine.faults());
+        below("archive", self.archive.check().err().map(archive_fault).into_iter().collect());
         below("output", self.output.faults());
         below("log", self.log.faults());
         faults
+    }
+}
+
+fn kafka_fault(error: KafkaError) -> Fault {
+    match error {
+        KafkaError::Setting { key, value, expected } => Fault::new(key, format!("\"{value}\""), expected),
+        other => Fault::new("settings", "a fault", other.to_string()),
+    }
+}
+
+fn archive_fault(error: ArchiveError) -> Fault {
+    match error {
+        ArchiveError::Setting { key, held, expected } => Fault::new(key, held, expected),
+        other => Fault::new("settings", "a fault", other.to_string()),
     }
 }
 

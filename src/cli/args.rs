@@ -1,7 +1,8 @@
 //! The arguments of every command.
 
-use crate::simulate::Scenario;
 use crate::config::{Config, ConfigError, Loaded};
+use crate::import::Format;
+use crate::simulate::Scenario;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -274,24 +275,41 @@ pub struct Schema {
     pub out: Option<PathBuf>,
 }
 
+/// The formats that can be imported by name, and `auto`.
+fn formats() -> clap::builder::PossibleValuesParser {
+    let names = std::iter::once("auto").chain(Format::ALL.iter().map(|format| format.as_str()));
+    clap::builder::PossibleValuesParser::new(names)
+}
+
 /// Arguments of `import`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   truceline import ais AIS_2024_01_01.csv --out ships
   truceline import opensky states_2022-06-27-23.csv --out aircraft
+  truceline import picks 20161014 --out picks
+  truceline import auto recordings/ --out imported
 
-Writes telemetry.ndjson and sensors.geojson, in order of time, and says how many rows were read, written and left
-out, and why.")]
+Writes telemetry.ndjson and sensors.geojson, in order of time, and truth.ndjson where the format gives the truth; says
+how many rows were read, written and left out, and why.")]
 pub struct Import {
-    /// What the files are: ais, opensky, picks …
-    #[arg(value_name = "FORMAT")]
+    /// What the files are; auto: look at them
+    #[arg(value_name = "FORMAT", value_parser = formats())]
     pub format: String,
-    /// The files
+    /// The files, or directories of them
     #[arg(required = true, value_name = "FILE")]
     pub inputs: Vec<PathBuf>,
     /// Where to write
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+    /// picks: the day whose seconds the files count, as in 2016-10-14; else the directory's name
+    #[arg(long, value_name = "DAY")]
+    pub date: Option<String>,
+    /// locards: the instant from which receivers count, as in 2020-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub start: Option<String>,
+    /// locards: name the emitter of each arrival
+    #[arg(long)]
+    pub label_emitters: bool,
 }
 
 /// What `bench` measures.
@@ -344,6 +362,9 @@ pub struct Archive {
     /// Make topics that do not exist
     #[arg(long)]
     pub create_topics: bool,
+    /// Sensor registry: a GeoJSON FeatureCollection, in place of the topic
+    #[arg(long, value_name = "FILE")]
+    pub sensors: Option<PathBuf>,
 }
 
 /// Arguments of `verify`.

@@ -1,14 +1,17 @@
 //! `truceline check`: everything that can be known to be wrong, before anything starts.
 
 use super::args::{Check, Common};
-use super::console::{NotWired, Outcome, chain, print};
+use super::console::{Outcome, print};
 use super::logging;
+use crate::codec::reference::{ReferenceError, from_collection};
 use crate::config::{Complaint, Config, Loaded};
-use crate::model::fault::Fault;
-use std::error::Error;
+use crate::kafka::{KafkaError, TopicSpec, topics};
+use crate::model::area::Area;
+use crate::model::node::Node;
+use crate::model::notice::Notice;
 use std::fmt::Write;
 use std::path::Path;
-use thiserror::Error as ThisError;
+use thiserror::Error;
 
 /// Whether the broker is part of the check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,7 +26,7 @@ pub(super) enum Broker {
 }
 
 /// What was wrong.
-#[derive(Debug, ThisError)]
+#[derive(Debug, Error)]
 #[error("{}", list(.0))]
 pub(super) struct Faults(Vec<Complaint>);
 
@@ -55,56 +58,75 @@ pub(super) fn command(args: &Check, common: &Common) -> Outcome {
 /// # Errors
 ///
 /// Every fault, each with the place where it was set.
-pub(super) fn all(loaded: &Loaded, broker: Broker) -> Result<String, Box<dyn Error + Send + Sync>> {
+pub(super) fn all(loaded: &Loaded, broker: Broker) -> Result<String, Faults> {
     let config = &loaded.config;
-    let (mut found, mut faults) = (String::new(), Vec::new());
+    let (mut found, mut faults) = (String::new(), Vec::<Complaint>::new());
     let _ = writeln!(found, "configuration: no fault, engine digest {}", config.engine.digest());
     for (what, path) in config.reference.files() {
         match read_reference(what, path) {
             Ok(count) => {
                 let _ = writeln!(found, "{what}: {count} in {}", path.display());
             }
-            Err(error) => {
-                faults.push(Fault::new(
-                    format!("reference.{what}"),
-                    path.display(),
-                    format!("a GeoJSON FeatureCollection of {what}, but {}", chain(error.as_ref())),
-                ));
+            Err(why) => {
+                let key = format!("reference.{what}");
+                faults.extend(why.iter().map(|why| Complaint {
+                    place: loaded.places.get(&key).cloned(),
+                    sentence: format!(
+                        "{key} held {}; expected a GeoJSON FeatureCollection of {what}, but {why}",
+                        path.display()
+                    ),
+                }));
             }
         }
     }
     if let Broker::Reach { create_topics } = broker {
-        match check_topics(config, create_topics)? {
-            TopicsFound::Faults(wrong) => faults.extend(wrong),
-            TopicsFound::Well(said) => {
+        match check_topics(loaded, create_topics) {
+            Err(wrong) => faults.extend(wrong),
+            Ok(said) => {
                 let _ = writeln!(found, "{said}");
             }
         }
     }
-    if faults.is_empty() {
-        return Ok(found);
+    if faults.is_empty() { Ok(found) } else { Err(Faults(faults)) }
+}
+
+/// Reads a reference file whole; how many features it holds, or every fault.
+fn read_reference(what: &str, path: &Path) -> Result<usize, Vec<String>> {
+    let text = std::fs::read(path).map_err(|error| vec![error.to_string()])?;
+    let sentences = |faults: Vec<ReferenceError>| faults.iter().map(ToString::to_string).collect::<Vec<_>>();
+    match what {
+        "sensors" => from_collection::<Node>(&text).map(|nodes| nodes.len()),
+        "areas" => from_collection::<Area>(&text).map(|areas| areas.len()),
+        _ => from_collection::<Notice>(&text).map(|notices| notices.len()),
     }
-    Err(Faults(faults.iter().map(|fault| loaded.complaint(fault)).collect()).into())
+    .map_err(sentences)
 }
 
-/// Reads a reference file whole; how many features it holds.
-fn read_reference(_what: &str, path: &Path) -> Result<usize, Box<dyn Error + Send + Sync>> {
-    let _text = std::fs::read(path)?;
-    Err(NotWired("reading of reference files").into())
+/// Reaches the broker and looks at every topic that is not replaced by a file; makes those that are missing if asked
+/// to. What was found, in a line; or the faults.
+fn check_topics(loaded: &Loaded, create_topics: bool) -> Result<String, Vec<Complaint>> {
+    let Config { kafka, reference, .. } = &loaded.config;
+    let replaced: Vec<String> = reference.files().map(|(what, _)| format!("reference_{what}")).collect();
+    let topics: Vec<TopicSpec> =
+        kafka.topics.all().into_iter().filter(|topic| !replaced.iter().any(|key| key == topic.key)).collect();
+    let complaints =
+        |errors: Vec<KafkaError>| errors.iter().map(|error| kafka_complaint(loaded, error)).collect::<Vec<_>>();
+    let made = if create_topics { topics::create_missing(kafka, &topics).map_err(complaints)? } else { Vec::new() };
+    topics::check(kafka, &topics).map_err(complaints)?;
+    let made = if made.is_empty() { String::new() } else { format!(", made {}", made.join(", ")) };
+    Ok(format!("broker: {} answers, {} topics are there{made}", kafka.brokers, topics.len()))
 }
 
-/// What the broker said.
-#[allow(dead_code, reason = "made by the broker's check")]
-enum TopicsFound {
-    /// What is wrong, by key of the configuration.
-    Faults(Vec<Fault>),
-    /// One line: brokers, topics and partitions.
-    Well(String),
-}
-
-/// Reaches the broker and looks at every topic; makes those that are missing if asked to.
-fn check_topics(_config: &Config, _create_topics: bool) -> Result<TopicsFound, NotWired> {
-    Err(NotWired("the broker's check"))
+fn kafka_complaint(loaded: &Loaded, error: &KafkaError) -> Complaint {
+    let key = match error {
+        KafkaError::Setting { key, .. } => format!("kafka.{key}"),
+        KafkaError::Unreachable { .. } => "kafka.brokers".to_owned(),
+        KafkaError::TopicMissing { key, .. }
+        | KafkaError::Partitions { key, .. }
+        | KafkaError::TopicCreation { key, .. } => format!("kafka.topics.{key}"),
+        _ => String::new(),
+    };
+    Complaint { place: loaded.places.get(&key).cloned(), sentence: error.to_string() }
 }
 
 #[cfg(test)]

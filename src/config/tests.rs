@@ -186,3 +186,23 @@ fn names_with_dots_are_one_key_however_they_are_written() {
     assert_eq!(client["socket.keepalive.enable"].as_str(), Some("true"));
     assert_eq!(client["sasl.username"].as_str(), Some("me"));
 }
+
+#[test]
+fn the_sections_of_kafka_and_the_archive_check_their_own_values() {
+    let file = "[kafka]\nbrokers = \"localhost\"\n[kafka.client]\ngroup.id = \"x\"\n[archive]\nzstd_level = 99\n";
+    assert_eq!(
+        complaints(file, &[], &[]),
+        [
+            "2: kafka.brokers held \"localhost\"; expected host:port with a port from 1 to 65535",
+            "4: kafka.client.group.id held \"x\"; expected kafka.group instead of this property",
+            "6: archive.zstd_level held 99; expected 1 to 22",
+        ]
+    );
+    assert_eq!(
+        complaints("[kafka]\ngrup = \"x\"\n", &[], &["kafka.partitions=many"]),
+        [
+            "2: kafka.grup is not a known key; did you mean kafka.group?",
+            "--set kafka.partitions: kafka.partitions held \"many\"; expected a whole number, not negative",
+        ]
+    );
+}

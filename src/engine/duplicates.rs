@@ -28,10 +28,7 @@ impl Duplicates {
             return true;
         }
         let spare = &mut self.spare;
-        self.by_time
-            .entry(time_ns.div_euclid(BUCKET_NS))
-            .or_insert_with(|| spare.pop().unwrap_or_default())
-            .push(key);
+        self.by_time.entry(time_ns.div_euclid(BUCKET_NS)).or_insert_with(|| spare.pop().unwrap_or_default()).push(key);
         if self.seen.len() > MAX_KEYS {
             self.drop_oldest();
         }

@@ -91,7 +91,15 @@ impl FireWatch {
         }
     }
 
-    fn observe_wave(&mut self, batch: &Observations, row: usize, wave: Wave, now: Now<'_>, world: World<'_>, book: &mut Book) {
+    fn observe_wave(
+        &mut self,
+        batch: &Observations,
+        row: usize,
+        wave: Wave,
+        now: Now<'_>,
+        world: World<'_>,
+        book: &mut Book,
+    ) {
         let ix = batch.node[row];
         let node = world.registry.node(ix);
         let own = LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]);
@@ -118,8 +126,7 @@ impl FireWatch {
                 id: Id::new(batch.slice(batch.id[row])),
             };
             let (home, settled) = (&self.home, &mut self.settled[number as usize]);
-            let mut say =
-                |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
+            let mut say = |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
             if now.late {
                 region.take_late(arrival, around, &mut say);
             } else {
@@ -164,7 +171,8 @@ impl FireWatch {
                 node: batch.node[row],
             };
             let (home, settled) = (&self.home, &mut self.settled[number as usize]);
-            region.take_point(point, around, &mut |region, word| tell(region, number, home, settled, word, world, book));
+            region
+                .take_point(point, around, &mut |region, word| tell(region, number, home, settled, word, world, book));
         }
     }
 
@@ -199,7 +207,9 @@ impl FireWatch {
             let mut best: Option<(f64, usize, f64)> = None;
             for (k, event) in self.settled[number].iter().enumerate() {
                 let lag_s = arrival.time_s - event.at.time_s;
-                if !(0.0..=region.travel_s()).contains(&lag_s) || event.claim.evidence.iter().any(|cited| cited.node == node) {
+                if !(0.0..=region.travel_s()).contains(&lag_s)
+                    || event.claim.evidence.iter().any(|cited| cited.node == node)
+                {
                     continue;
                 }
                 let (travel_s, path_sd_s, distance_m) = region.travel(event.at, arrival.site, around);

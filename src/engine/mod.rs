@@ -273,7 +273,8 @@ impl Engine {
 
     fn refuse_ahead(&mut self, batch: &Observations, row: usize, out: &mut Output) {
         let stream = self.progress.stream_ns().map_or_else(String::new, |ns| format!(", {}", Timestamp(ns)));
-        let expected = format!("a time at most {} s ahead of the stream's event time{stream}", self.settings.max_future_s);
+        let expected =
+            format!("a time at most {} s ahead of the stream's event time{stream}", self.settings.max_future_s);
         self.refuse(batch, row, Reason::BadTime, &expected, out);
     }
 

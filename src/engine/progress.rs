@@ -132,8 +132,7 @@ impl Progress {
 
     /// Judges an observation and, unless it is ahead or too late, moves its partition's clock.
     pub fn observe(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
-        let clock =
-            self.clocks.entry(partition).or_insert(PartitionClock { newest_ns: i64::MIN, caught_up: false });
+        let clock = self.clocks.entry(partition).or_insert(PartitionClock { newest_ns: i64::MIN, caught_up: false });
         clock.caught_up = false;
         if time_ns < clock.newest_ns.saturating_sub(self.horizon_ns) {
             return Standing::TooLate;
@@ -166,7 +165,9 @@ impl Progress {
     /// Whether the stream has gone on for `max_future_s` without bearing out what is held back.
     pub fn held_is_refuted(&self) -> bool {
         match (self.doubt.since_ns, self.leaders.agreed_ns()) {
-            (Some(since_ns), Some(stream_ns)) => stream_ns - since_ns >= self.max_future_ns && !self.held_is_borne_out(),
+            (Some(since_ns), Some(stream_ns)) => {
+                stream_ns - since_ns >= self.max_future_ns && !self.held_is_borne_out()
+            }
             _ => false,
         }
     }

@@ -10,14 +10,14 @@
 //! - waiting: the disk failed. Partitions are paused for a while, then everything is read again from the archive's end.
 
 use super::nodes::{Nodes, NodesError};
+use super::reference::ReferenceFiles;
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, Counts, ReadFrom, RejectedLine};
 use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
 use crate::kafka::settings::Start;
 use crate::kafka::{Event, KafkaError, KafkaSettings, Position, Record, Source};
 use crate::model::alert::AlertFeature;
-use crate::model::node::Registry;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 /// What the consumer group's name ends in: the archive reads for itself.
@@ -36,21 +36,31 @@ const POLL: Duration = Duration::from_millis(50);
 type Part = (u16, i32);
 
 /// The archive pipeline: what it is told.
-pub struct ArchiveRun<'a> {
-    /// The broker, the topics; the group's name gets [`GROUP_SUFFIX`].
-    pub kafka: &'a KafkaSettings,
+#[derive(Clone, Debug)]
+pub struct ArchiveRun {
+    /// The broker and the topics; the group's name gets [`GROUP_SUFFIX`].
+    pub kafka: KafkaSettings,
+    /// Files in place of topics; of them the sensor registry is read.
+    pub reference: ReferenceFiles,
     /// How the archive is written.
-    pub archive: &'a ArchiveSettings,
+    pub archive: ArchiveSettings,
     /// The directory; made if it is not there.
-    pub root: &'a Path,
-    /// The sensor registry's file; `None`: the topic.
-    pub sensors: Option<&'a Path>,
-    /// Usually [`QUIET`].
+    pub root: PathBuf,
+}
+
+/// How long it waits, by the wall's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// Without a record, before what is there is committed.
     pub quiet: Duration,
-    /// Usually [`BACK_OFF`].
+    /// After the disk failed, before trying again.
     pub back_off: Duration,
-    /// Asked at each turn.
-    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Default for Waits {
+    fn default() -> Waits {
+        Waits { quiet: QUIET, back_off: BACK_OFF }
+    }
 }
 
 /// How far it has come.
@@ -81,17 +91,29 @@ pub enum ArchiveRunError {
     Kafka(#[from] KafkaError),
 }
 
-impl ArchiveRun<'_> {
-    /// Archives until it is told to stop, then commits and leaves the group. `on_turn` hears how far it has come, many
-    /// times a second.
+impl ArchiveRun {
+    /// Archives until it is told to stop, which is asked at least every 50 ms, then commits and leaves the group.
     ///
     /// A disk that fails does not end it: it says so once, waits and reads again, so that no row is lost or doubled.
     ///
     /// # Errors
     /// See [`ArchiveRunError`].
-    pub fn run(&self, on_turn: &mut dyn FnMut(&ArchiveStatus)) -> Result<ArchiveStatus, ArchiveRunError> {
-        let nodes = Nodes::open(self.kafka, self.sensors)?;
-        let archive = Archive::open(self.root, self.archive.clone())?;
+    pub fn run(&self, stop: &dyn Fn() -> bool) -> Result<ArchiveStatus, ArchiveRunError> {
+        self.run_watched(Waits::default(), stop, &mut |_| {})
+    }
+
+    /// As [`run`](ArchiveRun::run); `on_turn` hears how far it has come, at least every 50 ms.
+    ///
+    /// # Errors
+    /// As [`run`](ArchiveRun::run).
+    pub fn run_watched(
+        &self,
+        waits: Waits,
+        stop: &dyn Fn() -> bool,
+        on_turn: &mut dyn FnMut(&ArchiveStatus),
+    ) -> Result<ArchiveStatus, ArchiveRunError> {
+        let nodes = Nodes::open(&self.kafka, self.reference.sensors.as_deref())?;
+        let archive = Archive::open(&self.root, self.archive.clone())?;
         let names = &self.kafka.topics;
         let topics = vec![names.sensors.clone(), names.patrols.clone(), names.violations.clone()];
         let mut kafka = self.kafka.clone();
@@ -116,11 +138,10 @@ impl ArchiveRun<'_> {
             last_record: Instant::now(),
             pending_since: None,
             unreadable_alerts: 0,
-            quiet: self.quiet,
-            back_off: self.back_off,
+            waits,
             max_age: Some(self.archive.max_age_s).filter(|&age_s| age_s > 0.0).map(Duration::from_secs_f64),
         };
-        while !(self.stop)() {
+        while !stop() {
             work.turn()?;
             on_turn(&work.status());
         }
@@ -182,8 +203,7 @@ struct Work {
     /// When the first of what is not durable came.
     pending_since: Option<Instant>,
     unreadable_alerts: u64,
-    quiet: Duration,
-    back_off: Duration,
+    waits: Waits,
     max_age: Option<Duration>,
 }
 
@@ -299,7 +319,7 @@ impl Work {
     /// Whether rows have waited long enough, though their event time does not say so.
     fn is_overdue(&self) -> bool {
         self.pending_since.is_some_and(|since| {
-            self.last_record.elapsed() >= self.quiet || self.max_age.is_some_and(|age| since.elapsed() >= age)
+            self.last_record.elapsed() >= self.waits.quiet || self.max_age.is_some_and(|age| since.elapsed() >= age)
         })
     }
 
@@ -351,11 +371,11 @@ impl Work {
         if std::mem::replace(&mut self.is_troubled, true) {
             tracing::debug!("archive: {error}");
         } else {
-            let seconds = self.back_off.as_secs_f64();
+            let seconds = self.waits.back_off.as_secs_f64();
             tracing::error!("the archive waits and tries again every {seconds} s, nothing is lost: {error}");
         }
         self.pending_since = None;
-        self.standing = Standing::Waiting { error, until: Instant::now() + self.back_off };
+        self.standing = Standing::Waiting { error, until: Instant::now() + self.waits.back_off };
         self.pause();
     }
 
@@ -372,9 +392,8 @@ impl Work {
     }
 
     fn positions(&self, next_offset: impl Fn(&Work, Part) -> Option<i64>) -> Vec<Position> {
-        let position = |part: Part| {
-            Some(Position { topic: part.0, partition: part.1, next_offset: next_offset(self, part)? })
-        };
+        let position =
+            |part: Part| Some(Position { topic: part.0, partition: part.1, next_offset: next_offset(self, part)? });
         self.source.assignment().filter_map(position).collect()
     }
 

@@ -79,7 +79,13 @@ pub struct Correlator {
 
 impl Correlator {
     /// A correlator with this reference data. `topics` names what [`RecordAt::topic`] counts.
-    pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, registry: Registry, places: Places) -> Correlator {
+    pub fn new(
+        settings: Settings,
+        config_digest: String,
+        topics: Vec<String>,
+        registry: Registry,
+        places: Places,
+    ) -> Correlator {
         Correlator {
             decoder: Decoder::new(DecodeOptions { keep_raw: true }),
             lines: Lines::default(),

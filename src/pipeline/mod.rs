@@ -1,6 +1,7 @@
 //! The shells around the engine, each readable from top to bottom.
 //!
-//! [`correlator`] is what they share: records in, alerts and rejected lines out, no input or output of its own.
+//! [`correlator`] is what replay and live run share: records in, alerts and rejected lines out, no input or output of
+//! its own.
 
 pub mod archive;
 pub mod correlator;

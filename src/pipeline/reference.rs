@@ -64,8 +64,7 @@ impl ReferenceFiles {
 
 fn features<T: Feature>(path: Option<&Path>) -> Result<Vec<T>, ReferenceFileError> {
     let Some(path) = path else { return Ok(Vec::new()) };
-    let file =
-        std::fs::read(path).map_err(|source| ReferenceFileError::Read { path: path.to_owned(), source })?;
+    let file = std::fs::read(path).map_err(|source| ReferenceFileError::Read { path: path.to_owned(), source })?;
     from_collection(&file).map_err(|mut faults| {
         let others = faults.len().saturating_sub(1);
         ReferenceFileError::Content { path: path.to_owned(), first: faults.swap_remove(0), others }

@@ -99,8 +99,7 @@ impl Replay {
     pub fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<Summary, ReplayError> {
         let (registry, places) = self.reference.load()?;
         let (mut inputs, topics) = self.open()?;
-        std::fs::create_dir_all(&self.out)
-            .map_err(|source| ReplayError::Write { path: self.out.clone(), source })?;
+        std::fs::create_dir_all(&self.out).map_err(|source| ReplayError::Write { path: self.out.clone(), source })?;
         let mut outputs = Outputs::create(&self.out, topics.clone(), self.archive.as_ref())?;
         let mut correlator =
             Correlator::new(self.settings.clone(), self.config_digest.clone(), topics, registry, places);

@@ -60,10 +60,15 @@ impl Site {
 
 /// The waves of a registered node's kinds whose silence means something.
 pub fn waves_of(node: &Node) -> impl Iterator<Item = Wave> + '_ {
-    [(Kind::Acoustic, Wave::Acoustic), (Kind::Infrasound, Wave::Infrasound), (Kind::Seismic, Wave::SeismicP), (Kind::Flash, Wave::Flash)]
-        .into_iter()
-        .filter(|&(kind, _)| node.kinds.contains(kind))
-        .map(|(_, wave)| wave)
+    [
+        (Kind::Acoustic, Wave::Acoustic),
+        (Kind::Infrasound, Wave::Infrasound),
+        (Kind::Seismic, Wave::SeismicP),
+        (Kind::Flash, Wave::Flash),
+    ]
+    .into_iter()
+    .filter(|&(kind, _)| node.kinds.contains(kind))
+    .map(|(_, wave)| wave)
 }
 
 /// All sites of a region, and a coarse grid that tells which of them could hear a place.

@@ -56,7 +56,8 @@ pub fn cells(registry: &Registry) -> Vec<Cell> {
         placed.into_iter().map(|(ix, place, reach_m)| (ix, place, reach_m, flat(place))).collect();
     let own = || spots.iter().filter(|spot| makes_region(spot.2));
     let extent = |pick: fn(&(f64, f64)) -> f64| {
-        let (low, high) = own().map(|spot| pick(&spot.3)).fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
+        let (low, high) =
+            own().map(|spot| pick(&spot.3)).fold((f64::MAX, f64::MIN), |(low, high), v| (low.min(v), high.max(v)));
         (low, high - low)
     };
     let ((west_m, wide_m), (south_m, high_m)) = (extent(|at| at.0), extent(|at| at.1));
@@ -83,7 +84,8 @@ pub fn cells(registry: &Registry) -> Vec<Cell> {
             let members = spots
                 .iter()
                 .filter(|(_, _, reach_m, (x, y))| {
-                    let away = (bounds.0 - x).max(x - bounds.1).max(0.0).hypot((bounds.2 - y).max(y - bounds.3).max(0.0));
+                    let away =
+                        (bounds.0 - x).max(x - bounds.1).max(0.0).hypot((bounds.2 - y).max(y - bounds.3).max(0.0));
                     // An event that a home node hears, and the nodes that hear that event.
                     away <= longest_m + reach_m
                 })

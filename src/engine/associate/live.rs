@@ -24,7 +24,6 @@ pub struct Live {
     search: Search,
 }
 
-
 /// Most provisional events at a time in one region; beyond, arrivals wait for the final word.
 pub const MAX_OPEN: usize = 4_096;
 

@@ -164,7 +164,8 @@ impl Problem<'_> {
             let slack_s = SLACK_S.get(step).copied().unwrap_or(0.0);
             self.choose(at, slack_s, free, &mut chosen);
             let points = self.points_near(at, free);
-            let dimension: usize = chosen.iter().map(|c| c.rows.iter().flatten().count()).sum::<usize>() + 3 * points.len();
+            let dimension: usize =
+                chosen.iter().map(|c| c.rows.iter().flatten().count()).sum::<usize>() + 3 * points.len();
             if dimension < 3 {
                 return None;
             }
@@ -184,7 +185,11 @@ impl Problem<'_> {
             }
             before = slots;
             let share = if length_m > step_m { step_m / length_m } else { 1.0 };
-            at = Place { x_m: at.x_m + share * delta[0], y_m: at.y_m + share * delta[1], time_s: at.time_s + share * delta[2] };
+            at = Place {
+                x_m: at.x_m + share * delta[0],
+                y_m: at.y_m + share * delta[1],
+                time_s: at.time_s + share * delta[2],
+            };
             if !(at.x_m.is_finite() && at.y_m.is_finite() && at.time_s.is_finite()) {
                 return None;
             }
@@ -220,7 +225,10 @@ impl Problem<'_> {
                 let mut candidate = Candidate {
                     slot,
                     gain: ln_heard + ln_density - self.clutter(number, site, time_s, free).ln(),
-                    rows: [Some(Row { slope: [travel.east_s_m, travel.north_s_m, 1.0], residual: residual_s, weight }), None],
+                    rows: [
+                        Some(Row { slope: [travel.east_s_m, travel.north_s_m, 1.0], residual: residual_s, weight }),
+                        None,
+                    ],
                     residual_s,
                     residual_deg: None,
                 };
@@ -277,7 +285,11 @@ impl Problem<'_> {
         let (dx, dy) = (point.at.x_m - at.x_m, point.at.y_m - at.y_m);
         let z2 = (yy * dx * dx - 2.0 * xy * dx * dy + xx * dy * dy) / determinant
             + ((point.at.time_s - at.time_s) / point.time_sd_s).powi(2);
-        RADAR_P.ln() - 1.5 * TAU.ln() - 0.5 * determinant.ln() - point.time_sd_s.ln() - 0.5 * z2
+        RADAR_P.ln()
+            - 1.5 * TAU.ln()
+            - 0.5 * determinant.ln()
+            - point.time_sd_s.ln()
+            - 0.5 * z2
             - (RADAR_FALSE_PER_S / area_m2).ln()
     }
 
@@ -310,7 +322,14 @@ impl Problem<'_> {
         (h, g)
     }
 
-    fn score(&self, at: Place, covariance: [f64; 6], determinant: f64, chosen: &[Candidate], points: Vec<usize>) -> Located {
+    fn score(
+        &self,
+        at: Place,
+        covariance: [f64; 6],
+        determinant: f64,
+        chosen: &[Candidate],
+        points: Vec<usize>,
+    ) -> Located {
         let mut score = self.ln_rate + 1.5 * TAU.ln() - 0.5 * determinant.ln();
         score += chosen.iter().map(|candidate| candidate.gain).sum::<f64>();
         let area_m2 = self.field.covered_m2();

@@ -250,7 +250,12 @@ impl Region {
         Some((medium, heard_s))
     }
 
-    fn put_live(&mut self, change: Option<(usize, Located)>, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+    fn put_live(
+        &mut self,
+        change: Option<(usize, Located)>,
+        around: Surroundings<'_>,
+        say: &mut dyn FnMut(&Region, Word<'_>),
+    ) {
         let Some((number, located)) = change else { return };
         let key = match self.live.event(number) {
             Some(event) => event.key.clone(),
@@ -275,14 +280,19 @@ impl Region {
             }
             let medium = self.medium(step_s - travel_s, around);
             let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
-            let events =
-                self.settling.step(self.isa, &problem, &self.settled_points, step_s, travel_s, bar);
+            let events = self.settling.step(self.isa, &problem, &self.settled_points, step_s, travel_s, bar);
             self.stepped_to_s = step_s;
             self.conclude(events, step_s - 2.0 * travel_s, around, say);
         }
     }
 
-    fn conclude(&mut self, events: Vec<Located>, before_s: f64, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+    fn conclude(
+        &mut self,
+        events: Vec<Located>,
+        before_s: f64,
+        around: Surroundings<'_>,
+        say: &mut dyn FnMut(&Region, Word<'_>),
+    ) {
         let mut keys = Vec::with_capacity(events.len());
         for located in &events {
             for explained in &located.arrivals {
@@ -293,14 +303,19 @@ impl Region {
             }
             keys.push(self.key(located, around.registry));
         }
-        let over: Vec<usize> =
-            self.live.events().filter(|(_, event)| event.located.at.time_s < before_s).map(|(number, _)| number).collect();
+        let over: Vec<usize> = self
+            .live
+            .events()
+            .filter(|(_, event)| event.located.at.time_s < before_s)
+            .map(|(number, _)| number)
+            .collect();
         // An open event that lost most of its arrivals to a final one was that event under another key.
         let robbed: Vec<usize> = self
             .live
             .events()
             .filter(|(_, event)| {
-                let lost = event.located.arrivals.iter().filter(|e| self.window.owner(e.slot) == Owner::Settled).count();
+                let lost =
+                    event.located.arrivals.iter().filter(|e| self.window.owner(e.slot) == Owner::Settled).count();
                 2 * lost > event.located.arrivals.len()
             })
             .map(|(number, _)| number)

@@ -277,12 +277,15 @@ impl Search {
             }
             let distance_m = (there.x_m - here.x_m).hypot(there.y_m - here.y_m);
             let slowness = 1.0 / problem.medium.speed_m_s(there.wave);
-            let gate_s = 1.05 * (distance_m * slowness.max(slowness_here) + here.range_m * (slowness - slowness_here).abs())
+            let gate_s = 1.05
+                * (distance_m * slowness.max(slowness_here) + here.range_m * (slowness - slowness_here).abs())
                 + 4.0 * (arrival.sd_s.hypot(0.3));
             // Both come within the longest travel time of the event.
             let gate_s = gate_s.min(problem.travel_s);
             let before = self.found.len();
-            for (time_s, slot) in problem.window.between(number, arrival.time_s - gate_s, (arrival.time_s + gate_s).min(problem.until_s)) {
+            for (time_s, slot) in
+                problem.window.between(number, arrival.time_s - gate_s, (arrival.time_s + gate_s).min(problem.until_s))
+            {
                 if (free.arrival)(slot) {
                     self.found.push(((time_s - arrival.time_s).abs(), slot, number));
                 }

@@ -58,9 +58,9 @@ impl Ord for Rank {
 impl Settling {
     /// Queues an apex. `order` tells which of two apexes of the same time comes first.
     pub fn push(&mut self, time_s: f64, apex: Apex, order: &dyn Fn(Apex, Apex) -> std::cmp::Ordering) {
-        let at = self.queue.partition_point(|&(other_s, other)| {
-            other_s < time_s || (other_s == time_s && order(other, apex).is_lt())
-        });
+        let at = self
+            .queue
+            .partition_point(|&(other_s, other)| other_s < time_s || (other_s == time_s && order(other, apex).is_lt()));
         self.queue.insert(at, (time_s, apex));
     }
 
@@ -80,7 +80,15 @@ impl Settling {
     }
 
     /// Makes the step at `step_s` and returns the events that are final by it, in order of time.
-    pub fn step(&mut self, isa: Isa, problem: &Problem<'_>, settled_points: &[bool], step_s: f64, travel_s: f64, bar: f64) -> Vec<Located> {
+    pub fn step(
+        &mut self,
+        isa: Isa,
+        problem: &Problem<'_>,
+        settled_points: &[bool],
+        step_s: f64,
+        travel_s: f64,
+        bar: f64,
+    ) -> Vec<Located> {
         let settled = |slot: Slot| problem.window.owner(slot) == Owner::Settled;
         let point_settled = |number: usize| settled_points.get(number).copied().unwrap_or(false);
         let mut fresh: Vec<Apex> = Vec::new();
@@ -174,9 +182,7 @@ impl Settling {
                 .any(|&point| taken.points.contains(&point) || settled_points.get(point).copied().unwrap_or(false));
             if contested {
                 let free = Free {
-                    arrival: &|slot| {
-                        problem.window.owner(slot) != Owner::Settled && !taken.arrivals.contains(&slot)
-                    },
+                    arrival: &|slot| problem.window.owner(slot) != Owner::Settled && !taken.arrivals.contains(&slot),
                     point: &|point| {
                         !taken.points.contains(&point) && !settled_points.get(point).copied().unwrap_or(false)
                     },

@@ -107,7 +107,10 @@ impl Window {
     pub fn between(&self, site: u32, from_s: f64, to_s: f64) -> impl Iterator<Item = (f64, Slot)> + '_ {
         let ring = self.rings.get(site as usize);
         let start = ring.map_or(0, |ring| ring.partition_point(|&(time_s, _)| time_s < from_s));
-        ring.into_iter().flat_map(move |ring| ring.range(start..)).copied().take_while(move |&(time_s, _)| time_s <= to_s)
+        ring.into_iter()
+            .flat_map(move |ring| ring.range(start..))
+            .copied()
+            .take_while(move |&(time_s, _)| time_s <= to_s)
     }
 
     /// Arrivals held.
