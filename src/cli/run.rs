@@ -5,7 +5,7 @@ use super::console::Outcome;
 use super::{Stop, check, logging};
 use crate::config::Config;
 use crate::model::time::Timestamp;
-use crate::pipeline::archive::{ArchiveRun, ArchiveRunError, BACK_OFF, QUIET};
+use crate::pipeline::archive::{ArchiveRun, ArchiveRunError};
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::{self as pipeline, Figures, RunError};
 use std::time::Instant;
@@ -31,20 +31,16 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         config_digest: config.engine.digest(),
         by_component: config.output.by_component,
     };
-    let is_asked = || stop.is_asked();
     let archive = ArchiveRun {
-        kafka: &config.kafka,
-        archive: &config.archive,
-        root: &config.output.archive_dir,
-        sensors: config.reference.sensors.as_deref(),
-        quiet: QUIET,
-        back_off: BACK_OFF,
-        stop: &is_asked,
+        kafka: config.kafka.clone(),
+        reference: ReferenceFiles::from(&config.reference),
+        archive: config.archive.clone(),
+        root: config.output.archive_dir.clone(),
     };
     std::thread::scope(|scope| {
         let keeper = (!args.no_archive).then(|| {
             scope.spawn(|| {
-                let kept = archive.run(&mut |_| {});
+                let kept = archive.run(&|| stop.is_asked());
                 if let Err(error) = &kept {
                     // Alerts go on; whoever reads the log decides.
                     tracing::error!("the archive has ended: {error}");

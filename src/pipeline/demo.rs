@@ -1,7 +1,7 @@
 //! The main job in one process: a simulated story through an embedded broker, the live pipelines, and a subscriber
 //! that reads the alerts back as an operations centre would.
 
-use super::archive::{ArchiveRun, ArchiveRunError, BACK_OFF, QUIET};
+use super::archive::{ArchiveRun, ArchiveRunError};
 use super::reference::ReferenceFiles;
 use super::run::{Figures, Run, RunError};
 use crate::archive::ArchiveSettings;
@@ -181,15 +181,12 @@ impl Demo {
             let watcher = scope.spawn(move || subscribe(kafka, pace, shared, on));
             let keeper = scope.spawn(move || {
                 let run = ArchiveRun {
-                    kafka,
-                    archive: &self.archive,
-                    root: &self.archive_dir,
-                    sensors: None,
-                    quiet: QUIET,
-                    back_off: BACK_OFF,
-                    stop: &|| shared.over.load(Ordering::Acquire),
+                    kafka: kafka.clone(),
+                    reference: ReferenceFiles::default(),
+                    archive: self.archive.clone(),
+                    root: self.archive_dir.clone(),
                 };
-                run.run(&mut |_| {})
+                run.run(&|| shared.over.load(Ordering::Acquire))
             });
             let run = Run {
                 kafka: kafka.clone(),
