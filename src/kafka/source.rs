@@ -258,6 +258,15 @@ impl Source {
         self.parts.iter().map(|part| (part.topic, part.partition))
     }
 
+    /// How many partitions its topics have in all, in this process or another; `None` when no broker answers.
+    pub fn partitions_in_all(&self) -> Option<usize> {
+        let count = |topic: &String| {
+            let metadata = self.reader.consumer().fetch_metadata(Some(topic), self.answer_timeout).ok()?;
+            metadata.topics().first().map(|topic| topic.partitions().len())
+        };
+        self.reader.topics().iter().map(count).sum()
+    }
+
     /// The topics' names; records name them by index.
     pub fn topics(&self) -> &[String] {
         self.reader.topics()

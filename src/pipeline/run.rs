@@ -180,6 +180,7 @@ impl<'a> Live<'a> {
         let mut taken_at: Option<Instant> = None;
         let mut ended = Vec::new();
         let mut leaving = Vec::new();
+        let mut reassigned = false;
         let mut records = 0;
         while records < BATCH_RECORDS && leaving.is_empty() {
             // Wait for the first record alone; then take what is there already.
@@ -197,6 +198,7 @@ impl<'a> Live<'a> {
                         correlator.engine().assign(partition);
                     }
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
+                    reassigned = true;
                 }
                 Event::Revoked { partitions, lost } => {
                     tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
@@ -229,10 +231,26 @@ impl<'a> Live<'a> {
                 self.low_water.forget(partition);
             }
         }
+        if reassigned {
+            self.check_share();
+        }
         if self.last_commit.elapsed() >= COMMIT_EVERY {
             self.commit();
         }
         self.follow_tables()
+    }
+
+    /// An event is heard by nodes of all partitions: a process that reads only some of them misses what it can't put
+    /// together.
+    fn check_share(&self) {
+        let (mine, all) = (self.source.assignment().count(), self.source.partitions_in_all());
+        if let Some(all) = all.filter(|&all| mine < all) {
+            tracing::warn!(
+                "this process reads {mine} of {all} partitions; another one in group {:?} reads the rest, and events \
+                 heard across both are missed: run one process a group",
+                self.run.kafka.group
+            );
+        }
     }
 
     /// Sends alerts and rejected lines. Nothing is counted as done before [`Live::commit`].
