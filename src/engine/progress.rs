@@ -137,14 +137,14 @@ impl Progress {
         if time_ns < clock.newest_ns.saturating_sub(self.horizon_ns) {
             return Standing::TooLate;
         }
-        if let Some(stream_ns) = self.leaders.agreed_ns() {
-            if time_ns > stream_ns.saturating_add(self.max_future_ns) {
-                self.doubt.since_ns.get_or_insert(stream_ns);
-                if self.doubt.ahead.len() < MAX_WITNESSES {
-                    self.doubt.ahead.insert(node);
-                }
-                return Standing::Ahead;
+        if let Some(stream_ns) = self.leaders.agreed_ns()
+            && time_ns > stream_ns.saturating_add(self.max_future_ns)
+        {
+            self.doubt.since_ns.get_or_insert(stream_ns);
+            if self.doubt.ahead.len() < MAX_WITNESSES {
+                self.doubt.ahead.insert(node);
             }
+            return Standing::Ahead;
         }
         if self.doubt.since_ns.is_some() && self.doubt.abreast.len() < MAX_WITNESSES {
             self.doubt.abreast.insert(node);

@@ -321,10 +321,10 @@ impl Region {
             .map(|(number, _)| number)
             .collect();
         for number in over.into_iter().chain(robbed) {
-            if let Some(event) = self.live.take(&mut self.window, number) {
-                if !keys.contains(&event.key) {
-                    say(self, Word::Not(&event.key));
-                }
+            if let Some(event) = self.live.take(&mut self.window, number)
+                && !keys.contains(&event.key)
+            {
+                say(self, Word::Not(&event.key));
             }
         }
         for (key, located) in keys.iter().zip(&events) {
