@@ -1,7 +1,7 @@
 //! The main job in one process: a simulated story through an embedded broker, the live pipelines, and a subscriber
 //! that reads the alerts back as an operations centre would.
 
-use super::archive::{ArchiveRun, ArchiveRunError};
+use super::archive::{ArchiveRun, ArchiveRunError, ArchiveStatus, Waits};
 use super::reference::ReferenceFiles;
 use super::run::{Figures, Run, RunError};
 use crate::archive::ArchiveSettings;
@@ -11,6 +11,7 @@ use crate::model::alert::AlertFeature;
 use crate::model::time::ns_from_s;
 use crate::score::{self, Score};
 use crate::simulate::{self, Scenario, Simulation, Truth, area_feature, node_feature, notice_feature};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,6 +23,8 @@ const PARTITIONS: i32 = 2;
 const MOST_RECORDS_A_S: f64 = 8_000.0;
 /// How long the end may take: reading what is left, closing the tables.
 const ENDING: Duration = Duration::from_secs(20);
+/// A consumer that has read everything knows so after this.
+const SETTLE: Duration = Duration::from_millis(750);
 /// Longest sleep between two deliveries, so that a stop is seen soon.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -98,8 +101,10 @@ pub struct Played {
 struct Shared {
     /// The story is over, or was ended.
     told: AtomicBool,
-    /// Everything stops.
+    /// The pipeline stops, and the subscriber when it has read all.
     over: AtomicBool,
+    /// The pipeline has stopped: nothing more is written.
+    silent: AtomicBool,
     /// Revisions the pipeline has sent, and the subscriber has read.
     sent: AtomicU64,
     read: AtomicU64,
@@ -108,6 +113,23 @@ struct Shared {
     changed: Condvar,
     truth: Mutex<Vec<Truth>>,
     alerts: Mutex<Vec<AlertFeature>>,
+}
+
+impl Shared {
+    /// Archives until nothing more is written and all of it has been read.
+    fn keep(&self, run: &ArchiveRun) -> Result<ArchiveStatus, ArchiveRunError> {
+        let (lag, silent_since) = (Cell::new(0), Cell::new(None::<Instant>));
+        let done = || {
+            if !self.silent.load(Ordering::Acquire) {
+                return false;
+            }
+            let since = silent_since.get().unwrap_or_else(Instant::now);
+            silent_since.set(Some(since));
+            // The lag is as of the last fetch: one more is waited for.
+            since.elapsed() > SETTLE && lag.get() == 0 || since.elapsed() > ENDING
+        };
+        run.run_watched(Waits::default(), &done, &mut |status| lag.set(status.lag))
+    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -159,11 +181,13 @@ impl Demo {
             began: Instant::now(),
             start_ns: simulate::DEFAULT_START_NS,
             // The last stretch is left for the final word about what happened last.
-            speed: (story.end_ns - simulate::DEFAULT_START_NS) as f64 * 1e-9 / (0.95 * round.as_secs_f64()).max(fastest),
+            speed: (story.end_ns - simulate::DEFAULT_START_NS) as f64 * 1e-9
+                / (0.95 * round.as_secs_f64()).max(fastest),
         };
         let shared = Shared {
             told: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            silent: AtomicBool::new(false),
             sent: AtomicU64::new(0),
             read: AtomicU64::new(0),
             drained: Mutex::new(false),
@@ -186,7 +210,7 @@ impl Demo {
                     archive: self.archive.clone(),
                     root: self.archive_dir.clone(),
                 };
-                run.run(&|| shared.over.load(Ordering::Acquire))
+                shared.keep(&run)
             });
             let run = Run {
                 kafka: kafka.clone(),
@@ -207,7 +231,9 @@ impl Demo {
             let told = teller.join().map_err(|_| DemoError::Panicked)?;
             wait_for_the_end(shared);
             shared.over.store(true, Ordering::Release);
-            let figures = runner.join().map_err(|_| DemoError::Panicked)?;
+            let figures = runner.join();
+            shared.silent.store(true, Ordering::Release);
+            let figures = figures.map_err(|_| DemoError::Panicked)?;
             watcher.join().map_err(|_| DemoError::Panicked)??;
             keeper.join().map_err(|_| DemoError::Panicked)??;
             told?;

@@ -147,7 +147,8 @@ impl<'a> Live<'a> {
         let mut tables = None;
         if !table_names.is_empty() {
             let mut opened = Tables::open(&run.kafka, &table_names)?;
-            opened.load(&mut |change| refer(&mut correlator, &table_topics, change.topic, change.key, change.payload))?;
+            opened
+                .load(&mut |change| refer(&mut correlator, &table_topics, change.topic, change.key, change.payload))?;
             tables = Some(opened);
         }
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");

@@ -46,10 +46,21 @@ impl Partners {
 
     /// Adds an arrival.
     #[allow(clippy::too_many_arguments)]
-    pub fn push(&mut self, site: u32, x_m: f32, y_m: f32, after_s: f32, slowness_s_m: f32, gain: f32, weight: f32, range_m: f32) {
+    pub fn push(
+        &mut self,
+        site: u32,
+        x_m: f32,
+        y_m: f32,
+        after_s: f32,
+        slowness_s_m: f32,
+        gain: f32,
+        weight: f32,
+        range_m: f32,
+    ) {
         self.len += 1;
         self.site.push(site);
-        for (column, value) in self.columns().into_iter().zip([x_m, y_m, after_s, slowness_s_m, gain, weight, range_m]) {
+        for (column, value) in self.columns().into_iter().zip([x_m, y_m, after_s, slowness_s_m, gain, weight, range_m])
+        {
             column.push(value);
         }
     }
@@ -61,15 +72,8 @@ impl Partners {
         self.len = which.len();
         self.site.clear();
         self.site.extend(which.iter().map(|&j| other.site[j as usize]));
-        let from = [
-            &other.x_m,
-            &other.y_m,
-            &other.after_s,
-            &other.slowness_s_m,
-            &other.gain,
-            &other.weight,
-            &other.range_m,
-        ];
+        let from =
+            [&other.x_m, &other.y_m, &other.after_s, &other.slowness_s_m, &other.gain, &other.weight, &other.range_m];
         for (column, from) in self.columns().into_iter().zip(from) {
             column.clear();
             column.extend(which.iter().map(|&j| from[j as usize]));
@@ -135,9 +139,16 @@ impl Ears {
 
     /// Adds a site at (x, y) about the apex's node: within each of two distances, near and far, the logarithm of the
     /// chance to miss is no more than what stands with it.
-    pub fn push(&mut self, x_m: f32, y_m: f32, (near_m, ln_missed_near): (f32, f32), (far_m, ln_missed_far): (f32, f32)) {
+    pub fn push(
+        &mut self,
+        x_m: f32,
+        y_m: f32,
+        (near_m, ln_missed_near): (f32, f32),
+        (far_m, ln_missed_far): (f32, f32),
+    ) {
         self.len += 1;
-        for (column, value) in self.columns().into_iter().zip([x_m, y_m, near_m, far_m, ln_missed_near, ln_missed_far]) {
+        for (column, value) in self.columns().into_iter().zip([x_m, y_m, near_m, far_m, ln_missed_near, ln_missed_far])
+        {
             column.push(value);
         }
     }

@@ -34,7 +34,13 @@ impl Live {
             let number = self.vacancy()?;
             // The search changes its own memory alone; the events are only looked at.
             let mut search = std::mem::take(&mut self.search);
-            let located = search.best(isa, problem, slot, Wanted { bar, work: MAX_LIVE_WORK }, self.free_for(problem, None).as_free());
+            let located = search.best(
+                isa,
+                problem,
+                slot,
+                Wanted { bar, work: MAX_LIVE_WORK },
+                self.free_for(problem, None).as_free(),
+            );
             self.search = search;
             located.map(|located| (number, located))
         })

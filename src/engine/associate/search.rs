@@ -155,7 +155,14 @@ impl Hunt<'_> {
 impl Search {
     /// The best event that holds the arrival `apex`, of those that are wanted; arrivals that are not `free` are
     /// left alone.
-    pub fn best(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: Free<'_>) -> Option<Located> {
+    pub fn best(
+        &mut self,
+        isa: Isa,
+        problem: &Problem<'_>,
+        apex: Slot,
+        wanted: Wanted,
+        free: Free<'_>,
+    ) -> Option<Located> {
         let arrival = *problem.window.arrival(apex);
         let site = &problem.field.sites()[arrival.site as usize];
         if site.wave == Wave::Flash {
