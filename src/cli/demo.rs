@@ -97,7 +97,7 @@ fn play(config: &Config, args: &Demo, stop: &Stop, updates: SyncSender<Update>) 
         let _ = updates.send(update);
     })?;
     let score = played.score;
-    let truth = (!args.endless).then(|| AgainstTruth {
+    let truth = (!args.endless).then_some(AgainstTruth {
         found: score.overall.found as u64,
         missed: score.missed.len() as u64,
         false_alarms: score.false_alarms.len() as u64,

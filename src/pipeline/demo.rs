@@ -334,7 +334,7 @@ fn publish_reference(sink: &Sink, kafka: &KafkaSettings, story: &Simulation) -> 
 /// An operations centre: reads the alerts back from their topic, as anyone can.
 fn subscribe(kafka: &KafkaSettings, pace: Pace, shared: &Shared, on: &(dyn Fn(Told) + Sync)) -> Result<(), KafkaError> {
     let settings = KafkaSettings { group: format!("{}-watch", kafka.group), ..kafka.clone() };
-    let mut source = Source::new(&settings, &[kafka.topics.violations.clone()])?;
+    let mut source = Source::new(&settings, std::slice::from_ref(&kafka.topics.violations))?;
     loop {
         let over = shared.over.load(Ordering::Acquire);
         let records = source.poll(Duration::from_millis(50), &mut |event| match event {

@@ -31,14 +31,9 @@ const LN_VOLUME: f64 = 8.0 + 2.76;
 /// Waves this slow feel the wind, s/m.
 const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
 
-/// What a level of depth adds to a square's place in the queue. A bound promises less the smaller the square is: with
-/// bounds alone the search would look at all large squares before it goes into one.
-const DEPTH_BONUS: f32 = 1.5;
-
 /// A square that may hold the event.
 struct Square {
     bound: f32,
-    priority: f32,
     cell: Cell,
     side_m: f32,
     partners: Partners,
@@ -58,8 +53,8 @@ impl PartialOrd for Square {
 impl Ord for Square {
     fn cmp(&self, other: &Self) -> Ordering {
         // Equal ones are settled by size and place, so that the order of the search is the same everywhere.
-        self.priority
-            .total_cmp(&other.priority)
+        self.bound
+            .total_cmp(&other.bound)
             .then(other.side_m.total_cmp(&self.side_m))
             .then(self.cell.x_m.total_cmp(&other.cell.x_m))
             .then(self.cell.y_m.total_cmp(&other.cell.y_m))
@@ -204,13 +199,10 @@ impl Search {
         self.consider(&mut hunt, root, site.range_m as f32, &all);
         self.all = all;
         while let Some(square) = self.squares.pop() {
-            if hunt.is_spent() {
+            // The rest of the heap promises less still.
+            if hunt.is_spent() || !hunt.is_promising(square.bound) {
                 self.spare.push(square.partners);
                 break;
-            }
-            if !hunt.is_promising(square.bound) {
-                self.spare.push(square.partners);
-                continue;
             }
             if square.side_m <= hunt.leaf_m {
                 hunt.leaf(square.cell);
@@ -236,8 +228,7 @@ impl Search {
         if hunt.is_promising(bound) {
             let mut fitting = self.spare.pop().unwrap_or_default();
             fitting.take_worthy(partners, &self.worth, &mut self.which);
-            let priority = bound - DEPTH_BONUS * side_m.log2();
-            self.squares.push(Square { bound, priority, cell, side_m, partners: fitting });
+            self.squares.push(Square { bound, cell, side_m, partners: fitting });
         }
     }
 
