@@ -88,15 +88,26 @@ impl Broker {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let made = runtime.block_on(admin.create_topics(&[new], &AdminOptions::new())).expect("an answer");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
+        self.await_topics(&[name.to_owned()], partitions);
+    }
+
+    /// Waits until topics have their leaders.
+    pub fn await_topics(&self, names: &[String], partitions: i32) {
         let probe: BaseConsumer = self.client().create().expect("a client");
         let started = Instant::now();
         loop {
-            let found = probe.fetch_metadata(Some(name), Duration::from_secs(10)).expect("metadata");
-            let topic = &found.topics()[0];
-            if topic.partitions().len() == partitions as usize && topic.partitions().iter().all(|p| p.leader() >= 0) {
+            let found = probe.fetch_metadata(None, Duration::from_secs(10)).expect("metadata");
+            let shows = |name: &String| {
+                found.topics().iter().any(|topic| {
+                    topic.name() == name
+                        && topic.partitions().len() == partitions as usize
+                        && topic.partitions().iter().all(|part| part.leader() >= 0)
+                })
+            };
+            if names.iter().all(shows) {
                 return;
             }
-            assert!(started.elapsed() < START_PATIENCE, "topic {name} does not show");
+            assert!(started.elapsed() < START_PATIENCE, "topics {names:?} do not show");
             std::thread::yield_now();
         }
     }

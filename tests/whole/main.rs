@@ -4,8 +4,16 @@
 //! ignored; when the environment says `CI` that is a failure.
 
 mod broker;
+mod crashes;
+mod hostile;
+mod live;
+mod program;
 mod reading;
 mod records;
+mod scene;
+mod shuffled;
+mod starting;
+mod tables;
 mod topics;
 mod writing;
 
@@ -18,11 +26,20 @@ use std::sync::Arc;
 pub type Case = (&'static str, fn(&Broker));
 
 fn trials() -> Vec<Case> {
-    [reading::TRIALS, writing::TRIALS, topics::TRIALS].concat()
+    [
+        reading::TRIALS,
+        writing::TRIALS,
+        topics::TRIALS,
+        starting::TRIALS,
+        live::TRIALS,
+        shuffled::TRIALS,
+        hostile::TRIALS,
+        crashes::TRIALS,
+    ]
+    .concat()
 }
 
 /// The program under test.
-#[allow(dead_code)]
 pub fn truceline_binary() -> &'static str {
     env!("CARGO_BIN_EXE_truceline")
 }

@@ -50,6 +50,18 @@ pub fn produce<'a>(broker: &Broker, topic: &str, lines: impl IntoIterator<Item =
     producer.flush(PATIENCE).expect("all taken");
 }
 
+/// Reads a topic from its start to where it ends now.
+pub fn read_to_end(broker: &Broker, topic: &str) -> Vec<Received> {
+    let probe: BaseConsumer = broker.client().create().expect("a client");
+    let found = probe.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
+    let held = |partition: i32| {
+        let (low, high) = probe.fetch_watermarks(topic, partition, PATIENCE).expect("its ends");
+        (high - low) as usize
+    };
+    let all: usize = found.topics()[0].partitions().iter().map(|partition| held(partition.id())).sum();
+    consume_all(broker, topic, |received| received.len() >= all)
+}
+
 /// Reads a topic from its start with a plain consumer until `until` is content with what came.
 pub fn consume_all(broker: &Broker, topic: &str, mut until: impl FnMut(&[Received]) -> bool) -> Vec<Received> {
     let consumer: BaseConsumer = broker
