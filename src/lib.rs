@@ -2,6 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod archive;
+pub mod bench;
 pub mod cli;
 pub mod codec;
 pub mod config;

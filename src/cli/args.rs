@@ -319,7 +319,7 @@ pub enum Stage {
     Decode,
     /// Kafka to memory, nothing decoded.
     Consume,
-    /// Kafka to alerts and tables.
+    /// Kafka to alerts, and how long an observation takes to become one.
     Whole,
     /// Each in turn.
     All,
@@ -333,8 +333,10 @@ pub const MIXES: [&str; 4] = ["quiet", "mixed", "barrage", "tracks"];
 #[command(after_help = "Examples:
   truceline bench --stage decode
   truceline bench --stage whole --set kafka.brokers=localhost:9092 --for 60s --rate 150000
+  truceline bench --embedded
 
-Latency is counted from when an observation was due, so that a stall is not hidden by what it kept from being sent.")]
+Consuming and the whole path are measured on topics of their own, which are removed afterwards. Latency is counted \
+from when an observation was due, so that a stall is not hidden by what it kept from being sent.")]
 pub struct Bench {
     /// What to measure
     #[arg(long, value_enum, default_value_t = Stage::All)]
@@ -342,15 +344,30 @@ pub struct Bench {
     /// Which telemetry
     #[arg(long, default_value = "mixed", value_parser = clap::builder::PossibleValuesParser::new(MIXES))]
     pub mix: String,
-    /// How long each
+    /// How long to decode, and to publish for the latencies
     #[arg(long = "for", default_value = "10s", value_name = "TIME", value_parser = duration)]
     pub duration: Duration,
-    /// Observations a second to send; as fast as it goes without it
-    #[arg(long, value_name = "N")]
+    /// Observations in the topic that is read as fast as it goes
+    #[arg(long, default_value_t = 2_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..))]
+    pub records: u64,
+    /// Observations a second to publish for the latencies; without it, half of what the whole path reads
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub rate: Option<u64>,
+    /// Nodes that send the telemetry
+    #[arg(long, default_value_t = 14_000, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
+    pub nodes: u32,
     /// Which throw of the dice
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
+    /// Use the embedded broker, which limits what is measured: it is made for a demo
+    #[arg(long)]
+    pub embedded: bool,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Write the distributions of latency (.hgrm) to this directory
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// Arguments of `archive`.

@@ -1,24 +1,238 @@
 //! `truceline bench`: what this machine does.
 
 use super::args::{Bench, Common, Stage};
-use super::console::{NotWired, Outcome, print};
-use super::logging;
-use crate::config::Config;
+use super::console::{Misuse, Outcome, grouped, print};
+use super::{Progress, Stop, logging};
+use crate::bench::decode::Decoded;
+use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
+use crate::bench::latency::Latencies;
+use crate::bench::percentiles::{Percentiles, write_hgrm};
+use crate::bench::whole::Whole;
+use crate::bench::{self as measure, Rate, Watch, usage};
+use crate::simulate::load::Mix;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+
+/// Highest rate of latencies that an embedded broker is asked for.
+const MOST_EMBEDDED_PER_S: u64 = 5_000;
+
+/// All that was measured, as `--json` prints it.
+#[derive(Debug, Default, Serialize)]
+struct Report {
+    machine: String,
+    mix: String,
+    nodes: u32,
+    embedded: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decode: Option<Decoded>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    consume: Option<Rate>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole: Option<Whole>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    latency: Option<Latency>,
+}
+
+#[derive(Debug, Serialize)]
+struct Latency {
+    asked_per_s: u64,
+    sent_per_s: f64,
+    due_to_visible: Percentiles,
+    read_to_visible: Percentiles,
+}
+
+/// A file of a distribution that cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}", path.display())]
+struct Unwritten {
+    path: PathBuf,
+    source: std::io::Error,
+}
 
 pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
     let config = common.load()?.config;
     logging::start(&config.log, common, None)?;
-    let stages: &[Stage] = match args.stage {
-        Stage::All => &[Stage::Decode, Stage::Consume, Stage::Whole],
-        ref one => std::slice::from_ref(one),
+    let stop = Stop::on_signals()?;
+    let mix = Mix::parse(&args.mix).ok_or_else(|| Misuse(format!("there is no mix {:?}", args.mix)))?;
+    let records = if args.embedded { args.records.min(MOST_EMBEDDED_RECORDS) } else { args.records };
+    let bench = measure::Bench {
+        kafka: config.kafka,
+        engine: config.engine,
+        mix,
+        nodes: args.nodes as usize,
+        seed: args.seed,
+        duration: args.duration,
+        records,
+        embedded: args.embedded,
     };
-    for stage in stages {
-        print(&measure(*stage, &config, args)?)?;
+    let bar = RefCell::new(Bar { common, shown: None });
+    let mut teller = Teller {
+        args,
+        bar: &bar,
+        report: Report { machine: usage::machine(), mix: args.mix.clone(), nodes: args.nodes, ..Report::default() },
+    };
+    teller.report.embedded = args.embedded;
+    teller.head(&bench)?;
+
+    let asked = || stop.is_asked();
+    let mut watch = Watch { stop: &asked, on: &mut |step| bar.borrow_mut().step(step) };
+    let wants = |stage| args.stage == stage || args.stage == Stage::All;
+    if wants(Stage::Decode) {
+        teller.decoded(bench.decode(&mut watch)?)?;
     }
-    Ok(())
+    if wants(Stage::Consume) || wants(Stage::Whole) {
+        let mut ground = Ground::open(&bench)?;
+        ground.fill(records, &mut watch)?;
+        if wants(Stage::Consume) {
+            teller.consumed(ground.consume(records, &mut watch)?)?;
+        }
+        if wants(Stage::Whole) {
+            teller.whole(bench.whole(&ground, records, &mut watch)?)?;
+        }
+    }
+    if wants(Stage::Whole) {
+        let half = teller.report.whole.as_ref().map_or(0.0, |whole| whole.rate.per_s() / 2.0) as u64;
+        let most = if args.embedded { MOST_EMBEDDED_PER_S } else { u64::MAX };
+        let rate = args.rate.unwrap_or(half.clamp(1, most));
+        let mut ground = Ground::open(&bench)?;
+        teller.latencies(&bench.latency(&mut ground, rate, &mut watch)?)?;
+    }
+    teller.end()
 }
 
-/// Measures one stage for `args.duration`: observations a second and a CPU second, and latency percentiles, as text.
-fn measure(_stage: Stage, _config: &Config, _args: &Bench) -> Result<String, NotWired> {
-    Err(NotWired("bench"))
+/// Tells each result as it comes, or all of them as JSON at the end.
+struct Teller<'a> {
+    args: &'a Bench,
+    bar: &'a RefCell<Bar<'a>>,
+    report: Report,
+}
+
+impl Teller<'_> {
+    fn say(&self, text: &str) -> std::io::Result<()> {
+        // The line of progress makes room.
+        self.bar.borrow_mut().shown = None;
+        if self.args.json { Ok(()) } else { print(text) }
+    }
+
+    fn head(&self, bench: &measure::Bench) -> Outcome {
+        let Report { machine, mix, .. } = &self.report;
+        self.say(&format!(
+            "{machine}\n{mix} telemetry of {} nodes, {} lines in a second of event time\n",
+            grouped(bench.nodes as u64),
+            grouped(bench.lines_a_s() as u64)
+        ))?;
+        if self.args.embedded && self.args.stage != Stage::Decode {
+            self.say(&format!(
+                "The embedded broker is made for a demo: it holds {} records and limits every figure but the decoder's.\n",
+                grouped(MOST_EMBEDDED_RECORDS)
+            ))?;
+        }
+        self.say(&format!("\n{:<34}{:>16}{:>18}\n", "", "observations/s", "per CPU second"))?;
+        Ok(())
+    }
+
+    fn decoded(&mut self, decoded: Decoded) -> Outcome {
+        self.say(&rate("decode: bytes to columns", decoded.columns))?;
+        self.say(&rate("  the parser's tape alone", decoded.tape))?;
+        if decoded.rejected > 0 {
+            self.say(&format!("  {} lines were refused\n", grouped(decoded.rejected)))?;
+        }
+        self.report.decode = Some(decoded);
+        Ok(())
+    }
+
+    fn consumed(&mut self, consumed: Rate) -> Outcome {
+        self.say(&rate("consume: Kafka to memory", consumed))?;
+        self.report.consume = Some(consumed);
+        Ok(())
+    }
+
+    fn whole(&mut self, whole: Whole) -> Outcome {
+        let mut text = rate("whole: Kafka to alerts", whole.rate);
+        text += &format!(
+            "  {} observations, {:.0} × event time · {} revisions · {} refused · {} late\n",
+            grouped(whole.rate.observations),
+            whole.event_s_per_s,
+            grouped(whole.revisions),
+            grouped(whole.rejected),
+            grouped(whole.late)
+        );
+        let resident: Vec<String> = whole.resident_kib.iter().map(|kib| grouped(kib / 1024)).collect();
+        let peak = whole.peak_kib.map_or_else(|| "unknown".to_owned(), |kib| grouped(kib / 1024));
+        text += &format!("  memory {} MiB at each quarter, at most {peak} MiB\n", resident.join(", "));
+        self.say(&text)?;
+        self.report.whole = Some(whole);
+        Ok(())
+    }
+
+    fn latencies(&mut self, seen: &Latencies) -> Outcome {
+        let (due_to_visible, read_to_visible) = seen.percentiles();
+        let (asked, sent) = (grouped(seen.asked_per_s), grouped(seen.sent_per_s as u64));
+        let mut text = format!("\nlatency, ms, at {asked} observations/s (sent: {sent}/s)\n");
+        text += &format!("{:<34}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}\n", "", "count", "p50", "p90", "p99", "p99.9", "max");
+        text += &spread("due → first word visible", due_to_visible);
+        text += &spread("read → any word visible", read_to_visible);
+        self.say(&text)?;
+        if let Some(out) = &self.args.out {
+            for (name, histogram) in
+                [("due-to-visible.hgrm", &seen.due_to_visible_us), ("read-to-visible.hgrm", &seen.read_to_visible_us)]
+            {
+                write(&out.join(name), |file| write_hgrm(histogram, file))?;
+            }
+        }
+        let (asked_per_s, sent_per_s) = (seen.asked_per_s, seen.sent_per_s);
+        self.report.latency = Some(Latency { asked_per_s, sent_per_s, due_to_visible, read_to_visible });
+        Ok(())
+    }
+
+    fn end(self) -> Outcome {
+        if self.args.json {
+            print(&format!("{}\n", serde_json::to_string_pretty(&self.report)?))?;
+        }
+        Ok(())
+    }
+}
+
+fn write(path: &Path, what: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result<(), Unwritten> {
+    let written = || {
+        if let Some(directory) = path.parent() {
+            std::fs::create_dir_all(directory)?;
+        }
+        let mut file = BufWriter::new(std::fs::File::create(path)?);
+        what(&mut file)?;
+        std::io::Write::flush(&mut file)
+    };
+    written().map_err(|source| Unwritten { path: path.to_owned(), source })
+}
+
+fn rate(what: &str, rate: Rate) -> String {
+    let per_cpu_s = rate.per_cpu_s().map_or_else(|| "unknown".to_owned(), |per| grouped(per as u64));
+    format!("{what:<34}{:>16}{per_cpu_s:>18}\n", grouped(rate.per_s() as u64))
+}
+
+fn spread(what: &str, told: Percentiles) -> String {
+    let Percentiles { count, p50_ms, p90_ms, p99_ms, p999_ms, max_ms } = told;
+    let count = grouped(count);
+    format!("{what:<34}{count:>9}{p50_ms:>9.1}{p90_ms:>9.1}{p99_ms:>9.1}{p999_ms:>9.1}{max_ms:>9.1}\n")
+}
+
+/// One line of progress for whatever is being done.
+struct Bar<'a> {
+    common: &'a Common,
+    shown: Option<(&'static str, Progress)>,
+}
+
+impl Bar<'_> {
+    fn step(&mut self, step: measure::Step) {
+        if self.shown.as_ref().is_none_or(|(what, _)| *what != step.what) {
+            // The old line goes before the new one comes.
+            self.shown = None;
+            self.shown = Some((step.what, Progress::new(step.what, self.common)));
+        }
+        if let Some((_, progress)) = &mut self.shown {
+            progress.at(step.done, step.total, "observations", "");
+        }
+    }
 }

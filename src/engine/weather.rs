@@ -6,10 +6,14 @@
 use crate::model::kind::Health;
 use crate::model::node::NodeIx;
 use crate::model::observation::Status;
-use std::collections::VecDeque;
+use crate::model::time::NS_PER_S;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Reports kept of one node; older ones go first.
 const MAX_REPORTS: usize = 256;
+
+/// Notes are counted by so much event time, and what is old is forgotten in such steps.
+const BUCKET_NS: i64 = 60 * NS_PER_S;
 
 /// Degrees Celsius assumed where nobody measures.
 pub const DEFAULT_TEMPERATURE_C: f64 = 10.0;
@@ -28,7 +32,12 @@ struct Report {
 #[derive(Debug, Default)]
 pub struct Weather {
     by_node: Vec<VecDeque<Report>>,
-    changes: u64,
+    /// How many reports were noted of each minute, by the number of its end.
+    noted: BTreeMap<i64, u64>,
+    /// The same of all minutes that are forgotten.
+    noted_before: u64,
+    /// The minute before which all was forgotten, by its number.
+    forgotten_to: i64,
 }
 
 /// The air over a region.
@@ -55,6 +64,11 @@ impl Air {
     }
 }
 
+/// The number of the first whole minute that is not before that time.
+fn minute_end(time_ns: i64) -> i64 {
+    time_ns.div_euclid(BUCKET_NS) + i64::from(time_ns.rem_euclid(BUCKET_NS) > 0)
+}
+
 impl Weather {
     /// Takes in a status.
     pub fn note(&mut self, node: NodeIx, time_ns: i64, status: &Status) {
@@ -79,20 +93,31 @@ impl Weather {
         if reports.len() > MAX_REPORTS {
             reports.pop_front();
         }
-        self.changes += 1;
+        *self.noted.entry(minute_end(time_ns)).or_default() += 1;
     }
 
-    /// Counts up with every status: whoever caches an answer compares it.
-    pub fn changes(&self) -> u64 {
-        self.changes
+    /// How many reports have been noted up to that time, or up to the next whole minute if it is none. While it stays
+    /// the same, so does every answer about that time: whoever caches one compares it. What is reported of later
+    /// changes neither.
+    pub fn noted_up_to(&self, time_ns: i64) -> u64 {
+        self.noted_before + self.noted.range(..=minute_end(time_ns)).map(|(_, count)| count).sum::<u64>()
     }
 
-    /// Forgets what is older than needed to answer about `time_ns` and later.
+    /// Forgets what is older than needed to answer about `time_ns` and later; at once or within a minute.
     pub fn forget_before(&mut self, time_ns: i64) {
+        let keep = time_ns.div_euclid(BUCKET_NS);
+        // All nodes are gone through: not at every step of the watermark.
+        if keep == self.forgotten_to {
+            return;
+        }
+        self.forgotten_to = keep;
         for reports in &mut self.by_node {
             while reports.len() > 1 && reports[1].time_ns <= time_ns {
                 reports.pop_front();
             }
+        }
+        while let Some(first) = self.noted.first_entry().filter(|first| *first.key() < keep) {
+            self.noted_before += first.remove();
         }
     }
 
@@ -173,6 +198,23 @@ mod tests {
         assert!((air.wind_east_m_s - 5.0).abs() < 1e-9 && air.wind_north_m_s.abs() < 1e-9, "a west wind blows east");
         weather.forget_before(150);
         assert_eq!(weather.air(&[node], 150).temperature_c, 10.0, "what answers about then is kept");
+    }
+
+    #[test]
+    fn what_is_reported_of_later_leaves_the_count_of_a_minute_alone() {
+        let mut weather = Weather::default();
+        let minute = |minute: i64| minute * BUCKET_NS;
+        weather.note(NodeIx(0), minute(1), &status(10.0, 1.0, 0.0));
+        let (first, second) = (weather.noted_up_to(minute(1)), weather.noted_up_to(minute(2)));
+        assert_eq!(first, 1);
+        weather.note(NodeIx(1), minute(1) + 5, &status(12.0, 1.0, 0.0));
+        assert_eq!(weather.noted_up_to(minute(1)), first);
+        assert_ne!(weather.noted_up_to(minute(2)), second);
+        let later = weather.noted_up_to(minute(3));
+        weather.forget_before(minute(3));
+        assert_eq!(weather.noted_up_to(minute(3)), later, "forgetting is no report");
+        weather.note(NodeIx(0), minute(1), &status(11.0, 1.0, 0.0));
+        assert_ne!(weather.noted_up_to(minute(3)), later, "a late report is");
     }
 
     #[test]

@@ -380,11 +380,13 @@ impl Region {
     fn medium(&mut self, time_s: f64, around: Surroundings<'_>) -> Medium {
         let minute_s = (time_s / AIR_STEP_S).floor() * AIR_STEP_S;
         let at_ns = self.epoch_ns.unwrap_or(0) + ns_from_s(minute_s);
+        // Reports of what comes after that minute change nothing about it.
+        let noted = around.weather.noted_up_to(at_ns);
         match self.air {
-            Some((known_ns, changes, medium)) if known_ns == at_ns && changes == around.weather.changes() => medium,
+            Some((known_ns, known, medium)) if known_ns == at_ns && known == noted => medium,
             _ => {
                 let medium = Medium::new(around.weather.air(&self.members, at_ns), around.settings);
-                self.air = Some((at_ns, around.weather.changes(), medium));
+                self.air = Some((at_ns, noted, medium));
                 medium
             }
         }

@@ -40,6 +40,11 @@ impl Mix {
             Mix::Tracks => (20, 230),
         }
     }
+
+    /// The share of lines that are heartbeats.
+    pub fn heartbeat_share(self) -> f64 {
+        self.shares().0 as f64 / 256.0
+    }
 }
 
 /// The middle of the land that the load comes from.
