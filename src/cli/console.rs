@@ -12,11 +12,6 @@ pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 #[error("{0}")]
 pub struct Misuse(pub String);
 
-/// A part of the program that the command needs and that is not connected to it.
-#[derive(Debug, ThisError)]
-#[error("{0} is not wired")]
-pub struct NotWired(pub &'static str);
-
 /// An error and its causes as one sentence.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut sentence = error.to_string();
