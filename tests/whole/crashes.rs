@@ -35,7 +35,8 @@ fn last_words(broker: &Broker, site: &Site, expected: &BTreeMap<String, Value>) 
     let revisions = read_to_end(broker, &site.topic("violations"));
     let id = |alert: &Value| alert["properties"]["alert"].as_str().expect("an id").to_owned();
     let mut last: BTreeMap<String, Value> = json(&revisions).map(|alert| (id(&alert), alert)).collect();
-    let surplus: Vec<Value> = last.iter().filter(|(id, _)| !expected.contains_key(*id)).map(|(_, it)| it.clone()).collect();
+    let surplus: Vec<Value> =
+        last.iter().filter(|(id, _)| !expected.contains_key(*id)).map(|(_, it)| it.clone()).collect();
     // Nothing but what was said early and not yet taken back.
     for alert in surplus {
         let status = alert["properties"]["status"].as_str().expect("a status");

@@ -60,9 +60,9 @@ pub fn settled_ns(scene: &Scene) -> i64 {
 
 /// What was received, as JSON.
 pub fn json(received: &[Received]) -> impl Iterator<Item = Value> + '_ {
-    received.iter().map(|record| {
-        serde_json::from_slice(record.payload.as_deref().expect("a payload")).expect("an alert")
-    })
+    received
+        .iter()
+        .map(|record| serde_json::from_slice(record.payload.as_deref().expect("a payload")).expect("an alert"))
 }
 
 /// The last revision of each alert.

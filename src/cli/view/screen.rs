@@ -122,7 +122,7 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, state: &ViewState, colour: bool
             ("event", Constraint::Length(23), words::what),
             place,
             ("ellipse 1σ", Constraint::Length(11), words::ellipse),
-            ("how sure", Constraint::Length(15), |row| format!("{} {:.2}", row.term, row.probability)),
+            ("how sure", Constraint::Length(15), |row| format!("{} {:.2}", row.term, words::shown_p(row.probability))),
             ("status", Constraint::Length(11), |row| row.status.to_string()),
             verdict,
         ]
@@ -131,7 +131,7 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, state: &ViewState, colour: bool
             time,
             ("event", Constraint::Length(18), words::what),
             ("place", Constraint::Length(20), |row| words::place_short(row.place)),
-            ("sure", Constraint::Length(4), |row| format!("{:.2}", row.probability)),
+            ("sure", Constraint::Length(4), |row| format!("{:.2}", words::shown_p(row.probability))),
             verdict,
         ]
     } else {

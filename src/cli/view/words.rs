@@ -81,7 +81,7 @@ pub fn line(row: &Row) -> String {
         what(row),
         place(row.place),
         radius(row),
-        format!("{} {:.2}", row.term, row.probability),
+        format!("{} {:.2}", row.term, shown_p(row.probability)),
         verdict(&row.verdict),
         row.status.to_string(),
     ];
@@ -104,4 +104,8 @@ pub fn latency(us: u64) -> String {
         1_000..1_000_000 => format!("{:.1} ms", us as f64 / 1e3),
         _ => format!("{:.1} s", us as f64 / 1e6),
     }
+}
+/// A probability to two places, cut and not rounded up: nothing reads as certain that is not.
+pub fn shown_p(probability: f64) -> f64 {
+    (probability * 100.0 + 1e-9).floor() / 100.0
 }

@@ -26,8 +26,11 @@ pub const MAX_LATE: usize = 65_536;
 /// The chance of being so when the score is `s`: the logistic of a tempered score, since rivals that were not
 /// thought of make every score too sure of itself.
 pub fn probability(score: f64) -> f64 {
-    1.0 / (1.0 + (-TEMPER * score).exp())
+    (1.0 / (1.0 + (-TEMPER * score).exp())).min(MOST_P)
 }
+
+/// No arrivals make an event more certain than this: the model of what arrivals mean may be wrong.
+const MOST_P: f64 = 0.999;
 
 /// Fitted to what seeded seasons gave.
 const TEMPER: f64 = 0.7;
