@@ -48,7 +48,10 @@ fn bad_line(n: usize, now_ns: i64) -> (Vec<u8>, &'static str) {
         // One node far ahead must not drag event time along; known only when the stream has gone on.
         13 => (line(r#""node":"mic-01","kind":"acoustic","time":"2150-01-01T00:00:00Z""#), "bad_time"),
         14 => (line(&format!(r#""node":"mic-01","kind":"acoustic","time":"{ago}""#)), "too_late"),
-        15 => (line(&format!(r#""node":"signer","kind":"thermal","time":"{now}""#)), "bad_signature"),
+        15 => (
+            line(&format!(r#""node":"signer","kind":"thermal","time":"{now}","object_lon":10,"object_lat":10"#)),
+            "bad_signature",
+        ),
         _ => (heard(r#","lon":500,"lat":20"#), "bad_position"),
     }
 }

@@ -39,7 +39,7 @@ fn same_live_and_replayed(broker: &Broker, scene: &Scene, at_least: usize) {
 
     let program = site.run(&[]);
     program.await_event_time(0, settled_ns(scene));
-    await_rows(&site, &program, scene.lines.len());
+    await_rows(broker, &site, &program, scene.lines.len());
     let ended = program.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.said);
 
@@ -60,9 +60,9 @@ pub fn settled_ns(scene: &Scene) -> i64 {
 
 /// What was received, as JSON.
 pub fn json(received: &[Received]) -> impl Iterator<Item = Value> + '_ {
-    received.iter().map(|record| {
-        serde_json::from_slice(record.payload.as_deref().expect("a payload")).expect("an alert")
-    })
+    received
+        .iter()
+        .map(|record| serde_json::from_slice(record.payload.as_deref().expect("a payload")).expect("an alert"))
 }
 
 /// The last revision of each alert.
@@ -96,12 +96,17 @@ fn assert_headers(revisions: &[Received]) {
     }
 }
 
-/// Waits until the archive holds so many observations, as a reader would look.
-pub fn await_rows(site: &Site, program: &Program, rows: usize) {
+/// Waits until the archive holds so many observations and all alerts that were said, as a reader would look: as often
+/// as the program tells how it goes.
+pub fn await_rows(broker: &Broker, site: &Site, program: &Program, observations: usize) {
+    let said = read_to_end(broker, &site.topic("violations")).len();
+    let mut seen = program.lines();
     let started = Instant::now();
-    while tables::places(&site.archive(), "telemetry").len() < rows {
+    while tables::places(&site.archive(), "telemetry").len() < observations
+        || tables::alerts(&site.archive()).values().sum::<usize>() < said
+    {
         assert!(started.elapsed() < PATIENCE, "the archive lacks rows: {}", program.log());
-        std::thread::yield_now();
+        seen = program.await_line(seen, "another word", |line| line.contains("so far"));
     }
 }
 

@@ -124,7 +124,8 @@ impl Scene {
 /// A heartbeat that says that all is well.
 pub fn heartbeat(node: &str, time_ns: i64) -> Line {
     let time = Timestamp(time_ns);
-    let text = format!(r#"{{"id":"{node}-beat-{time_ns}","node":"{node}","kind":"status","time":"{time}","health":"ok"}}"#);
+    let text =
+        format!(r#"{{"id":"{node}-beat-{time_ns}","node":"{node}","kind":"status","time":"{time}","health":"ok"}}"#);
     Line { by_patrol: false, key: node.to_owned(), deliver_ns: time_ns, text }
 }
 

@@ -77,7 +77,8 @@ fn a_key_or_a_value_that_can_not_be_is_named(broker: &Broker) {
 
 fn create_topics_makes_them_and_it_starts(broker: &Broker) {
     let site = Site::new(broker, "made");
-    let settings = truceline::config::Config::load(Some(&site.config()), [], &[]).expect("a configuration").config.kafka;
+    let settings =
+        truceline::config::Config::load(Some(&site.config()), [], &[]).expect("a configuration").config.kafka;
     assert_eq!(check(&settings, &settings.topics.all()).expect_err("nothing is there").len(), 12);
     let program = site.run(&["--create-topics"]);
     program.await_line(0, "its assignment", |line| line.contains("partitions assigned"));

@@ -20,8 +20,7 @@ pub fn places(root: &Path, table: &str) -> BTreeMap<Place, usize> {
         let offsets = column("offset").as_primitive::<Int64Type>();
         let lines = column("line").as_primitive::<Int32Type>();
         for row in 0..batch.num_rows() {
-            let place =
-                (topics.value(row).to_owned(), partitions.value(row), offsets.value(row), lines.value(row));
+            let place = (topics.value(row).to_owned(), partitions.value(row), offsets.value(row), lines.value(row));
             *found.entry(place).or_default() += 1;
         }
     });
