@@ -247,6 +247,11 @@ impl Book {
         });
     }
 
+    /// Whether what was said under that key is final and stands.
+    pub fn is_final(&self, key: &str) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.was_final && !entry.retracted())
+    }
+
     /// Takes back what was said under that key; nothing if nothing was.
     pub fn retract(&mut self, key: &str) {
         let Some((key, entry)) = self.entries.get_key_value(key) else { return };

@@ -323,6 +323,8 @@ fn tell(
     book: &mut Book,
 ) {
     let (key, located, stage) = match word {
+        // What is final stands: late evidence amends it, not what an event that is still open makes of its key.
+        Word::Not(key) | Word::Open(key, _) if book.is_final(key) => return,
         Word::Not(key) => return book.retract(key),
         Word::Open(key, located) => (key, located, Stage::Open),
         Word::Final(key, located) => (key, located, Stage::Final),

@@ -114,6 +114,7 @@ impl Correlator {
     /// Correlates the batch at hand and empties it; what follows is added to `results`.
     pub fn correlate(&mut self, results: &mut Results) {
         self.tally.observations += self.lines.observations.len() as u64;
+        let before = results.rejected.len();
         for line in self.lines.rejected.drain(..) {
             results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
         }
@@ -126,6 +127,7 @@ impl Correlator {
                 results.rejected.push(Rejected { origin, refusal, raw });
             }
         }
+        self.tally.rejected += (results.rejected.len() - before) as u64;
         self.lines.clear();
         self.collect(results);
     }
@@ -173,9 +175,10 @@ impl Correlator {
 
     fn collect(&mut self, results: &mut Results) {
         results.said.append(&mut self.output.said);
+        // Not all of `results`: some of it may have been there, and counted, before.
+        self.tally.rejected += self.output.refused.len() as u64;
         for refused in self.output.refused.drain(..) {
             results.rejected.push(Rejected { origin: refused.origin, refusal: refused.refusal, raw: refused.raw });
         }
-        self.tally.rejected += results.rejected.len() as u64;
     }
 }

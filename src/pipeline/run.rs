@@ -284,8 +284,9 @@ impl<'a> Live<'a> {
             let at = (line.origin.topic, line.origin.partition, line.origin.offset);
             let sent = self.outbox.send(&names.rejected, self.keys.of(at), &line.raw, &headers);
             if let Err(KafkaError::TooLarge { .. }) = sent {
-                // Its place is known: it can be read where it came from, for as long as that topic keeps it.
+                // The headers tell its place: it can be read where it came from, for as long as that topic keeps it.
                 tracing::error!(topic, partition = at.1, offset = at.2, "a rejected record is too large to pass on");
+                self.outbox.send(&names.rejected, self.keys.of(at), &[], &headers)?;
             } else {
                 sent?;
             }

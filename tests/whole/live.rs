@@ -39,7 +39,7 @@ fn same_live_and_replayed(broker: &Broker, scene: &Scene, at_least: usize) {
 
     let program = site.run(&[]);
     program.await_event_time(0, settled_ns(scene));
-    await_rows(&site, &program, scene.lines.len());
+    await_rows(broker, &site, &program, scene.lines.len());
     let ended = program.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.said);
 
@@ -96,12 +96,17 @@ fn assert_headers(revisions: &[Received]) {
     }
 }
 
-/// Waits until the archive holds so many observations, as a reader would look.
-pub fn await_rows(site: &Site, program: &Program, rows: usize) {
+/// Waits until the archive holds so many observations and all alerts that were said, as a reader would look: as often
+/// as the program tells how it goes.
+pub fn await_rows(broker: &Broker, site: &Site, program: &Program, observations: usize) {
+    let said = read_to_end(broker, &site.topic("violations")).len();
+    let mut seen = program.lines();
     let started = Instant::now();
-    while tables::places(&site.archive(), "telemetry").len() < rows {
+    while tables::places(&site.archive(), "telemetry").len() < observations
+        || tables::alerts(&site.archive()).values().sum::<usize>() < said
+    {
         assert!(started.elapsed() < PATIENCE, "the archive lacks rows: {}", program.log());
-        std::thread::yield_now();
+        seen = program.await_line(seen, "another word", |line| line.contains("so far"));
     }
 }
 
@@ -111,10 +116,10 @@ pub fn assert_archived(site: &Site, observations: usize, revisions: &[Received])
     assert_eq!(rows.len(), observations, "observations in the archive");
     assert_eq!(rows.values().filter(|&&times| times != 1).count(), 0, "observations archived twice");
     let archived = tables::alerts(&site.archive());
-    let mut said = BTreeMap::<(String, i32), usize>::new();
+    let mut said = BTreeMap::<(String, i64), usize>::new();
     for alert in json(revisions) {
         let id = alert["properties"]["alert"].as_str().expect("an id").to_owned();
-        *said.entry((id, alert["properties"]["revision"].as_i64().expect("a revision") as i32)).or_default() += 1;
+        *said.entry((id, alert["properties"]["revision"].as_i64().expect("a revision"))).or_default() += 1;
     }
     assert_eq!(archived, said, "alerts in the archive");
 }

@@ -28,7 +28,7 @@ pub fn places(root: &Path, table: &str) -> BTreeMap<Place, usize> {
 }
 
 /// How often each (alert, revision) stands in the table of alerts.
-pub fn alerts(root: &Path) -> BTreeMap<(String, i32), usize> {
+pub fn alerts(root: &Path) -> BTreeMap<(String, i64), usize> {
     let mut found = BTreeMap::new();
     each(root, "alerts", |batch| {
         let column = |name: &str| batch.column_by_name(name).expect("a column");

@@ -16,6 +16,7 @@ use super::window::{Arrival, Slot, Window};
 use crate::engine::settings::Fire;
 use crate::engine::weather::Weather;
 use crate::model::observation::{Id, Origin};
+use crate::model::time::ns_from_s;
 use std::f64::consts::TAU;
 
 /// A place and time in the region's plane.
@@ -274,9 +275,17 @@ impl Problem<'_> {
 
     fn points_near(&self, at: Place, free: Free<'_>) -> Vec<usize> {
         let area_m2 = self.field.covered_m2();
-        (0..self.points.len())
+        let until_ns = self.epoch_ns.saturating_add(ns_from_s(self.until_s));
+        let mut near: Vec<usize> = (0..self.points.len())
+            .filter(|&number| self.points[number].time_ns <= until_ns)
             .filter(|&number| (free.point)(number) && self.point_gain(&self.points[number], at, area_m2) > 0.0)
-            .collect()
+            .collect();
+        // By time and name, so that sums, and whose word counts, do not depend on the order of arrival.
+        near.sort_unstable_by_key(|&number| {
+            let point = &self.points[number];
+            (point.time_ns, point.node, point.id, point.is_origin)
+        });
+        near
     }
 
     fn point_gain(&self, point: &Point, at: Place, area_m2: f64) -> f64 {
