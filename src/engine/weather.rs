@@ -128,7 +128,8 @@ impl Weather {
 
     /// One sigma of the node's clock as last reported before that time; 0 where it never said.
     pub fn clock_sd_s(&self, node: NodeIx, time_ns: i64) -> f64 {
-        self.last_before(node, time_ns).map_or(0.0, |report| if report.clock_sd_s > 0.0 { report.clock_sd_s } else { 0.0 })
+        self.last_before(node, time_ns)
+            .map_or(0.0, |report| if report.clock_sd_s > 0.0 { report.clock_sd_s } else { 0.0 })
     }
 
     /// Whether the node was up: its last report is no older than three heartbeats and says neither offline nor
@@ -174,7 +175,14 @@ mod tests {
     use super::*;
 
     fn status(temperature_c: f64, wind_speed_m_s: f64, wind_from_deg: f64) -> Status {
-        Status { health: Health::Ok, clock_sd_s: 0.01, temperature_c, wind_speed_m_s, wind_from_deg, noise_db: f64::NAN }
+        Status {
+            health: Health::Ok,
+            clock_sd_s: 0.01,
+            temperature_c,
+            wind_speed_m_s,
+            wind_from_deg,
+            noise_db: f64::NAN,
+        }
     }
 
     #[test]
