@@ -63,10 +63,10 @@ fn engine(criterion: &mut Criterion) {
     group.sample_size(10).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(3));
     let inputs = [
         ("sparse hour", sparse_hour()),
-        // 400 nodes, a round every two seconds.
-        ("barrage minute", load(Mix::Barrage, 400, 40.0, 60 * 40, None)),
+        // 400 nodes, a round a second.
+        ("barrage minute", load(Mix::Barrage, 400, 20.0, 60 * 20, None)),
         ("tracks", load(Mix::Tracks, 1_000, 500.0, 50_000, Some("\"track\""))),
-        ("status only", load(Mix::Quiet, 14_000, 667.0, 100_000, Some("\"status\""))),
+        ("status only", load(Mix::Quiet, 1_000, 50.0, 100_000, Some("\"status\""))),
     ];
     for (name, input) in &inputs {
         let count: usize = input.batches.iter().map(Observations::len).sum();

@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn alerts_of_a_steady_stream_are_seen_and_dated_from_when_they_were_due() {
-        let bench = Bench { mix: Mix::Barrage, nodes: 400, duration: Duration::from_secs(5), ..small() };
+        let bench = Bench { mix: Mix::Tracks, nodes: 400, duration: Duration::from_secs(5), ..small() };
         let mut ground = Ground::open(&bench).unwrap();
         let watch = &mut Watch { stop: &|| false, on: &mut |_| {} };
         let seen = bench.latency(&mut ground, 2_000, watch).unwrap();

@@ -5,6 +5,7 @@ use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use crate::model::time::{NS_PER_S, ns_from_s};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// Most observations of one lane that wait for the watermark. At it the oldest is settled before its time.
@@ -113,7 +114,7 @@ struct Told {
 pub(super) struct Lane<W: Watch> {
     pub(super) name: Arc<str>,
     pub(super) settled: W,
-    pending: Vec<W::Seen>,
+    pending: VecDeque<W::Seen>,
     /// `settled` with `pending` folded over it, and what ended on the way.
     provisional: W,
     ended: Vec<W::Episode>,
@@ -130,7 +131,7 @@ impl<W: Watch> Lane<W> {
         Lane {
             name,
             settled: W::default(),
-            pending: Vec::new(),
+            pending: VecDeque::new(),
             provisional: W::default(),
             ended: Vec::new(),
             folded_with: 0,
@@ -157,8 +158,12 @@ impl<W: Watch> Lane<W> {
         // Equal times are told apart by the id and the node's name: its index depends on who came first.
         let order = |seen: &W::Seen| (seen.cited().time_ns, seen.cited().id);
         let name_of = |seen: &W::Seen| world.registry.node(seen.cited().node).name.as_str();
-        let place =
-            self.pending.partition_point(|known| (order(known), name_of(known)) <= (order(&seen), name_of(&seen)));
+        let is_before = |known: &W::Seen| (order(known), name_of(known)) <= (order(&seen), name_of(&seen));
+        // Most come in order.
+        let place = match self.pending.back() {
+            Some(newest) if !is_before(newest) => self.pending.partition_point(is_before),
+            _ => self.pending.len(),
+        };
         let newest = place == self.pending.len();
         self.pending.insert(place, seen);
         if self.pending.len() > MAX_PENDING {
@@ -241,7 +246,7 @@ impl<W: Watch> Lane<W> {
     fn settle_first(&mut self, world: World<'_>, book: &mut Book) {
         let scene = Scene { name: &self.name, world };
         let mut ended = Vec::new();
-        let first = self.pending.remove(0);
+        let Some(first) = self.pending.pop_front() else { return };
         self.settled.quiet(first.cited().time_ns, scene, &mut ended);
         self.settled.step(&first, scene, &mut ended);
         self.conclude(&ended, world, book);
@@ -284,7 +289,7 @@ impl<W: Watch> Lane<W> {
 
     /// When the lane is next to be looked at, if that is news.
     pub(super) fn reschedule(&mut self, world: World<'_>) -> Option<i64> {
-        let pending_ns = self.pending.first().map(|seen| seen.cited().time_ns.saturating_add(1));
+        let pending_ns = self.pending.front().map(|seen| seen.cited().time_ns.saturating_add(1));
         let taken_back_ns = self.taken_back.iter().map(|&(_, _, time_ns)| time_ns.saturating_add(1)).min();
         let due_ns = [pending_ns, taken_back_ns, self.settled.due_ns(world)].into_iter().flatten().min();
         if due_ns == self.due_ns {
