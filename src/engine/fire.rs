@@ -313,6 +313,8 @@ fn tell(
     book: &mut Book,
 ) {
     let (key, located, stage) = match word {
+        // A provisional event may outlive the final one that its first arrival went to, and has nothing to say about it.
+        Word::Not(key) | Word::Open(key, _) if book.settled(key) => return,
         Word::Not(key) => return book.retract(key),
         Word::Open(key, located) => (key, located, Stage::Open),
         Word::Final(key, located) => (key, located, Stage::Final),
