@@ -58,12 +58,14 @@ impl Site {
     }
 }
 
-/// The waves of a registered node's kinds whose silence means something.
+/// The waves of a registered node's kinds. A seismic node's S is among them, so that its sites do not depend on which
+/// phase came first; Lg, which few report, is added when it comes.
 pub fn waves_of(node: &Node) -> impl Iterator<Item = Wave> + '_ {
     [
         (Kind::Acoustic, Wave::Acoustic),
         (Kind::Infrasound, Wave::Infrasound),
         (Kind::Seismic, Wave::SeismicP),
+        (Kind::Seismic, Wave::SeismicS),
         (Kind::Flash, Wave::Flash),
     ]
     .into_iter()

@@ -211,7 +211,7 @@ impl Region {
         let problem = self.live_problem(time_s, around);
         let change = problem.and_then(|(medium, heard_s)| {
             let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            self.live.arrival(self.isa, &problem, slot, ln_odds(around.settings.preliminary_p))
+            self.live.arrival(self.isa, &problem, slot, score_of(around.settings.preliminary_p))
         });
         self.put_live(change, around, say);
     }
@@ -226,7 +226,7 @@ impl Region {
         let problem = self.live_problem(time_s, around);
         let change = problem.and_then(|(medium, heard_s)| {
             let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            self.live.point(&problem, number, ln_odds(around.settings.preliminary_p))
+            self.live.point(&problem, number, score_of(around.settings.preliminary_p))
         });
         self.put_live(change, around, say);
     }
@@ -264,6 +264,10 @@ impl Region {
             Some(event) => event.key.clone(),
             None => self.key(&located, around.registry),
         };
+        if self.live.events().any(|(other, event)| other != number && event.key == key) {
+            // Two first words under one id would take turns; the final word decides between them.
+            return;
+        }
         self.live.put(&mut self.window, number, located, key);
         if let Some(event) = self.live.event(number) {
             say(self, Word::Open(&event.key, &event.located));
@@ -275,7 +279,7 @@ impl Region {
         let Some(epoch_ns) = self.epoch_ns else { return };
         let watermark_s = around.watermark_ns.saturating_sub(epoch_ns) as f64 * 1e-9;
         let travel_s = self.travel_s();
-        let bar = ln_odds(around.settings.min_p);
+        let bar = score_of(around.settings.min_p);
         while let Some(step_s) = self.settling.next_step_s(travel_s) {
             let step_s = step_s.max(self.stepped_to_s + 1.0);
             if step_s > watermark_s {
@@ -436,6 +440,7 @@ impl Region {
     }
 }
 
-fn ln_odds(p: f64) -> f64 {
-    (p / (1.0 - p)).ln()
+/// The score at which an event has that chance: what [`probability`] undoes.
+fn score_of(p: f64) -> f64 {
+    (p / (1.0 - p)).ln() / TEMPER
 }
