@@ -131,12 +131,16 @@ fn assert_refused_as_they_came(broker: &Broker, site: &Site, bad: &HashMap<Vec<u
         let bytes = record.payload.as_deref().expect("a payload");
         let shown = String::from_utf8_lossy(&bytes[..bytes.len().min(200)]);
         let message = header("exception.message");
-        let reason = left.remove(bytes).unwrap_or_else(|| panic!("refused twice or not sent: {shown}: {message}"));
+        let reason = left
+            .remove(bytes.strip_suffix(b"\r").unwrap_or(bytes))
+            .unwrap_or_else(|| panic!("refused twice or not sent: {shown}: {message}"));
         assert_eq!(header("exception.class.name"), reason, "{shown}: {message}");
         assert!(!message.is_empty(), "{shown}");
         let place = (header("topic"), header("partition").parse().expect("a partition"));
         let came = &sent[&(place.0, place.1, header("offset").parse().expect("an offset"))];
-        assert_eq!(record.key, came.key);
+        // A line held back as ahead of the stream is refused long after its record: its key is not at hand any more.
+        let was_held = reason == "bad_time" && message.contains("ahead of the stream");
+        assert!(record.key == came.key || was_held && record.key.is_none(), "{:?}: {shown}: {message}", record.key);
         let payload = came.payload.as_deref().expect("a payload");
         assert!(payload.split(|&byte| byte == b'\n').any(|line| line == bytes), "from another record: {shown}");
         *by_reason.entry(reason).or_default() += 1;
