@@ -4,7 +4,7 @@
 use super::Case;
 use super::broker::Broker;
 use super::live::{LARGEST_BYTES, assert_archived, await_rows, json, settled_ns};
-use super::program::{Program, Site, field};
+use super::program::{Program, Site};
 use super::records::read_to_end;
 use super::scene::{Scene, assert_same, settled};
 use serde_json::Value;
@@ -57,11 +57,7 @@ fn a_broker_that_dies_and_comes_back_costs_no_alert(broker: &Broker) {
     // Little at a time is fetched, so that most is still to come when the broker goes.
     let slowly = ["kafka.prefetch_records=100", "kafka.prefetch_kib=16", "kafka.client.fetch.message.max.bytes=2048"];
     let mut program = site.run(&slowly.map(|set| ["--set", set]).concat());
-    let is_amid = |line: &str| {
-        let count = field(line, "observations").and_then(|count| count.parse::<usize>().ok());
-        count.is_some_and(|count| (1..scene.lines.len() * 3 / 4).contains(&count))
-    };
-    let seen = program.await_line(0, "the first observations", is_amid);
+    let seen = program.await_line(0, "its assignment", |line| line.contains("partitions assigned"));
     broker.kill();
     let seen = program.await_line(seen, "word of the broker", |line| line.contains("no broker can be reached"));
     broker.restart().expect("the broker again");
