@@ -5,7 +5,7 @@ use super::Case;
 use super::broker::Broker;
 use super::live::{LARGEST_BYTES, assert_archived, await_rows, json, settled_ns};
 use super::program::{Program, Site};
-use super::records::read_to_end;
+use super::records::{Received, consume_all, read_to_end};
 use super::scene::{Scene, assert_same, settled};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -108,6 +108,14 @@ fn a_full_disk_delays_no_alert_and_costs_no_row(broker: &Broker) {
     });
     let seen = program.await_line(0, "word of the disk", |line| line.contains("the archive waits and tries again"));
     program.await_event_time(0, settled_ns(&scene));
+    // It still runs: what it has just said may be on its way.
+    let is_final = |id: &String, record: &Received| {
+        let payload = String::from_utf8_lossy(record.payload.as_deref().unwrap_or_default());
+        record.key.as_deref() == Some(id.as_bytes()) && payload.contains(r#""status":"final""#)
+    };
+    consume_all(broker, &site.topic("violations"), |received| {
+        expected.keys().all(|id| received.iter().any(|record| is_final(id, record)))
+    });
     assert_same(&last_words(broker, &site, &expected), &expected, "with a full disk");
     limit_files(program.pid(), libc::RLIM_INFINITY).expect("room again");
     program.await_line(seen, "the archive again", |line| line.contains("the archive is written again"));
