@@ -10,7 +10,7 @@ use crate::model::time::NS_PER_S;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Reports kept of one node; older ones go first.
-const MAX_REPORTS: usize = 256;
+const MAX_REPORTS: usize = 2_048;
 
 /// Notes are counted by so much event time, and what is old is forgotten in such steps.
 const BUCKET_NS: i64 = 60 * NS_PER_S;
