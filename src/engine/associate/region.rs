@@ -291,6 +291,11 @@ impl Region {
             self.stepped_to_s = step_s;
             self.conclude(events, step_s - 2.0 * travel_s, around, say);
         }
+        // A first word that no candidate bore out is taken back even if there is nothing left to make a step for.
+        let before_s = watermark_s.floor() - 2.0 * travel_s;
+        if self.live.events().any(|(_, event)| event.located.at.time_s < before_s) {
+            self.conclude(Vec::new(), before_s, around, say);
+        }
     }
 
     fn conclude(
