@@ -11,6 +11,7 @@ use crate::engine::settings::Fire;
 use crate::engine::weather::{Air, Weather};
 use crate::model::geo::{Frame, LonLat};
 use crate::model::node::{NodeIx, Registry};
+use crate::model::observation::Id;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashMap;
 
@@ -407,14 +408,7 @@ impl Region {
     /// What makes an event this one and no other: its radar's solution, which is there at once and whole, else its
     /// earliest arrival.
     fn key(&self, located: &Located, registry: &Registry) -> String {
-        let first = located
-            .arrivals
-            .iter()
-            .map(|explained| {
-                let arrival = self.window.arrival(explained.slot);
-                (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)
-            })
-            .min();
+        let first = self.earliest(located);
         let point = located.points.iter().map(|&number| &self.points[number]).min_by_key(|p| (p.time_ns, p.node, p.id));
         match (point, first) {
             (Some(point), _) => {
@@ -426,16 +420,15 @@ impl Region {
         }
     }
 
+    /// The earliest arrival of an event: when, at which node, under which id.
+    fn earliest(&self, located: &Located) -> Option<(i64, NodeIx, Id)> {
+        let arrivals = located.arrivals.iter().map(|explained| self.window.arrival(explained.slot));
+        arrivals.map(|arrival| (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)).min()
+    }
+
     /// The node that an event belongs with: that of its earliest arrival, else of its radar.
     pub fn anchor(&self, located: &Located) -> Option<NodeIx> {
-        let first = located
-            .arrivals
-            .iter()
-            .map(|explained| {
-                let arrival = self.window.arrival(explained.slot);
-                (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)
-            })
-            .min();
+        let first = self.earliest(located);
         first.map(|(_, node, _)| node).or_else(|| located.points.first().map(|&number| self.points[number].node))
     }
 
