@@ -116,7 +116,9 @@ impl FireWatch {
             let arrival = Arrival {
                 site: region.site(ix, wave, position, world.registry),
                 time_s: region.seconds(time_ns),
-                sd_s: pick_sd_s.hypot(now.weather.clock_sd_s(ix, time_ns)),
+                pick_sd_s,
+                clock_sd_s: now.weather.clock_sd_s(ix, time_ns),
+                ln_amplitude: if wave == Wave::Acoustic { batch.arrivals.amplitude[detail].ln() } else { f64::NAN },
                 azimuth_deg: batch.arrivals.azimuth_deg[detail],
                 azimuth_sd_deg: batch.arrivals.azimuth_sd_deg[detail],
                 hint: batch.arrivals.hint[detail],
@@ -214,7 +216,7 @@ impl FireWatch {
                 }
                 let (travel_s, path_sd_s, distance_m) = region.travel(event.at, arrival.site, around);
                 let residual_s = lag_s - travel_s;
-                let z = residual_s.abs() / (arrival.sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2).sqrt();
+                let z = residual_s.abs() / (arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2).sqrt();
                 let in_range = distance_m <= region.field().sites()[arrival.site as usize].range_m;
                 if in_range && z < 4.0 && best.is_none_or(|(least, _, _)| z < least) {
                     best = Some((z, k, residual_s));

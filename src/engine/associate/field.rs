@@ -24,19 +24,43 @@ pub struct Site {
     pub detect_p: f64,
     /// Picks a second that belong to nothing.
     pub clutter_per_s: f64,
+    /// Whether that is what the registry says, or a guess.
+    pub states_clutter: bool,
     /// Seconds between its heartbeats.
     pub heartbeat_s: Option<f64>,
+    /// How far its clock was found to be ahead, s.
+    pub ahead_s: f64,
+    /// One sigma of that, s; `None` while nothing is known but what the node says of its clock.
+    pub ahead_sd_s: Option<f64>,
+    /// ln p/(1 − p) and ln (1 − p) of the chance to pick an event, at [`STEPS`] equal distances up to the range.
+    chance: [(f32, f32); STEPS + 1],
+}
+
+/// Steps of a site's table of chances.
+const STEPS: usize = 32;
+
+/// A site whose range overlaps that of another one.
+#[derive(Clone, Copy, Debug)]
+pub struct Neighbour {
+    /// Its number.
+    pub number: u32,
+    /// East of the other one, m.
+    pub x_m: f64,
+    /// North of it, m.
+    pub y_m: f64,
+    /// Distance between the two, m.
+    pub distance_m: f64,
 }
 
 /// How detection falls with distance, at eighths of the range, as a share of the stated chance: the mean over event
 /// sizes ℓ (log-normal, 0.6–1) of exp(−0.7 (d/ℓ)⁴). A stated chance may be meant close by or as the mean over the
-/// range (0.80 of that); the curve is scaled half way between.
-const DETECTION: [f64; 9] = [1.111, 1.111, 1.107, 1.088, 1.038, 0.943, 0.797, 0.611, 0.417];
+/// range (0.80 of that); the curve is scaled half way between. Holds until something is learnt.
+pub const DETECTION: [f64; 9] = [1.111, 1.111, 1.107, 1.088, 1.038, 0.943, 0.797, 0.611, 0.417];
 
 impl Site {
     /// The ear of `node` for `wave` at that place.
     pub fn new(ix: NodeIx, node: &Node, wave: Wave, (x_m, y_m): (f64, f64), north_deg: f64) -> Site {
-        Site {
+        let mut site = Site {
             node: ix,
             wave,
             x_m,
@@ -45,16 +69,41 @@ impl Site {
             range_m: node.range_m.unwrap_or(wave.default_range_m()),
             detect_p: node.detect_p.unwrap_or(wave.default_detect_p()),
             clutter_per_s: node.false_per_hour.unwrap_or(wave.default_false_per_hour()).max(0.2) / 3600.0,
+            states_clutter: node.false_per_hour.is_some(),
             heartbeat_s: node.heartbeat_s,
+            ahead_s: 0.0,
+            ahead_sd_s: None,
+            chance: [(0.0, 0.0); STEPS + 1],
+        };
+        site.hear(&DETECTION);
+        site
+    }
+
+    /// Makes its chances follow that curve: shares of the stated chance, at equal distances up to the range.
+    pub fn hear(&mut self, curve: &[f64; 9]) {
+        for (step, chance) in self.chance.iter_mut().enumerate() {
+            let at = (step as f64 / STEPS as f64 * 8.0).min(8.0 - 1e-9);
+            let (knot, share) = (at as usize, at.fract());
+            // Kept off 0 and 1: a node can always surprise.
+            let p = (self.detect_p * (curve[knot] * (1.0 - share) + curve[knot + 1] * share)).clamp(0.02, 0.98);
+            let ln_heard = if self.wave.silence_counts() { (p / (1.0 - p)).ln() } else { p.ln() };
+            *chance = (ln_heard as f32, (1.0 - p).ln() as f32);
         }
     }
 
-    /// The chance that it picks an event at that distance, kept off 0 and 1: a node can always surprise.
-    pub fn detect_p(&self, distance_m: f64) -> f64 {
-        let last = DETECTION.len() - 1;
-        let at = (distance_m / self.range_m * last as f64).min(last as f64 - 1e-9);
-        let (knot, share) = (at as usize, at.fract());
-        (self.detect_p * (DETECTION[knot] * (1.0 - share) + DETECTION[knot + 1] * share)).clamp(0.02, 0.98)
+    /// What picking an event at that distance is worth before the time is looked at, and what missing it costs:
+    /// ln p/(1 − p) and ln (1 − p). Of waves whose silence says nothing the first is ln p.
+    pub fn chance(&self, distance_m: f64) -> (f64, f64) {
+        let at = (distance_m / self.range_m * STEPS as f64).min(STEPS as f64 - 1e-9);
+        let (step, share) = (at as usize, at.fract());
+        let (near, far) = (self.chance[step], self.chance[step + 1]);
+        let between = |a: f32, b: f32| f64::from(a) + (f64::from(b) - f64::from(a)) * share;
+        (between(near.0, far.0), between(near.1, far.1))
+    }
+
+    /// What its clock adds to the sigma of a pick whose node says that about its clock, s.
+    pub fn clock_sd_s(&self, said_s: f64) -> f64 {
+        self.ahead_sd_s.map_or(said_s, |sd_s| sd_s.min(said_s))
     }
 }
 
@@ -78,7 +127,7 @@ pub fn waves_of(node: &Node) -> impl Iterator<Item = Wave> + '_ {
 pub struct Field {
     sites: Vec<Site>,
     near: FxHashMap<(i32, i32), Vec<u32>>,
-    around: Vec<Vec<u32>>,
+    around: Vec<Vec<Neighbour>>,
     cell_m: f64,
     covered_m2: f64,
 }
@@ -87,6 +136,11 @@ impl Field {
     /// All sites.
     pub fn sites(&self) -> &[Site] {
         &self.sites
+    }
+
+    /// All sites, for what is learnt about them.
+    pub fn sites_mut(&mut self) -> &mut [Site] {
+        &mut self.sites
     }
 
     /// Adds a site and gives its number.
@@ -107,8 +161,8 @@ impl Field {
         self.near.get(&self.cell(x_m, y_m)).map_or(&[], Vec::as_slice)
     }
 
-    /// Sites that may share an event with this one: their ranges overlap.
-    pub fn around(&self, number: u32) -> &[u32] {
+    /// Sites that may share an event with this one, the nearest first: their ranges overlap.
+    pub fn around(&self, number: u32) -> &[Neighbour] {
         &self.around[number as usize]
     }
 
@@ -117,12 +171,22 @@ impl Field {
         self.covered_m2
     }
 
-    fn sharing(&self, here: &Site) -> Vec<u32> {
-        (0u32..)
+    fn sharing(&self, number: u32) -> Vec<Neighbour> {
+        let here = &self.sites[number as usize];
+        let mut around: Vec<Neighbour> = (0u32..)
             .zip(&self.sites)
-            .filter(|(_, there)| (there.x_m - here.x_m).hypot(there.y_m - here.y_m) <= here.range_m + there.range_m)
-            .map(|(number, _)| number)
-            .collect()
+            .filter(|&(other, _)| other != number)
+            .map(|(number, there)| {
+                let (x_m, y_m) = (there.x_m - here.x_m, there.y_m - here.y_m);
+                (Neighbour { number, x_m, y_m, distance_m: x_m.hypot(y_m) }, there.range_m)
+            })
+            .filter(|(neighbour, range_m)| neighbour.distance_m <= here.range_m + range_m)
+            .map(|(neighbour, _)| neighbour)
+            .collect();
+        // Equal distances in order of the registry, so that it does not matter which node was heard first.
+        let order = |n: &Neighbour| (self.sites[n.number as usize].node, self.sites[n.number as usize].wave);
+        around.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then(order(a).cmp(&order(b))));
+        around
     }
 
     fn cell(&self, x_m: f64, y_m: f64) -> (i32, i32) {
@@ -151,7 +215,7 @@ impl Field {
                 }
             }
         }
-        self.around = self.sites.iter().map(|here| self.sharing(here)).collect();
+        self.around = (0..self.sites.len() as u32).map(|number| self.sharing(number)).collect();
         let located = self.near.values().filter(|sites| sites.len() >= 4).count().max(1);
         self.covered_m2 = located as f64 * self.cell_m * self.cell_m;
     }
@@ -183,8 +247,10 @@ mod tests {
         let site = site(0.0, 0.0);
         let mut last = 1.0;
         for k in 0..=24 {
-            let p = site.detect_p(f64::from(k) * 500.0);
-            assert!(p <= last && p >= 0.02, "{k} {p}");
+            let (ln_heard, ln_missed) = site.chance(f64::from(k) * 500.0);
+            let p = 1.0 - ln_missed.exp();
+            assert!(p <= last + 1e-6 && p >= 0.0199, "{k} {p}");
+            assert!((ln_heard - (p / (1.0 - p)).ln()).abs() < 0.02, "{k}");
             last = p;
         }
     }

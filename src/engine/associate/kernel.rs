@@ -1,84 +1,95 @@
-//! The inner loop of the search: how well a column of arrivals could fit an origin anywhere in one cell.
+//! The inner loop of the search: how well a column of arrivals fits an event that was there and then.
 //!
-//! One arrival, the apex, is taken to belong to the event; a place then gives the origin time, and every other
-//! arrival either could have come from there or not. For a cell with centre p and half diagonal h, the residual of
-//! arrival j at p is off by at most h times the sum of both slownesses anywhere in the cell, which makes the sum
-//! below an upper bound of the sum at every place in the cell. (Interval travel times: the same bound as in
-//! PyOcto, Münchmeyer 2024, Seismica 3.1.)
+//! What every arrival would be worth to an event of that place and origin time, the best of each site, less what the
+//! silence of the others costs. It is a first look, in f32 and without loudness or bearings, which says what is worth
+//! being located.
 //!
 //! The scalar version defines the truth. Both work in eight lanes and in the same order, so both give the same bits.
 
 /// Lanes of the sum: what an AVX2 register holds of f32.
 pub const LANES: usize = 8;
 
-/// The arrivals that an apex is tried with, as columns padded to whole lanes.
+/// The arrivals that an event may be made of, as columns padded to whole lanes. Places and times are relative to a
+/// reference near by, which is what lets them be f32.
 #[derive(Clone, Debug, Default)]
 pub struct Partners {
-    /// Arrivals, without the padding.
-    pub len: usize,
-    /// Node east of the apex's node, m.
-    pub x_m: Vec<f32>,
-    /// Node north of the apex's node, m.
-    pub y_m: Vec<f32>,
-    /// Arrival after the apex's, s.
-    pub after_s: Vec<f32>,
+    len: usize,
+    x_m: Vec<f32>,
+    y_m: Vec<f32>,
+    time_s: Vec<f32>,
+    slowness_s_m: Vec<f32>,
+    gain: Vec<f32>,
+    fall: Vec<f32>,
+    weight: Vec<f32>,
+    per_range_1_m: Vec<f32>,
+    groups: Vec<u32>,
+    last_site: u32,
+}
+
+/// One arrival of [`Partners`].
+#[derive(Clone, Copy, Debug)]
+pub struct Partner {
+    /// Its node east of the reference, m.
+    pub x_m: f32,
+    /// North of it, m.
+    pub y_m: f32,
+    /// When, after the reference, s.
+    pub time_s: f32,
     /// Reciprocal of the wave's speed, s/m.
-    pub slowness_s_m: Vec<f32>,
-    /// What the arrival is worth where it fits exactly, natural log.
-    pub gain: Vec<f32>,
+    pub slowness_s_m: f32,
+    /// What it is worth where it fits exactly and its node stands at the event, natural log.
+    pub gain: f32,
+    /// How much less at the end of its node's range.
+    pub fall: f32,
     /// ½ / σ², 1/s².
-    pub weight: Vec<f32>,
+    pub weight: f32,
     /// How far its node hears, m.
-    pub range_m: Vec<f32>,
-    /// Its site; arrivals of one site stand together.
-    pub site: Vec<u32>,
+    pub range_m: f32,
 }
 
 impl Partners {
     /// Forgets the arrivals, keeps the memory.
     pub fn clear(&mut self) {
         self.len = 0;
-        self.site.clear();
+        self.groups.clear();
+        self.last_site = u32::MAX;
         for column in self.columns() {
             column.clear();
         }
     }
 
-    /// Adds an arrival.
-    #[allow(clippy::too_many_arguments)]
-    pub fn push(
-        &mut self,
-        site: u32,
-        x_m: f32,
-        y_m: f32,
-        after_s: f32,
-        slowness_s_m: f32,
-        gain: f32,
-        weight: f32,
-        range_m: f32,
-    ) {
+    /// Adds an arrival. Those of one site come one after the other.
+    pub fn push(&mut self, site: u32, partner: Partner) {
+        if site != self.last_site {
+            self.groups.push(self.len as u32);
+            self.last_site = site;
+        }
         self.len += 1;
-        self.site.push(site);
-        for (column, value) in self.columns().into_iter().zip([x_m, y_m, after_s, slowness_s_m, gain, weight, range_m])
-        {
+        let Partner { x_m, y_m, time_s, slowness_s_m, gain, fall, weight, range_m } = partner;
+        let row = [x_m, y_m, time_s, slowness_s_m, gain, fall, weight, 1.0 / range_m];
+        for (column, value) in self.columns().into_iter().zip(row) {
             column.push(value);
         }
     }
 
-    /// Takes those arrivals of `other` that are worth something, by their `worth`. `which` is memory to work in.
-    pub fn take_worthy(&mut self, other: &Partners, worth: &[f32], which: &mut Vec<u32>) {
-        which.clear();
-        which.extend((0u32..).zip(&worth[..other.len]).filter(|&(_, &worth)| worth > 0.0).map(|(j, _)| j));
-        self.len = which.len();
-        self.site.clear();
-        self.site.extend(which.iter().map(|&j| other.site[j as usize]));
-        let from =
-            [&other.x_m, &other.y_m, &other.after_s, &other.slowness_s_m, &other.gain, &other.weight, &other.range_m];
-        for (column, from) in self.columns().into_iter().zip(from) {
-            column.clear();
-            column.extend(which.iter().map(|&j| from[j as usize]));
-        }
-        self.pad();
+    /// Arrivals, without the padding.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sites among them.
+    pub fn sites(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// What they are worth at most together, one a site.
+    pub fn most(&self) -> f32 {
+        self.best_of_each_site(&self.gain)
     }
 
     /// Pads to whole lanes with arrivals that never fit.
@@ -91,42 +102,49 @@ impl Partners {
 
     /// The best of each site, together: an event has one arrival at a site.
     fn best_of_each_site(&self, worth: &[f32]) -> f32 {
-        let (mut sum, mut best, mut site) = (0.0, 0.0f32, u32::MAX);
-        for (&number, &here) in self.site.iter().zip(worth) {
-            if number != site {
-                sum += best;
-                (best, site) = (0.0, number);
+        let mut sum = 0.0;
+        for (at, &from) in self.groups.iter().enumerate() {
+            let to = self.groups.get(at + 1).map_or(self.len, |&to| to as usize);
+            let mut best = 0f32;
+            for &here in &worth[from as usize..to] {
+                best = if here > best { here } else { best };
             }
-            best = best.max(here);
+            sum += best;
         }
-        sum + best
+        sum
     }
 
-    fn columns(&mut self) -> [&mut Vec<f32>; 7] {
+    fn columns(&mut self) -> [&mut Vec<f32>; 8] {
         [
             &mut self.x_m,
             &mut self.y_m,
-            &mut self.after_s,
+            &mut self.time_s,
             &mut self.slowness_s_m,
             &mut self.gain,
+            &mut self.fall,
             &mut self.weight,
-            &mut self.range_m,
+            &mut self.per_range_1_m,
         ]
     }
 }
 
 /// The sites that would have heard an event, as columns padded to whole lanes: each that is in range adds the
-/// logarithm of its chance to miss, at least. What an arrival is worth is counted from there.
+/// logarithm of its chance to miss. What an arrival is worth is counted from there.
 #[derive(Clone, Debug, Default)]
 pub struct Ears {
     len: usize,
     x_m: Vec<f32>,
     y_m: Vec<f32>,
-    near_m: Vec<f32>,
-    far_m: Vec<f32>,
-    ln_missed_near: Vec<f32>,
-    ln_missed_far: Vec<f32>,
+    per_range_1_m: Vec<f32>,
+    near: Vec<f32>,
+    middle: Vec<f32>,
+    far: Vec<f32>,
 }
+
+/// Up to which shares of the range the logarithms of [`Ears`] hold.
+pub const EARS_NEAR: f32 = 0.5;
+/// The second.
+pub const EARS_MIDDLE: f32 = 0.8;
 
 impl Ears {
     /// Forgets the sites, keeps the memory.
@@ -137,18 +155,10 @@ impl Ears {
         }
     }
 
-    /// Adds a site at (x, y) about the apex's node: within each of two distances, near and far, the logarithm of the
-    /// chance to miss is no more than what stands with it.
-    pub fn push(
-        &mut self,
-        x_m: f32,
-        y_m: f32,
-        (near_m, ln_missed_near): (f32, f32),
-        (far_m, ln_missed_far): (f32, f32),
-    ) {
+    /// Adds a site about the reference, with the logarithms of its chance to miss near by, in the middle and far off.
+    pub fn push(&mut self, x_m: f32, y_m: f32, range_m: f32, [near, middle, far]: [f32; 3]) {
         self.len += 1;
-        for (column, value) in self.columns().into_iter().zip([x_m, y_m, near_m, far_m, ln_missed_near, ln_missed_far])
-        {
+        for (column, value) in self.columns().into_iter().zip([x_m, y_m, 1.0 / range_m, near, middle, far]) {
             column.push(value);
         }
     }
@@ -165,27 +175,25 @@ impl Ears {
         [
             &mut self.x_m,
             &mut self.y_m,
-            &mut self.near_m,
-            &mut self.far_m,
-            &mut self.ln_missed_near,
-            &mut self.ln_missed_far,
+            &mut self.per_range_1_m,
+            &mut self.near,
+            &mut self.middle,
+            &mut self.far,
         ]
     }
 }
 
-/// A square of places about the apex's node, and the apex's own travel.
+/// An event that may have been: place and origin time, relative to the reference.
 #[derive(Clone, Copy, Debug)]
-pub struct Cell {
-    /// Centre east of the apex's node, m.
+pub struct Seed {
+    /// East of the reference, m.
     pub x_m: f32,
-    /// Centre north of it, m.
+    /// North of it, m.
     pub y_m: f32,
-    /// Half the diagonal, m.
-    pub half_m: f32,
-    /// Travel time from the centre to the apex's node, s.
-    pub apex_travel_s: f32,
-    /// The apex's slowness, s/m.
-    pub apex_slowness_s_m: f32,
+    /// After it, s.
+    pub time_s: f32,
+    /// Residuals up to this cost nothing, since the seed is only near, s.
+    pub slack_s: f32,
 }
 
 /// The wind as a share of the speed of sound: (east, north). Slower waves' travel times are stretched by it.
@@ -198,9 +206,6 @@ pub struct Wind {
     /// Waves at least this slow feel it, s/m.
     pub from_slowness_s_m: f32,
 }
-
-/// The square of the wind over the speed of sound, up to 17 m/s: the term of the series that travel times leave out.
-const WIND_TERM: f32 = 0.0025;
 
 /// An instruction set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -229,75 +234,74 @@ impl Isa {
     }
 }
 
-/// The upper bound of what the arrivals are worth together anywhere in the cell, one a site; what each is worth there
-/// at most goes into `worth`, which grows to whole lanes.
-pub fn bound(isa: Isa, partners: &Partners, ears: &Ears, cell: Cell, wind: Wind, worth: &mut Vec<f32>) -> f32 {
+/// What the arrivals are worth to that event, one a site, less the silence of the ears. `worth` is memory to work in.
+pub fn worth(isa: Isa, partners: &Partners, ears: &Ears, seed: Seed, wind: Wind, worth: &mut Vec<f32>) -> f32 {
     worth.resize(partners.len.next_multiple_of(LANES), 0.0);
     let missed = match isa {
-        Isa::Scalar => scalar(partners, ears, cell, wind, worth),
+        Isa::Scalar => scalar(partners, ears, seed, wind, worth),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Avx2` is only made by `Isa::best` after asking the processor for it.
-        Isa::Avx2 => unsafe { avx2(partners, ears, cell, wind, worth) },
+        Isa::Avx2 => unsafe { avx2(partners, ears, seed, wind, worth) },
     };
     partners.best_of_each_site(worth) + missed
 }
 
-fn scalar(partners: &Partners, ears: &Ears, cell: Cell, wind: Wind, worth: &mut [f32]) -> f32 {
-    lanes(partners, cell, wind, worth);
-    missed(ears, cell)
+fn scalar(partners: &Partners, ears: &Ears, seed: Seed, wind: Wind, worth: &mut [f32]) -> f32 {
+    lanes(partners, seed, wind, worth);
+    missed(ears, seed)
 }
 
 /// # Safety
 /// The processor must have AVX2.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn avx2(partners: &Partners, ears: &Ears, cell: Cell, wind: Wind, worth: &mut [f32]) -> f32 {
-    lanes(partners, cell, wind, worth);
-    missed(ears, cell)
+unsafe fn avx2(partners: &Partners, ears: &Ears, seed: Seed, wind: Wind, worth: &mut [f32]) -> f32 {
+    lanes(partners, seed, wind, worth);
+    missed(ears, seed)
 }
 
 /// Written in lanes so that the compiler can put each in a register of whatever instruction set encloses it; no
 /// operation is reassociated or fused, so every instruction set gives the same bits.
 #[inline(always)]
-fn lanes(partners: &Partners, cell: Cell, wind: Wind, worth: &mut [f32]) {
+fn lanes(partners: &Partners, seed: Seed, wind: Wind, worth: &mut [f32]) {
     let whole = partners.len.next_multiple_of(LANES);
     let (x, y) = (&partners.x_m[..whole], &partners.y_m[..whole]);
-    let (after, slowness) = (&partners.after_s[..whole], &partners.slowness_s_m[..whole]);
-    let (gain, weight) = (&partners.gain[..whole], &partners.weight[..whole]);
-    let (range, worth) = (&partners.range_m[..whole], &mut worth[..whole]);
+    let (time, slowness) = (&partners.time_s[..whole], &partners.slowness_s_m[..whole]);
+    let (gain, fall, weight) = (&partners.gain[..whole], &partners.fall[..whole], &partners.weight[..whole]);
+    let (per_range, worth) = (&partners.per_range_1_m[..whole], &mut worth[..whole]);
     for from in (0..whole).step_by(LANES) {
         for lane in 0..LANES {
             let j = from + lane;
-            let (dx, dy) = (x[j] - cell.x_m, y[j] - cell.y_m);
+            let (dx, dy) = (x[j] - seed.x_m, y[j] - seed.y_m);
             let distance_m = (dx * dx + dy * dy).sqrt();
-            // d / (c + u·w) = d·s / (1 + (u·w)/c) ≈ s·(d − d·w/c): the wind along the path helps. The next term of
-            // the series is left to the slack: w²/c² of the travel, 0.2% at 15 m/s.
-            let along = dx * wind.east + dy * wind.north;
-            let feels = if slowness[j] >= wind.from_slowness_s_m { along } else { 0.0 };
-            let travel_s = slowness[j] * (distance_m - feels);
-            let residual_s = after[j] - (travel_s - cell.apex_travel_s);
-            let slack_s = 1.06 * cell.half_m * (slowness[j] + cell.apex_slowness_s_m) + WIND_TERM * travel_s;
-            let off_s = (residual_s.abs() - slack_s).max(0.0);
-            let here = (gain[j] - off_s * off_s * weight[j]).max(0.0);
-            worth[j] = if distance_m - cell.half_m <= range[j] { here } else { 0.0 };
+            // d / (c + u·w) = d·s / (1 + a), a = (u·w)/c: to the third order, the wind along the path helps.
+            let along = (dx * wind.east + dy * wind.north) / distance_m.max(1.0);
+            let a = if slowness[j] >= wind.from_slowness_s_m { along } else { 0.0 };
+            let travel_s = slowness[j] * distance_m * (1.0 - a + a * a);
+            let residual_s = time[j] - seed.time_s - travel_s;
+            let off_s = (residual_s.abs() - seed.slack_s).max(0.0);
+            let share = distance_m * per_range[j];
+            // The chance to be picked falls slowly at first; 2.5 is the power that follows it best.
+            let here = gain[j] - fall[j] * share * share * share.sqrt() - off_s * off_s * weight[j];
+            worth[j] = if share <= 1.0 { here.max(0.0) } else { 0.0 };
         }
     }
 }
 
 #[inline(always)]
-fn missed(ears: &Ears, cell: Cell) -> f32 {
+fn missed(ears: &Ears, seed: Seed) -> f32 {
     let mut sum = [0f32; LANES];
     let whole = ears.len.next_multiple_of(LANES);
-    let (x, y) = (&ears.x_m[..whole], &ears.y_m[..whole]);
-    let (near, far) = (&ears.near_m[..whole], &ears.far_m[..whole]);
-    let (ln_near, ln_far) = (&ears.ln_missed_near[..whole], &ears.ln_missed_far[..whole]);
+    let (x, y, per_range) = (&ears.x_m[..whole], &ears.y_m[..whole], &ears.per_range_1_m[..whole]);
+    let (near, middle, far) = (&ears.near[..whole], &ears.middle[..whole], &ears.far[..whole]);
     for from in (0..whole).step_by(LANES) {
         for lane in 0..LANES {
             let j = from + lane;
-            let (dx, dy) = (x[j] - cell.x_m, y[j] - cell.y_m);
-            let furthest_m = (dx * dx + dy * dy).sqrt() + cell.half_m;
-            let beyond_near = if furthest_m <= far[j] { ln_far[j] } else { 0.0 };
-            sum[lane] += if furthest_m <= near[j] { ln_near[j] } else { beyond_near };
+            let (dx, dy) = (x[j] - seed.x_m, y[j] - seed.y_m);
+            let share = (dx * dx + dy * dy).sqrt() * per_range[j];
+            let beyond_middle = if share <= 1.0 { far[j] } else { 0.0 };
+            let beyond_near = if share <= EARS_MIDDLE { middle[j] } else { beyond_middle };
+            sum[lane] += if share <= EARS_NEAR { near[j] } else { beyond_near };
         }
     }
     ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]))
@@ -308,70 +312,81 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    type Row = (f32, f32, f32, f32, f32, f32, f32);
+    fn partner() -> impl Strategy<Value = Partner> {
+        (
+            (-3e4f32..3e4, -3e4f32..3e4, -60f32..60.0),
+            prop_oneof![Just(1.0f32 / 340.0), Just(1.0 / 5800.0), Just(0.0)],
+            (-2f32..10.0, 0f32..5.0, 1f32..100.0, 1e3f32..2e4),
+        )
+            .prop_map(|((x_m, y_m, time_s), slowness_s_m, (gain, fall, weight, range_m))| Partner {
+                x_m,
+                y_m,
+                time_s,
+                slowness_s_m,
+                gain,
+                fall,
+                weight,
+                range_m,
+            })
+    }
 
-    fn partners(rows: &[Row]) -> Partners {
-        let mut partners = Partners::default();
-        for (j, r) in (0u32..).zip(rows) {
-            partners.push(j / 2, r.0, r.1, r.2, r.3, r.4, r.5, r.6);
+    fn columns(rows: &[Partner]) -> (Partners, Ears) {
+        let (mut partners, mut ears) = (Partners::default(), Ears::default());
+        partners.clear();
+        for (j, row) in (0u32..).zip(rows) {
+            partners.push(j / 2, *row);
+            ears.push(row.x_m, row.y_m, row.range_m, [-3.0, -1.5, -0.5]);
         }
         partners.pad();
-        partners
-    }
-
-    fn row() -> impl Strategy<Value = Row> {
-        (
-            -3e4f32..3e4,
-            -3e4f32..3e4,
-            -60f32..60.0,
-            prop_oneof![Just(1.0f32 / 340.0), Just(1.0 / 5800.0), Just(0.0)],
-            -2f32..10.0,
-            1f32..100.0,
-            1e3f32..2e4,
-        )
-    }
-
-    fn ears(rows: &[Row]) -> Ears {
-        let mut ears = Ears::default();
-        for r in rows {
-            ears.push(r.0, r.1, (r.6 / 2.0, -1.5), (r.6, -0.5));
-        }
         ears.pad();
-        ears
+        (partners, ears)
     }
 
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_same_bits(
-            rows in proptest::collection::vec(row(), 0..70),
-            x in -2e4f32..2e4, y in -2e4f32..2e4, half in 10f32..1e4,
+            rows in proptest::collection::vec(partner(), 0..70),
+            x_m in -2e4f32..2e4, y_m in -2e4f32..2e4, time_s in -60f32..60.0, slack_s in 0f32..5.0,
         ) {
-            let (partners, ears) = (partners(&rows), ears(&rows));
-            let cell = Cell { x_m: x, y_m: y, half_m: half, apex_travel_s: x.hypot(y) / 340.0, apex_slowness_s_m: 1.0 / 340.0 };
+            let (partners, ears) = columns(&rows);
+            let seed = Seed { x_m, y_m, time_s, slack_s };
             let wind = Wind { east: 0.02, north: -0.01, from_slowness_s_m: 1.0 / 1000.0 };
-            let (mut oracle, mut worth) = (Vec::new(), Vec::new());
-            let truth = bound(Isa::Scalar, &partners, &ears, cell, wind, &mut oracle);
+            let (mut oracle, mut here) = (Vec::new(), Vec::new());
+            let truth = worth(Isa::Scalar, &partners, &ears, seed, wind, &mut oracle);
             for isa in Isa::available() {
-                let sum = bound(isa, &partners, &ears, cell, wind, &mut worth);
+                let sum = worth(isa, &partners, &ears, seed, wind, &mut here);
                 prop_assert_eq!(sum.to_bits(), truth.to_bits(), "{:?}", isa);
-                prop_assert_eq!(&worth, &oracle, "{:?}", isa);
+                prop_assert_eq!(&here, &oracle, "{:?}", isa);
             }
         }
 
         #[test]
-        fn a_cell_bounds_every_place_in_it(
-            rows in proptest::collection::vec(row(), 1..20),
-            x in -1e4f32..1e4, y in -1e4f32..1e4, side in 50f32..5e3, u in -1f32..1.0, v in -1f32..1.0,
+        fn an_event_is_worth_no_more_than_its_arrivals(
+            rows in proptest::collection::vec(partner(), 0..30), x_m in -1e4f32..1e4, y_m in -1e4f32..1e4,
         ) {
-            let (partners, ears) = (partners(&rows), ears(&rows));
-            let slowness = 1.0f32 / 340.0;
-            let wind = Wind { east: 0.03, north: 0.02, from_slowness_s_m: 1.0 / 1000.0 };
-            let travel = |x: f32, y: f32| { let d = x.hypot(y); slowness * d * d / (d - x * wind.east - y * wind.north).max(1.0) };
-            let mut worth = Vec::new();
-            let cell = |x: f32, y: f32, half_m: f32| Cell { x_m: x, y_m: y, half_m, apex_travel_s: travel(x, y), apex_slowness_s_m: slowness };
-            let whole = bound(Isa::best(), &partners, &ears, cell(x, y, side * std::f32::consts::FRAC_1_SQRT_2), wind, &mut worth);
-            let point = bound(Isa::best(), &partners, &ears, cell(x + u * side / 2.0, y + v * side / 2.0, 0.0), wind, &mut worth);
-            prop_assert!(point <= whole + 0.05, "{} in a cell of {}", point, whole);
+            let (partners, ears) = columns(&rows);
+            let seed = Seed { x_m, y_m, time_s: 0.0, slack_s: 1e3 };
+            let sum = worth(Isa::best(), &partners, &ears, seed, Wind::default(), &mut Vec::new());
+            prop_assert!(sum <= partners.most() + 1e-3);
         }
+    }
+
+    #[test]
+    fn arrivals_at_their_time_are_worth_their_gain() {
+        let row = |x_m: f32| Partner {
+            x_m,
+            y_m: 0.0,
+            time_s: x_m.abs() / 340.0 + 5.0,
+            slowness_s_m: 1.0 / 340.0,
+            gain: 7.0,
+            fall: 0.0,
+            weight: 50.0,
+            range_m: 12_000.0,
+        };
+        let (partners, _) = columns(&[row(1_000.0), row(-3_000.0), row(5_000.0)]);
+        // The first two stand at one site: the better counts.
+        let seed = Seed { x_m: 0.0, y_m: 0.0, time_s: 5.0, slack_s: 0.0 };
+        let sum = worth(Isa::best(), &partners, &Ears::default(), seed, Wind::default(), &mut Vec::new());
+        assert!((sum - 14.0).abs() < 1e-3, "{sum}");
     }
 }

@@ -4,8 +4,8 @@
 //! none. What is found here is provisional; [`super::settle`] says what was.
 
 use super::kernel::Isa;
-use super::locate::{Free, Located, Problem};
-use super::search::{MAX_LIVE_WORK, Search, Wanted};
+use super::locate::{Against, Free, How, Located, Problem, Scratch};
+use super::search::{Search, Wanted};
 use super::window::{Owner, Slot, Window};
 
 /// A provisional event.
@@ -22,7 +22,18 @@ pub struct Open {
 pub struct Live {
     open: Vec<Option<Open>>,
     search: Search,
+    scratch: Scratch,
 }
+
+/// Seeds of a search for the first word, and how many of them are located: the next arrival must not wait.
+const SEEDS: usize = 300;
+const FITS: usize = 2;
+
+/// An arrival further than this from when an event would have it is not looked at, s.
+const MOST_RESIDUAL_S: f64 = 5.0;
+
+const NEAR: How = How { against: Against::Rest, near: true };
+const FAR: How = How { against: Against::Rest, near: false };
 
 /// Most provisional events at a time in one region; beyond, arrivals wait for the final word.
 pub const MAX_OPEN: usize = 4_096;
@@ -30,38 +41,39 @@ pub const MAX_OPEN: usize = 4_096;
 impl Live {
     /// Takes in the arrival at `slot`, which is free.
     pub fn arrival(&mut self, isa: Isa, problem: &Problem<'_>, slot: Slot, bar: f64) -> Option<(usize, Located)> {
-        self.join(problem, slot).or_else(|| {
-            let number = self.vacancy()?;
-            // The search changes its own memory alone; the events are only looked at.
-            let mut search = std::mem::take(&mut self.search);
-            let located = search.best(
-                isa,
-                problem,
-                slot,
-                Wanted { bar, work: MAX_LIVE_WORK },
-                self.free_for(problem, None).as_free(),
-            );
-            self.search = search;
-            located.map(|located| (number, located))
-        })
+        if let Some(joined) = self.join(problem, slot) {
+            return Some(joined);
+        }
+        let number = self.vacancy()?;
+        // The search changes its own memory alone; the events are only looked at.
+        let mut search = std::mem::take(&mut self.search);
+        let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against: Against::Rest };
+        let located = search.best(isa, problem, slot, wanted, &self.free_for(problem, None));
+        self.search = search;
+        located.map(|located| (number, located))
     }
 
     /// Takes in a radar's point.
     pub fn point(&mut self, problem: &Problem<'_>, point: usize, bar: f64) -> Option<(usize, Located)> {
         // It may bear out an event that is open already …
-        for (number, event) in self.events() {
-            let located = problem.fit(event.located.at, self.free_for(problem, Some(number)).as_free());
-            if let Some(located) = located.filter(|l| l.points.contains(&point) && l.score > event.located.score) {
-                return Some((number, located));
-            }
-        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let borne_out = self.events().find_map(|(number, event)| {
+            let located = problem.fit(&mut scratch, event.located.at, NEAR, &self.free_for(problem, Some(number)));
+            let located = located.filter(|l| l.points.contains(&point) && l.score > event.located.score)?;
+            Some((number, located))
+        });
         // … or stand as one.
-        let number = self.vacancy()?;
-        let located = problem.fit(problem.points[point].at, self.free_for(problem, None).as_free())?;
-        (located.score > bar && located.points.contains(&point)).then_some((number, located))
+        let found = borne_out.or_else(|| {
+            let number = self.vacancy()?;
+            let start = problem.points[point].at;
+            let located = problem.fit(&mut scratch, start, FAR, &self.free_for(problem, None))?;
+            (located.score > bar && located.points.contains(&point)).then_some((number, located))
+        });
+        self.scratch = scratch;
+        found
     }
 
-    fn join(&self, problem: &Problem<'_>, slot: Slot) -> Option<(usize, Located)> {
+    fn join(&mut self, problem: &Problem<'_>, slot: Slot) -> Option<(usize, Located)> {
         let arrival = problem.window.arrival(slot);
         let site = &problem.field.sites()[arrival.site as usize];
         let mut best: Option<(f64, usize)> = None;
@@ -71,20 +83,27 @@ impl Live {
             if travel.distance_m > site.range_m {
                 continue;
             }
-            let residual_s = (arrival.time_s - at.time_s - travel.time_s).abs();
+            let residual_s = (arrival.time_s - site.ahead_s - at.time_s - travel.time_s).abs();
+            if residual_s > MOST_RESIDUAL_S {
+                continue;
+            }
             let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             // The event's own place is uncertain too.
             let [xx, xy, xt, yy, yt, tt] = event.located.covariance;
             let (e, n) = (travel.east_s_m, travel.north_s_m);
             let own = e * e * xx + 2.0 * e * n * xy + 2.0 * e * xt + n * n * yy + 2.0 * n * yt + tt;
-            let z = residual_s / (arrival.sd_s.powi(2) + path_sd_s.powi(2) + own.max(0.0)).sqrt();
+            let z = residual_s / (problem.variance(site, arrival) + path_sd_s.powi(2) + own.max(0.0)).sqrt();
             if z < 4.5 && best.is_none_or(|(least, _)| z < least) {
                 best = Some((z, number));
             }
         }
         let (_, number) = best?;
+        let mut scratch = std::mem::take(&mut self.scratch);
         let event = self.open[number].as_ref()?;
-        let located = problem.fit(event.located.at, self.free_for(problem, Some(number)).as_free())?;
+        let located = problem.fit(&mut scratch, event.located.at, NEAR, &self.free_for(problem, Some(number)));
+        self.scratch = scratch;
+        let event = self.open[number].as_ref()?;
+        let located = located?;
         let joined = located.arrivals.iter().any(|explained| explained.slot == slot);
         (joined && located.score > event.located.score).then_some((number, located))
     }
@@ -137,24 +156,27 @@ impl Live {
     }
 
     fn free_for<'a>(&'a self, problem: &'a Problem<'a>, number: Option<usize>) -> FreeFor<'a> {
-        FreeFor {
-            arrival: Box::new(move |slot| match problem.window.owner(slot) {
-                Owner::Free => true,
-                Owner::Open(owner) => Some(owner as usize) == number,
-                Owner::Settled => false,
-            }),
-            point: Box::new(move |point| !self.point_taken(point, number)),
-        }
+        FreeFor { live: self, window: problem.window, number }
     }
 }
 
+/// What an open event, or a new one, may take.
 struct FreeFor<'a> {
-    arrival: Box<dyn Fn(Slot) -> bool + 'a>,
-    point: Box<dyn Fn(usize) -> bool + 'a>,
+    live: &'a Live,
+    window: &'a Window,
+    number: Option<usize>,
 }
 
-impl FreeFor<'_> {
-    fn as_free(&self) -> Free<'_> {
-        Free { arrival: &*self.arrival, point: &*self.point }
+impl Free for FreeFor<'_> {
+    fn arrival(&self, slot: Slot) -> bool {
+        match self.window.owner(slot) {
+            Owner::Free => true,
+            Owner::Open(owner) => Some(owner as usize) == self.number,
+            Owner::Settled => false,
+        }
+    }
+
+    fn point(&self, point: usize) -> bool {
+        !self.live.point_taken(point, self.number)
     }
 }

@@ -4,14 +4,17 @@
 //! worth more as clutter is left out. The score is the log posterior odds of the event against all its arrivals being
 //! clutter:
 //!
-//! S = Σ_A [ln p/(1−p) + ln f(r) − ln c] + Σ_(in range, up) ln(1−p) + ln λ + (3/2) ln 2π + ½ ln |C|
+//! S = Σ_A [ln p/(1−p) + ln f(r) + l − ln c] + Σ_(in range, up) ln(1−p) + ln λ + (3/2) ln 2π + ½ ln |C| + ln L
 //!
-//! with p the chance that the node picks it, f = 0.99 N(σ) + 0.01 N(3σ) the density of the residual, c the node's rate
-//! of other picks, λ the prior rate of events per m² s, and C the covariance; the last two terms are Laplace's
-//! approximation of the integral over place and time, which is what keeps few arrivals from proving much.
+//! with p the chance that the node picks it, f = 0.99 N(σ) + 0.01 N(3σ) the density of the residual, l the worth of its
+//! loudness, c the node's rate of other picks, λ the prior density of events per m² s, C the covariance; the last
+//! terms are Laplace's approximation of the integrals over place, time and loudness, which is what keeps few arrivals
+//! from proving much.
 
 use super::field::{Field, Site};
-use super::wave::Medium;
+use super::learnt::Law;
+use super::prior::Prior;
+use super::wave::{Medium, Travel};
 use super::window::{Arrival, Slot, Window};
 use crate::engine::settings::Fire;
 use crate::engine::weather::Weather;
@@ -75,11 +78,13 @@ pub struct Located {
     pub covariance: [f64; 6],
     /// Log posterior odds.
     pub score: f64,
-    /// Its arrivals, by slot.
+    /// ln of its amplitude at the law's reference distance; 0 without a law.
+    pub loudness: f64,
+    /// Its arrivals, in order of the registry.
     pub arrivals: Vec<Explained>,
     /// Its points, by number.
     pub points: Vec<usize>,
-    /// Sites in range and up that should have picked it by now and did not.
+    /// Sites in range and up that should have picked it by now and did not; filled in by [`Problem::silent`].
     pub silent: Vec<u32>,
 }
 
@@ -94,22 +99,42 @@ const AZIMUTH_SD_DEG: f64 = 5.0;
 /// Share of azimuths that point anywhere (reflections).
 const AZIMUTH_WILD: f64 = 0.05;
 /// Half the window in which a site's own rate of picks is counted, s.
-pub const RATE_HALF_S: f64 = 30.0;
-/// Extra sigma in the first steps, when the place is still off by a cell, s.
-const SLACK_S: [f64; 3] = [0.3, 0.1, 0.03];
+pub const RATE_HALF_S: f64 = 20.0;
+/// Extra sigma in the first steps from a place that is off by a cell, s.
+const SLACK_S: [f64; 3] = [0.25, 0.08, 0.02];
 /// Most steps.
-const MAX_STEPS: usize = 12;
+const MAX_STEPS: usize = 9;
+/// Beyond so many sigma an arrival is no candidate.
+const GATE: f64 = 4.5;
 
 /// What an event may take.
-#[derive(Clone, Copy)]
-pub struct Free<'a> {
+pub trait Free {
     /// Whether it may take the arrival.
-    pub arrival: &'a dyn Fn(Slot) -> bool,
+    fn arrival(&self, slot: Slot) -> bool;
     /// Whether it may take the point.
-    pub point: &'a dyn Fn(usize) -> bool,
+    fn point(&self, point: usize) -> bool;
+}
+
+/// Against what rate of other picks an arrival is weighed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Against {
+    /// All that is free around it: before it is known what belongs to what.
+    Rest,
+    /// The node's clutter alone.
+    Clutter,
+}
+
+/// How a fit goes about it.
+#[derive(Clone, Copy, Debug)]
+pub struct How {
+    /// What arrivals are weighed against.
+    pub against: Against,
+    /// Whether the start is a place that was fitted before, so that the gates can be narrow at once.
+    pub near: bool,
 }
 
 /// Everything a fit looks at.
+#[derive(Clone, Copy)]
 pub struct Problem<'a> {
     /// The sites.
     pub field: &'a Field,
@@ -123,10 +148,14 @@ pub struct Problem<'a> {
     pub weather: &'a Weather,
     /// The settings.
     pub settings: &'a Fire,
+    /// The law of loudness.
+    pub law: Option<Law>,
+    /// Where events are to be expected.
+    pub prior: &'a Prior,
+    /// Events that are not final.
+    pub others: &'a [Place],
     /// The region's epoch, nanoseconds.
     pub epoch_ns: i64,
-    /// ln λ: prior events per m² s.
-    pub ln_rate: f64,
     /// Longest step of the fit, m.
     pub step_m: f64,
     /// The longest time a wave takes to a node in range, s.
@@ -137,12 +166,16 @@ pub struct Problem<'a> {
     pub heard_until_s: f64,
 }
 
+#[derive(Clone, Copy)]
 struct Candidate {
     slot: Slot,
+    order: u64,
     gain: f64,
-    rows: [Option<Row>; 2],
+    time: Row,
+    azimuth: Option<Row>,
     residual_s: f64,
-    residual_deg: Option<f64>,
+    residual_deg: f64,
+    loudness: f64,
 }
 
 /// One line of the normal equations: derivative, residual, weight.
@@ -153,38 +186,55 @@ struct Row {
     weight: f64,
 }
 
+/// Memory of a fit, used again.
+#[derive(Default)]
+pub struct Scratch {
+    chosen: Vec<Candidate>,
+    slots: Vec<Slot>,
+    before: Vec<Slot>,
+}
+
 impl Problem<'_> {
     /// Locates the event nearest to `start` from what is `free`. `None` when too little is left, or what is left does
     /// not determine a place.
-    pub fn fit(&self, start: Place, free: Free<'_>) -> Option<Located> {
+    pub fn fit(&self, scratch: &mut Scratch, start: Place, how: How, free: &impl Free) -> Option<Located> {
         let step_m = self.step_m;
         let mut at = start;
-        let mut chosen: Vec<Candidate> = Vec::with_capacity(32);
-        let mut before: Vec<Slot> = Vec::new();
+        let mut loudness = self.law.map_or(0.0, |law| law.mean);
+        scratch.before.clear();
+        let slack: &[f64] = if how.near { &[] } else { &SLACK_S };
         for step in 0..MAX_STEPS {
-            let slack_s = SLACK_S.get(step).copied().unwrap_or(0.0);
-            self.choose(at, slack_s, free, &mut chosen);
-            let points = self.points_near(at, free);
-            let dimension: usize =
-                chosen.iter().map(|c| c.rows.iter().flatten().count()).sum::<usize>() + 3 * points.len();
-            if dimension < 3 {
+            let slack_s = slack.get(step).copied().unwrap_or(0.0);
+            let rough = step == 0 || step + 1 < slack.len();
+            self.choose(at, slack_s, (loudness, !rough), how.against, free, &mut scratch.chosen);
+            let chosen = &scratch.chosen;
+            let points = if self.points.is_empty() { Vec::new() } else { self.points_near(at, free) };
+            let rows = chosen.len() + chosen.iter().filter(|c| c.azimuth.is_some()).count() + 3 * points.len();
+            if rows < 3 {
                 return None;
             }
-            let (normal, gradient) = self.normal(at, &chosen, &points);
+            let (normal, gradient) = self.normal(at, chosen, &points);
             let (inverse, determinant) = invert(&normal)?;
             let delta = multiply(&inverse, &gradient);
             let length_m = delta[0].hypot(delta[1]);
-            let slots: Vec<Slot> = chosen.iter().map(|c| c.slot).collect();
-            let settled = step >= SLACK_S.len() && length_m < step_m * 1e-3 && slots == before;
+            scratch.slots.clear();
+            scratch.slots.extend(chosen.iter().map(|c| c.slot));
+            let mut unsure = 0.0;
+            if let Some(law) = self.law {
+                let known = chosen.iter().filter(|c| c.loudness.is_finite());
+                let (sum, n) = known.fold((0.0, 0.0), |(sum, n), c| (sum + c.loudness, n + 1.0));
+                (loudness, unsure) = law.event(sum, n);
+            }
+            let settled = step > slack.len() && length_m < step_m * 2e-3 && scratch.slots == scratch.before;
             if settled || step + 1 == MAX_STEPS {
                 // A bearing helps to place an event, but bears out less than a node that heard it; a radar's point gives
                 // place and time at once.
                 if chosen.len() + 3 * points.len() < self.settings.min_arrivals.max(3) {
                     return None;
                 }
-                return Some(self.score(at, inverse, determinant, &chosen, points));
+                return Some(self.score(at, inverse, determinant, (loudness, unsure), chosen, points));
             }
-            before = slots;
+            std::mem::swap(&mut scratch.before, &mut scratch.slots);
             let share = if length_m > step_m { step_m / length_m } else { 1.0 };
             at = Place {
                 x_m: at.x_m + share * delta[0],
@@ -198,8 +248,53 @@ impl Problem<'_> {
         None
     }
 
+    /// One sigma of an arrival's time as this site reports it, squared, s².
+    pub fn variance(&self, site: &Site, arrival: &Arrival) -> f64 {
+        arrival.pick_sd_s.powi(2) + site.clock_sd_s(arrival.clock_sd_s).powi(2)
+    }
+
+    /// What an arrival is worth to an event there whose travel to its site is known, and how it pulls: the gain, the
+    /// residual, the weight of its time. `None` when it is out of the gate.
+    #[inline]
+    pub fn worth(
+        &self,
+        number: u32,
+        site: &Site,
+        slot: Slot,
+        due_s: f64,
+        (environment, ln_heard): (f64, f64),
+        (loudness, loud_settled, ln_distance): (f64, bool, f64),
+        against: Against,
+        free: &impl Free,
+    ) -> Option<(f64, f64, f64)> {
+        let arrival = self.window.arrival(slot);
+        let variance = self.variance(site, arrival) + environment;
+        let residual_s = arrival.time_s - due_s;
+        if residual_s * residual_s > GATE * GATE * variance {
+            return None;
+        }
+        let (ln_density, weight) = robust(residual_s, variance);
+        let ln_rate = match against {
+            Against::Rest => self.rest(number, site, arrival.time_s, free).ln(),
+            Against::Clutter => site.clutter_per_s.ln(),
+        };
+        let mut gain = ln_heard + ln_density - ln_rate;
+        if let Some(law) = self.law.filter(|_| arrival.ln_amplitude.is_finite()) {
+            gain += law.gain(arrival.ln_amplitude, ln_distance, loudness, loud_settled);
+        }
+        Some((gain, residual_s, weight))
+    }
+
     /// The best arrival of each site in range, if it is worth more as this event's than as clutter.
-    fn choose(&self, at: Place, slack_s: f64, free: Free<'_>, chosen: &mut Vec<Candidate>) {
+    fn choose(
+        &self,
+        at: Place,
+        slack_s: f64,
+        (loudness, loud_settled): (f64, bool),
+        against: Against,
+        free: &impl Free,
+        chosen: &mut Vec<Candidate>,
+    ) {
         chosen.clear();
         for &number in self.field.near(at.x_m, at.y_m) {
             let site = &self.field.sites()[number as usize];
@@ -207,31 +302,36 @@ impl Problem<'_> {
             if travel.distance_m > site.range_m {
                 continue;
             }
-            let due_s = at.time_s + travel.time_s;
+            let due_s = at.time_s + travel.time_s + site.ahead_s;
             let path_sd_s = self.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s + slack_s * slack_s;
-            let p = site.detect_p(travel.distance_m);
-            let ln_heard = if site.wave.silence_counts() { (p / (1.0 - p)).ln() } else { p.ln() };
-            // A pick's own sigma is not known before it is looked at: half a second covers degraded clocks.
-            let gate_s = 4.5 * (0.25 + environment).sqrt();
+            let (ln_heard, _) = site.chance(travel.distance_m);
+            let gate_s = GATE * (self.window.most_variance_s2(number) + environment).sqrt();
             let mut best: Option<Candidate> = None;
-            for (time_s, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
-                if !(free.arrival)(slot) {
+            let mut ln_distance = f64::NAN;
+            for (_, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
+                if !free.arrival(slot) {
                     continue;
                 }
+                if ln_distance.is_nan() {
+                    ln_distance = Law::ln_distance(travel.distance_m);
+                }
+                let loud = (loudness, loud_settled, ln_distance);
+                let Some((gain, residual_s, weight)) =
+                    self.worth(number, site, slot, due_s, (environment, ln_heard), loud, against, free)
+                else {
+                    continue;
+                };
                 let arrival = self.window.arrival(slot);
-                let variance = arrival.sd_s * arrival.sd_s + environment;
-                let residual_s = time_s - due_s;
-                let (ln_density, weight) = robust(residual_s, variance);
                 let mut candidate = Candidate {
                     slot,
-                    gain: ln_heard + ln_density - self.clutter(number, site, time_s, free).ln(),
-                    rows: [
-                        Some(Row { slope: [travel.east_s_m, travel.north_s_m, 1.0], residual: residual_s, weight }),
-                        None,
-                    ],
+                    order: u64::from(site.node.0) << 3 | site.wave as u64,
+                    gain,
+                    time: time_row(&travel, residual_s, weight),
+                    azimuth: None,
                     residual_s,
-                    residual_deg: None,
+                    residual_deg: f64::NAN,
+                    loudness: self.law.map_or(f64::NAN, |law| arrival.ln_amplitude + law.slope * ln_distance),
                 };
                 if arrival.azimuth_deg.is_finite() {
                     self.add_azimuth(site, arrival, at, &mut candidate);
@@ -243,10 +343,7 @@ impl Problem<'_> {
             chosen.extend(best);
         }
         // Sums are taken in the order of the registry, so that they do not depend on the order of arrival.
-        chosen.sort_unstable_by_key(|candidate| {
-            let site = &self.field.sites()[self.window.arrival(candidate.slot).site as usize];
-            (site.node, site.wave)
-        });
+        chosen.sort_unstable_by_key(|candidate| candidate.order);
     }
 
     fn add_azimuth(&self, site: &Site, arrival: &Arrival, at: Place, candidate: &mut Candidate) {
@@ -260,25 +357,26 @@ impl Problem<'_> {
         let wild = AZIMUTH_WILD / 360.0;
         // Against clutter, which comes from anywhere.
         candidate.gain += ((direct + wild) * 360.0).ln();
-        candidate.residual_deg = Some(residual_deg);
+        candidate.residual_deg = residual_deg;
         let weight = direct / (direct + wild) / sd_deg.to_radians().powi(2);
-        candidate.rows[1] =
+        candidate.azimuth =
             Some(Row { slope: [dy / square_m2, -dx / square_m2, 0.0], residual: residual_deg.to_radians(), weight });
     }
 
-    /// The rate at which the site picks things other than this event, 1/s: what is stated, or what is seen around.
-    pub fn clutter(&self, number: u32, site: &Site, time_s: f64, free: Free<'_>) -> f64 {
+    /// The rate at which the site picks things that are free, other than one event, 1/s: what is known of the site, or
+    /// what is seen around.
+    pub fn rest(&self, number: u32, site: &Site, time_s: f64, free: &impl Free) -> f64 {
         let (from_s, to_s) = (time_s - RATE_HALF_S, (time_s + RATE_HALF_S).min(self.until_s));
-        let around = self.window.between(number, from_s, to_s).filter(|&(_, slot)| (free.arrival)(slot)).count();
+        let around = self.window.between(number, from_s, to_s).filter(|&(_, slot)| free.arrival(slot)).count();
         (around.saturating_sub(1) as f64 / (2.0 * RATE_HALF_S)).max(site.clutter_per_s)
     }
 
-    fn points_near(&self, at: Place, free: Free<'_>) -> Vec<usize> {
+    fn points_near(&self, at: Place, free: &impl Free) -> Vec<usize> {
         let area_m2 = self.field.covered_m2();
         let until_ns = self.epoch_ns.saturating_add(ns_from_s(self.until_s));
         let mut near: Vec<usize> = (0..self.points.len())
             .filter(|&number| self.points[number].time_ns <= until_ns)
-            .filter(|&number| (free.point)(number) && self.point_gain(&self.points[number], at, area_m2) > 0.0)
+            .filter(|&number| free.point(number) && self.point_gain(&self.points[number], at, area_m2) > 0.0)
             .collect();
         // By time and name, so that sums, and whose word counts, do not depend on the order of arrival.
         near.sort_unstable_by_key(|&number| {
@@ -304,13 +402,15 @@ impl Problem<'_> {
 
     fn normal(&self, at: Place, chosen: &[Candidate], points: &[usize]) -> ([f64; 6], [f64; 3]) {
         let (mut h, mut g) = ([0.0; 6], [0.0; 3]);
-        for row in chosen.iter().flat_map(|candidate| candidate.rows.iter().flatten()) {
-            let [x, y, t] = row.slope;
-            for (sum, product) in h.iter_mut().zip([x * x, x * y, x * t, y * y, y * t, t * t]) {
-                *sum += row.weight * product;
-            }
-            for (sum, slope) in g.iter_mut().zip(row.slope) {
-                *sum += row.weight * slope * row.residual;
+        for candidate in chosen {
+            for row in [Some(&candidate.time), candidate.azimuth.as_ref()].into_iter().flatten() {
+                let [x, y, t] = row.slope;
+                for (sum, product) in h.iter_mut().zip([x * x, x * y, x * t, y * y, y * t, t * t]) {
+                    *sum += row.weight * product;
+                }
+                for (sum, slope) in g.iter_mut().zip(row.slope) {
+                    *sum += row.weight * slope * row.residual;
+                }
             }
         }
         for &number in points {
@@ -336,50 +436,83 @@ impl Problem<'_> {
         at: Place,
         covariance: [f64; 6],
         determinant: f64,
+        (loudness, unsure): (f64, f64),
         chosen: &[Candidate],
         points: Vec<usize>,
     ) -> Located {
-        let mut score = self.ln_rate + 1.5 * TAU.ln() - 0.5 * determinant.ln();
-        score += chosen.iter().map(|candidate| candidate.gain).sum::<f64>();
+        let mut score = self.prior.ln_density(at, self.others) + 1.5 * TAU.ln() - 0.5 * determinant.ln();
+        score += unsure + chosen.iter().map(|candidate| candidate.gain).sum::<f64>();
         let area_m2 = self.field.covered_m2();
         score += points.iter().map(|&number| self.point_gain(&self.points[number], at, area_m2)).sum::<f64>();
-        let mut silent = Vec::new();
+        let arrivals: Vec<Explained> = chosen
+            .iter()
+            .map(|c| Explained {
+                slot: c.slot,
+                gain: c.gain,
+                residual_s: c.residual_s,
+                residual_deg: c.residual_deg.is_finite().then_some(c.residual_deg),
+            })
+            .collect();
+        let mut located =
+            Located { at, covariance, score, loudness, arrivals, points, silent: Vec::new() };
+        let mut missed = 0.0;
+        self.each_due(&located, &mut |_, site, distance_m, _| missed += site.chance(distance_m).1);
+        located.score += missed;
+        located
+    }
+
+    /// Tells of every site that should have picked an event by now, or did: its number, the site, how far it is, and
+    /// whether it did.
+    pub fn each_due(&self, located: &Located, tell: &mut dyn FnMut(u32, &Site, f64, bool)) {
+        let at = located.at;
         for &number in self.field.near(at.x_m, at.y_m) {
             let site = &self.field.sites()[number as usize];
-            let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
-            if travel.distance_m > site.range_m || !site.wave.silence_counts() {
+            if !site.wave.silence_counts() {
                 continue;
             }
-            let ln_missed = (1.0 - site.detect_p(travel.distance_m)).ln();
-            if chosen.iter().any(|candidate| self.window.arrival(candidate.slot).site == number) {
-                score += ln_missed;
+            let distance_m = (site.x_m - at.x_m).hypot(site.y_m - at.y_m);
+            if distance_m > site.range_m {
                 continue;
             }
-            let due_s = at.time_s + travel.time_s;
-            let due_ns = self.epoch_ns + (due_s * 1e9) as i64;
-            if due_s <= self.heard_until_s && self.weather.is_up(site.node, due_ns, site.heartbeat_s) {
-                score += ln_missed;
+            let picked = located.arrivals.iter().any(|e| self.window.arrival(e.slot).site == number);
+            if !picked {
+                let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
+                let due_s = at.time_s + travel.time_s;
+                let due_ns = self.epoch_ns + (due_s * 1e9) as i64;
+                if due_s > self.heard_until_s || !self.weather.is_up(site.node, due_ns, site.heartbeat_s) {
+                    continue;
+                }
+            }
+            tell(number, site, distance_m, picked);
+        }
+    }
+
+    /// Sites in range and up that should have picked the event by now and did not.
+    pub fn silent(&self, located: &Located) -> Vec<u32> {
+        let mut silent = Vec::new();
+        self.each_due(located, &mut |number, _, _, picked| {
+            if !picked {
                 silent.push(number);
             }
-        }
-        let arrivals = chosen
-            .iter()
-            .map(|c| Explained { slot: c.slot, gain: c.gain, residual_s: c.residual_s, residual_deg: c.residual_deg })
-            .collect();
-        Located { at, covariance, score, arrivals, points, silent }
+        });
+        silent
     }
+}
+
+fn time_row(travel: &Travel, residual: f64, weight: f64) -> Row {
+    Row { slope: [travel.east_s_m, travel.north_s_m, 1.0], residual, weight }
 }
 
 /// ln of the density of a residual, and its weight in the normal equations.
 fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let z2 = residual_s * residual_s / variance_s2;
     let (core, tail) = ((1.0 - TAIL) * (-0.5 * z2).exp(), TAIL / 3.0 * (-0.5 * z2 / 9.0).exp());
-    let sum = (core + tail).max(1e-300);
-    (sum.ln() - 0.5 * (TAU * variance_s2).ln(), (core + tail / 9.0) / sum / variance_s2)
+    let sum = core + tail;
+    ((sum * sum / (TAU * variance_s2)).ln() * 0.5, (core + tail / 9.0) / sum / variance_s2)
 }
 
 /// Inverse of a symmetric 3 × 3 matrix (xx, xy, xt, yy, yt, tt) and its determinant; `None` when it has none.
-fn invert(h: &[f64; 6]) -> Option<([f64; 6], f64)> {
+pub fn invert(h: &[f64; 6]) -> Option<([f64; 6], f64)> {
     let [a, b, c, d, e, f] = *h;
     let (m0, m1, m2) = (d * f - e * e, c * e - b * f, b * e - c * d);
     let determinant = a * m0 + b * m1 + c * m2;
@@ -390,7 +523,8 @@ fn invert(h: &[f64; 6]) -> Option<([f64; 6], f64)> {
     Some((inverse, determinant))
 }
 
-fn multiply(m: &[f64; 6], v: &[f64; 3]) -> [f64; 3] {
+/// A symmetric matrix times a vector.
+pub fn multiply(m: &[f64; 6], v: &[f64; 3]) -> [f64; 3] {
     [
         m[0] * v[0] + m[1] * v[1] + m[2] * v[2],
         m[1] * v[0] + m[3] * v[1] + m[4] * v[2],

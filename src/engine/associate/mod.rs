@@ -2,15 +2,21 @@
 //!
 //! [`layout`] cuts the earth into regions; in each [`region`] every arrival goes into a [`window`], where [`live`]
 //! gives the first word about an event at once and [`settle`] the final one when all its arrivals are in. Both look
-//! for events with [`search`] (branch and bound over [`kernel`]'s bounds) and place them with [`locate`].
+//! for events with [`search`] (seeds from [`triple`]s, looked at by [`kernel`]) and place them with [`locate`]. The final
+//! word is a joint one: a [`plan`] of who owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`].
 
 pub mod field;
 pub mod kernel;
 pub mod layout;
+pub mod learnt;
 pub mod live;
 pub mod locate;
+pub mod plan;
+pub mod prior;
 pub mod region;
+pub mod resolve;
 pub mod search;
 pub mod settle;
+pub mod triple;
 pub mod wave;
 pub mod window;

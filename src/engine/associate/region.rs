@@ -2,9 +2,11 @@
 
 use super::field::{Field, Site, waves_of};
 use super::kernel::Isa;
+use super::learnt::Learnt;
 use super::live::Live;
 use super::locate::{Located, Place, Point, Problem, RATE_HALF_S};
-use super::settle::{Apex, Settling};
+use super::prior::Prior;
+use super::settle::{Apex, STEP_S, Settling, teach};
 use super::wave::{Medium, Wave};
 use super::window::{Arrival, Owner, Slot, Window};
 use crate::engine::settings::Fire;
@@ -70,12 +72,15 @@ pub struct Region {
     members: Vec<NodeIx>,
     window: Window,
     points: Vec<Point>,
-    settled_points: Vec<bool>,
     epoch_ns: Option<i64>,
     live: Live,
     settling: Settling,
     stepped_to_s: f64,
     isa: Isa,
+    learnt: Learnt,
+    prior: Prior,
+    /// Where and when the events are that have no final word yet, for the prior of both words.
+    others: Vec<Place>,
     air: Option<(i64, u64, Medium)>,
     travel_s: f64,
     longest_travel_s: f64,
@@ -93,7 +98,9 @@ macro_rules! problem {
             weather: $around.weather,
             settings: $around.settings,
             epoch_ns: $region.epoch_ns.unwrap_or(0),
-            ln_rate: ($around.settings.events_per_hour / 3600.0 / $region.field.covered_m2()).ln(),
+            law: $region.learnt.law(),
+            prior: &$region.prior,
+            others: &$region.others,
             step_m: 2.0 * $medium.speed_m_s($region.field.sites().first().map_or(Wave::Acoustic, |site| site.wave)),
             travel_s: $region.travel_s(),
             until_s: $until,
@@ -114,12 +121,14 @@ impl Region {
             members: members.to_vec(),
             window: Window::default(),
             points: Vec::new(),
-            settled_points: Vec::new(),
             epoch_ns: None,
             live: Live::default(),
             settling: Settling::default(),
             stepped_to_s: f64::NEG_INFINITY,
             isa: Isa::best(),
+            learnt: Learnt::default(),
+            prior: Prior::default(),
+            others: Vec::new(),
             air: None,
             travel_s: MARGIN_S,
             longest_travel_s,
@@ -212,7 +221,10 @@ impl Region {
         let problem = self.live_problem(time_s, around);
         let change = problem.and_then(|(medium, heard_s)| {
             let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            self.live.arrival(self.isa, &problem, slot, score_of(around.settings.preliminary_p))
+            let (number, mut located) =
+                self.live.arrival(self.isa, &problem, slot, score_of(around.settings.preliminary_p))?;
+            located.silent = problem.silent(&located);
+            Some((number, located))
         });
         self.put_live(change, around, say);
     }
@@ -221,13 +233,14 @@ impl Region {
     pub fn take_point(&mut self, point: Point, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
         let time_s = point.at.time_s;
         self.points.push(point);
-        self.settled_points.push(false);
         let number = self.points.len() - 1;
         self.enqueue(time_s, Apex::Point(number));
         let problem = self.live_problem(time_s, around);
         let change = problem.and_then(|(medium, heard_s)| {
             let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            self.live.point(&problem, number, score_of(around.settings.preliminary_p))
+            let (number, mut located) = self.live.point(&problem, number, score_of(around.settings.preliminary_p))?;
+            located.silent = problem.silent(&located);
+            Some((number, located))
         });
         self.put_live(change, around, say);
     }
@@ -249,6 +262,7 @@ impl Region {
         if self.field.sites().is_empty() {
             return None;
         }
+        self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
         let medium = self.medium(time_s, around);
         let heard_s = (around.heard_until_ns - self.epoch_ns.unwrap_or(0)) as f64 * 1e-9;
         Some((medium, heard_s))
@@ -281,15 +295,23 @@ impl Region {
         let watermark_s = around.watermark_ns.saturating_sub(epoch_ns) as f64 * 1e-9;
         let travel_s = self.travel_s();
         let bar = score_of(around.settings.min_p);
+        self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
         while let Some(step_s) = self.settling.next_step_s(travel_s) {
-            let step_s = step_s.max(self.stepped_to_s + 1.0);
+            let step_s = step_s.max(self.stepped_to_s + STEP_S);
             if step_s > watermark_s {
                 break;
             }
             let medium = self.medium(step_s - travel_s, around);
             let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
-            let events = self.settling.step(self.isa, &problem, &self.settled_points, step_s, travel_s, bar);
+            let mut learnt = std::mem::take(&mut self.learnt);
+            let mut events = self.settling.step(self.isa, &problem, &mut learnt, step_s, bar);
+            for located in &mut events {
+                located.silent = problem.silent(located);
+            }
+            self.learnt = learnt;
             self.stepped_to_s = step_s;
+            self.others = self.settling.places();
+            teach(&mut self.learnt, &mut self.prior, &mut self.field, &events, &self.others, step_s - 2.0 * travel_s);
             self.conclude(events, step_s - 2.0 * travel_s, around, say);
         }
         // A first word that no candidate bore out is taken back even if there is nothing left to make a step for.
@@ -310,9 +332,6 @@ impl Region {
         for located in &events {
             for explained in &located.arrivals {
                 self.window.give(explained.slot, Owner::Settled);
-            }
-            for &point in &located.points {
-                self.settled_points[point] = true;
             }
             keys.push(self.key(located, around.registry));
         }
@@ -351,7 +370,7 @@ impl Region {
     fn forget_points(&mut self, before_s: f64) {
         if !self.points.is_empty() && self.points.iter().all(|point| point.at.time_s < before_s - 60.0) {
             self.points.clear();
-            self.settled_points.clear();
+            self.settling.forget_points();
         }
     }
 

@@ -1,30 +1,54 @@
 //! The final word: what the arrivals of a stretch of event time say when all of them are in.
 //!
-//! Works at whole seconds of event time, T, on arrivals up to T alone, so that what comes out is a function of the
-//! set of arrivals. With H the longest time a wave takes to any node in range:
+//! Works at whole multiples of [`STEP_S`] of event time, T, on arrivals up to T alone, so that what comes out is a
+//! function of the set of arrivals. With H the longest time a wave takes to any node in range:
 //!
-//! 1. every arrival that has become older than T − H is an apex once: the best event that holds it is a candidate;
-//! 2. the candidates take their arrivals in order of score, each located anew when others took some of its own;
-//! 3. apexes left over are searched again among what is left, at the lower rate of clutter that is left;
-//! 4. events from before T − 2 H are final: everything that could contest their arrivals has been a candidate.
+//! 1. every arrival that has become older than T − H and belongs to nothing is the apex of a search; what is found is
+//!    born into the [`Plan`], the best first;
+//! 2. events that want the same arrivals share them out, and are resolved together;
+//! 3. arrivals older than T − 1.5 H that are left over are searched once more, against clutter alone;
+//! 4. events from before T − 2 H are final: everything that could contest their arrivals has had its say. What they
+//!    teach is learnt for the next step.
 
+use super::field::Field;
 use super::kernel::Isa;
-use super::locate::{Free, Located, Problem};
-use super::search::{MAX_WORK, Search, Wanted};
-use super::window::{Owner, Slot};
-use rustc_hash::FxHashSet;
-use std::collections::{BinaryHeap, VecDeque};
+use super::learnt::Learnt;
+use super::locate::{Against, Located, Place, Problem};
+use super::plan::{Event, NO_ONE, Plan};
+use super::prior::Prior;
+use super::resolve::{Dice, Resolver};
+use super::search::{Search, Wanted};
+use super::window::Slot;
+use std::collections::VecDeque;
 
-/// Above the bar by so much, a candidate's other arrivals need no search of their own.
-const SURE: f64 = 6.0;
+/// Event time between two steps, s.
+pub const STEP_S: f64 = 2.0;
+/// Seeds of a search for the final word, and how many of them are located.
+const SEEDS: usize = 1_200;
+const FITS: usize = 4;
+/// How much better than chance an event must be that is born against all that is around, and one against clutter.
+const BIRTH_BAR: f64 = 1.0;
+const LAST_BAR: f64 = 0.0;
+/// How often a new event and its rivals are resolved, and each of the rivals later.
+const TRIES_NEW: u32 = 3;
+const TRIES_RIVAL: u32 = 1;
+const TRIES_LAST: u32 = 4;
+/// Most times that one event is resolved: a bound on the work that a flood makes.
+const MAX_TRIES: u32 = 40;
 
 /// What is not final yet.
 #[derive(Default)]
 pub struct Settling {
     /// Arrivals that have not been an apex, in order of (time, node, id).
     queue: VecDeque<(f64, Apex)>,
-    candidates: Vec<Located>,
+    /// Those that have been, and may be once more.
+    again: VecDeque<(f64, Apex)>,
+    /// Those that have been twice.
+    last: VecDeque<(f64, Slot)>,
+    plan: Plan,
     search: Search,
+    resolver: Resolver,
+    rivals: Vec<(u32, u32)>,
 }
 
 /// Where a search starts.
@@ -36,181 +60,233 @@ pub enum Apex {
     Point(usize),
 }
 
-/// An order of scores, the best on top; of two equal ones the earlier candidate.
-struct Rank(f64, usize);
-impl PartialEq for Rank {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-impl Eq for Rank {}
-impl PartialOrd for Rank {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Rank {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.0.total_cmp(&other.0).then(other.1.cmp(&self.1))
-    }
-}
-
 impl Settling {
     /// Queues an apex. `order` tells which of two apexes of the same time comes first.
     pub fn push(&mut self, time_s: f64, apex: Apex, order: &dyn Fn(Apex, Apex) -> std::cmp::Ordering) {
+        if let Apex::Arrival(slot) = apex {
+            self.plan.reset(slot);
+        }
         let at = self
             .queue
             .partition_point(|&(other_s, other)| other_s < time_s || (other_s == time_s && order(other, apex).is_lt()));
         self.queue.insert(at, (time_s, apex));
     }
 
-    /// The next whole second at which a step does anything; `None` when nothing waits.
+    /// The next step that does anything; `None` when nothing waits.
     pub fn next_step_s(&self, travel_s: f64) -> Option<f64> {
         let apex_s = self.queue.front().map(|&(time_s, _)| time_s + travel_s);
-        let event_s = self.candidates.iter().map(|located| located.at.time_s + 2.0 * travel_s).reduce(f64::min);
+        let again_s = self.again.front().map(|&(time_s, _)| time_s + 1.5 * travel_s);
+        let event_s = self.plan.events().map(|(_, event)| event.located.at.time_s + 2.0 * travel_s).reduce(f64::min);
         // Strictly older than T − H (T − 2 H) is what a step takes.
-        [apex_s, event_s].into_iter().flatten().reduce(f64::min).map(|at_s| at_s.floor() + 1.0)
+        let first_s = [apex_s, again_s, event_s].into_iter().flatten().reduce(f64::min)?;
+        Some(((first_s / STEP_S).floor() + 1.0) * STEP_S)
     }
 
     /// The oldest time that something not final yet rests on; `None` when nothing waits.
     pub fn oldest_s(&self) -> Option<f64> {
         let apex_s = self.queue.front().map(|&(time_s, _)| time_s);
-        let event_s = self.candidates.iter().map(|located| located.at.time_s).reduce(f64::min);
-        [apex_s, event_s].into_iter().flatten().reduce(f64::min)
+        let again_s = self.again.front().map(|&(time_s, _)| time_s);
+        let event_s = self.plan.events().map(|(_, event)| event.located.at.time_s).reduce(f64::min);
+        [apex_s, again_s, event_s].into_iter().flatten().reduce(f64::min)
+    }
+
+    /// Where and when the events are that are not final.
+    pub fn places(&self) -> Vec<Place> {
+        self.plan.places()
+    }
+
+    /// All points were forgotten.
+    pub fn forget_points(&mut self) {
+        self.plan.forget_points();
     }
 
     /// Makes the step at `step_s` and returns the events that are final by it, in order of time.
-    pub fn step(
+    pub fn step(&mut self, isa: Isa, problem: &Problem<'_>, learnt: &mut Learnt, step_s: f64, bar: f64) -> Vec<Located> {
+        let travel_s = problem.travel_s;
+        let mut fresh: Vec<(f64, Apex)> = Vec::new();
+        while let Some(entry) = self.queue.pop_front_if(|&mut (time_s, _)| time_s < step_s - travel_s) {
+            if let Apex::Arrival(slot) = entry.1 {
+                learnt.heard(problem.window.arrival(slot));
+            }
+            fresh.push(entry);
+        }
+        let born = self.give_birth(isa, problem, fresh.iter().map(|entry| entry.1), Against::Rest, BIRTH_BAR);
+        self.settle_conflicts(isa, problem, &born, TRIES_NEW);
+        self.again.extend(fresh);
+        let mut old: Vec<(f64, Apex)> = Vec::new();
+        while let Some(entry) = self.again.pop_front_if(|&mut (time_s, _)| time_s < step_s - 1.5 * travel_s) {
+            old.push(entry);
+        }
+        let born = self.give_birth(isa, problem, old.iter().map(|entry| entry.1), Against::Clutter, LAST_BAR);
+        self.settle_conflicts(isa, problem, &born, TRIES_NEW);
+        self.last.extend(old.iter().filter_map(|&(time_s, apex)| match apex {
+            Apex::Arrival(slot) => Some((time_s, slot)),
+            Apex::Point(_) => None,
+        }));
+        self.conclude(isa, problem, learnt, step_s, bar)
+    }
+
+    /// Events that are final now; they leave the plan.
+    fn conclude(&mut self, isa: Isa, problem: &Problem<'_>, learnt: &mut Learnt, step_s: f64, bar: f64) -> Vec<Located> {
+        let before_s = step_s - 2.0 * problem.travel_s;
+        let due = |plan: &Plan| -> Vec<u32> {
+            let mut due: Vec<(u32, f64)> = plan
+                .events()
+                .filter(|(_, event)| event.located.at.time_s < before_s)
+                .map(|(number, event)| (number, event.located.at.time_s))
+                .collect();
+            due.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+            due.into_iter().map(|(number, _)| number).collect()
+        };
+        self.resolve(isa, problem, &due(&self.plan), TRIES_LAST);
+        for number in due(&self.plan) {
+            self.plan.refit(problem, number);
+        }
+        let mut done = Vec::new();
+        for number in due(&self.plan) {
+            let stands = self.plan.event(number).is_some_and(|event| event.located.score > bar);
+            if stands {
+                done.extend(self.plan.settle(number));
+            } else {
+                self.plan.take(number);
+            }
+        }
+        for located in &done {
+            learnt.learn(problem, located);
+        }
+        while let Some((_, slot)) = self.last.pop_front_if(|&mut (time_s, _)| time_s < before_s) {
+            if self.plan.owner(slot) == NO_ONE {
+                learnt.free(problem.window.arrival(slot));
+            }
+        }
+        done
+    }
+
+    /// Searches from those apexes that belong to nothing, and puts what is found into the plan, the best first.
+    fn give_birth(
         &mut self,
         isa: Isa,
         problem: &Problem<'_>,
-        settled_points: &[bool],
-        step_s: f64,
-        travel_s: f64,
+        apexes: impl Iterator<Item = Apex>,
+        against: Against,
         bar: f64,
-    ) -> Vec<Located> {
-        let settled = |slot: Slot| problem.window.owner(slot) == Owner::Settled;
-        let point_settled = |number: usize| settled_points.get(number).copied().unwrap_or(false);
-        let mut fresh: Vec<Apex> = Vec::new();
-        while let Some(&(time_s, apex)) = self.queue.front() {
-            if time_s >= step_s - travel_s {
-                break;
-            }
-            self.queue.pop_front();
-            fresh.push(apex);
-        }
-        let free = Free { arrival: &|slot| !settled(slot), point: &|number| !point_settled(number) };
-        fresh.retain(|&apex| match apex {
-            Apex::Arrival(slot) => !settled(slot),
-            Apex::Point(number) => !point_settled(number),
-        });
-        let mut found = false;
-        for &apex in &fresh {
-            // What a sure candidate explains already would only be found again.
-            let explained = self.candidates.iter().any(|candidate| {
-                candidate.score > bar + SURE
-                    && match apex {
-                        Apex::Arrival(slot) => candidate.arrivals.iter().any(|explained| explained.slot == slot),
-                        Apex::Point(number) => candidate.points.contains(&number),
+    ) -> Vec<u32> {
+        let mut found: Vec<Located> = Vec::new();
+        for apex in apexes {
+            let located = match apex {
+                Apex::Arrival(slot) => {
+                    let explained =
+                        |known: &Located| known.score > bar + 6.0 && known.arrivals.iter().any(|e| e.slot == slot);
+                    if self.plan.owner(slot) != NO_ONE || found.iter().any(explained) {
+                        continue;
                     }
-            });
-            found |= !explained && self.look(isa, problem, apex, bar, free);
-        }
-        let mut taken = self.allot(problem, settled_points, bar);
-        if found {
-            let left: Vec<Apex> = fresh
-                .iter()
-                .copied()
-                .filter(|apex| match apex {
-                    Apex::Arrival(slot) => !taken.arrivals.contains(slot),
-                    Apex::Point(number) => !taken.points.contains(number),
-                })
-                .collect();
-            let left_free = Free {
-                arrival: &|slot| !settled(slot) && !taken.arrivals.contains(&slot),
-                point: &|number| !point_settled(number) && !taken.points.contains(&number),
-            };
-            let mut again = false;
-            for apex in left {
-                again |= self.look(isa, problem, apex, bar, left_free);
-            }
-            if again {
-                taken = self.allot(problem, settled_points, bar);
-            }
-        }
-        let (mut done, open): (Vec<usize>, Vec<usize>) =
-            taken.winners.iter().partition(|&&k| self.candidates[k].at.time_s < step_s - 2.0 * travel_s);
-        done.sort_by(|&a, &b| self.candidates[a].at.time_s.total_cmp(&self.candidates[b].at.time_s));
-        let events = done.iter().map(|&k| self.candidates[k].clone()).collect();
-        let mut number = 0;
-        self.candidates.retain(|candidate| {
-            number += 1;
-            candidate.at.time_s >= step_s - 2.0 * travel_s || open.contains(&(number - 1))
-        });
-        events
-    }
-
-    /// Searches from one apex; true when that brought a candidate that was not there.
-    fn look(&mut self, isa: Isa, problem: &Problem<'_>, apex: Apex, bar: f64, free: Free<'_>) -> bool {
-        let located = match apex {
-            Apex::Arrival(slot) => self.search.best(isa, problem, slot, Wanted { bar, work: MAX_WORK }, free),
-            Apex::Point(number) => {
-                problem.fit(problem.points[number].at, free).filter(|l| l.score > bar && l.points.contains(&number))
-            }
-        };
-        match located {
-            Some(located) if !self.candidates.iter().any(|known| same_evidence(known, &located)) => {
-                self.candidates.push(located);
-                true
-            }
-            _ => false,
-        }
-    }
-
-    /// Lets the candidates take their arrivals, the best first. Candidates change as they are located anew.
-    fn allot(&mut self, problem: &Problem<'_>, settled_points: &[bool], bar: f64) -> Taken {
-        let mut taken = Taken::default();
-        let mut heap: BinaryHeap<Rank> =
-            self.candidates.iter().enumerate().map(|(number, candidate)| Rank(candidate.score, number)).collect();
-        while let Some(Rank(_, number)) = heap.pop() {
-            let candidate = &self.candidates[number];
-            let contested = candidate.arrivals.iter().any(|explained| {
-                taken.arrivals.contains(&explained.slot) || problem.window.owner(explained.slot) == Owner::Settled
-            }) || candidate
-                .points
-                .iter()
-                .any(|&point| taken.points.contains(&point) || settled_points.get(point).copied().unwrap_or(false));
-            if contested {
-                let free = Free {
-                    arrival: &|slot| problem.window.owner(slot) != Owner::Settled && !taken.arrivals.contains(&slot),
-                    point: &|point| {
-                        !taken.points.contains(&point) && !settled_points.get(point).copied().unwrap_or(false)
-                    },
-                };
-                // It keeps its place among the candidates for the next step, but as what is left of it now.
-                match problem.fit(candidate.at, free) {
-                    Some(again) if again.score > bar => {
-                        heap.push(Rank(again.score, number));
-                        self.candidates[number] = again;
-                    }
-                    _ => {}
+                    let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against };
+                    self.search.best(isa, problem, slot, wanted, &self.plan.own(NO_ONE))
                 }
+                Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {
+                    let start = problem.points[number].at;
+                    let how = super::locate::How { against, near: false };
+                    let mut scratch = std::mem::take(&mut self.plan.scratch);
+                    let located = problem.fit(&mut scratch, start, how, &self.plan.own(NO_ONE));
+                    self.plan.scratch = scratch;
+                    located.filter(|located| located.score > bar && located.points.contains(&number))
+                }
+                Apex::Point(_) => None,
+            };
+            found.extend(located.filter(|located| !found.iter().any(|known| same_evidence(known, located))));
+        }
+        let mut born = Vec::new();
+        loop {
+            let best = (0..found.len()).max_by(|&a, &b| found[a].score.total_cmp(&found[b].score).then(b.cmp(&a)));
+            let Some(best) = best else { break };
+            let located = found.swap_remove(best);
+            let contested = located.arrivals.iter().any(|e| self.plan.owner(e.slot) != NO_ONE)
+                || located.points.iter().any(|&point| self.plan.point_owner(point) != NO_ONE);
+            if contested {
+                let how = super::locate::How { against, near: true };
+                let mut scratch = std::mem::take(&mut self.plan.scratch);
+                let again = problem.fit(&mut scratch, located.at, how, &self.plan.own(NO_ONE));
+                self.plan.scratch = scratch;
+                // What is left of it takes its place among the others.
+                found.extend(again.filter(|again| again.score > bar && again.score < located.score));
                 continue;
             }
-            taken.arrivals.extend(candidate.arrivals.iter().map(|explained| explained.slot));
-            taken.points.extend(candidate.points.iter().copied());
-            taken.winners.push(number);
+            let number = self.plan.put(Event { located, tries: 0 });
+            if self.plan.refit(problem, number) {
+                born.push(number);
+            }
         }
-        taken
+        born
+    }
+
+    /// New events and those that contest their arrivals come to terms.
+    fn settle_conflicts(&mut self, isa: Isa, problem: &Problem<'_>, born: &[u32], tries: u32) {
+        if born.is_empty() {
+            return;
+        }
+        let mut touched: Vec<u32> = born.to_vec();
+        for &number in born {
+            self.plan.rivals(problem, number, 1.6, &mut self.rivals);
+            for &(rival, _) in &self.rivals {
+                if !touched.contains(&rival) {
+                    touched.push(rival);
+                }
+            }
+        }
+        if touched.len() > 1 {
+            for _ in 0..2 {
+                self.plan.share_out(problem, &touched);
+                touched.retain(|&number| self.plan.refit(problem, number));
+            }
+        }
+        self.resolve(isa, problem, born, tries);
+        let rivals: Vec<u32> = touched.iter().copied().filter(|number| !born.contains(number)).collect();
+        self.resolve(isa, problem, &rivals, TRIES_RIVAL);
+    }
+
+    /// Resolves each of these events with some of its rivals, so many times.
+    fn resolve(&mut self, isa: Isa, problem: &Problem<'_>, events: &[u32], tries: u32) {
+        for turn in 0..tries {
+            for &number in events {
+                let Some(event) = self.plan.event(number) else { continue };
+                if event.tries >= MAX_TRIES {
+                    continue;
+                }
+                let seed = event.located.at.time_s.to_bits() ^ u64::from(event.tries) << 7 ^ u64::from(turn);
+                let mut dice = Dice::new(seed);
+                let within_s = if turn % 2 == 0 { 0.6 } else { 1.6 };
+                self.plan.rivals(problem, number, within_s, &mut self.rivals);
+                if self.rivals.is_empty() {
+                    continue;
+                }
+                self.plan.tried(number);
+                let mut group = vec![number];
+                for _ in 0..1 + dice.below(3) {
+                    // The more contested, the likelier.
+                    let sum: u32 = self.rivals.iter().map(|rival| rival.1).sum();
+                    let mut left = dice.uniform() * f64::from(sum);
+                    for &(rival, shared) in &self.rivals {
+                        left -= f64::from(shared);
+                        if left <= 0.0 {
+                            if !group.contains(&rival) {
+                                group.push(rival);
+                            }
+                            break;
+                        }
+                    }
+                }
+                self.resolver.resolve(isa, problem, &mut self.plan, &group, &mut dice);
+            }
+        }
     }
 }
 
-/// Who took what.
-#[derive(Default)]
-struct Taken {
-    arrivals: FxHashSet<Slot>,
-    points: FxHashSet<usize>,
-    winners: Vec<usize>,
+/// Teaches the prior and the sites what the events that are final say.
+pub fn teach(learnt: &mut Learnt, prior: &mut Prior, field: &mut Field, done: &[Located], others: &[Place], to_s: f64) {
+    for located in done.iter().filter(|located| located.score > super::learnt::TEACHING_SCORE) {
+        prior.learn(located.at, others);
+    }
+    learnt.teach(field, to_s);
 }
 
 fn same_evidence(a: &Located, b: &Located) -> bool {

@@ -26,8 +26,12 @@ pub struct Arrival {
     pub site: u32,
     /// When.
     pub time_s: f64,
-    /// One sigma of that: pick and clock in quadrature.
-    pub sd_s: f64,
+    /// One sigma of the pick.
+    pub pick_sd_s: f64,
+    /// What its node says of its clock: one sigma.
+    pub clock_sd_s: f64,
+    /// Natural logarithm of its amplitude; NaN where it has none that compares with others'.
+    pub ln_amplitude: f64,
     /// Towards the source, degrees; NaN where not measured.
     pub azimuth_deg: f64,
     /// One sigma of that.
@@ -55,6 +59,7 @@ pub struct Window {
     owner: Vec<Owner>,
     unused: Vec<Slot>,
     rings: Vec<VecDeque<(f64, Slot)>>,
+    most_variance_s2: Vec<f64>,
     held: usize,
 }
 
@@ -76,7 +81,10 @@ impl Window {
         let site = arrival.site as usize;
         if self.rings.len() <= site {
             self.rings.resize_with(site + 1, VecDeque::new);
+            self.most_variance_s2.resize(site + 1, 0.0);
         }
+        let variance_s2 = arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2);
+        self.most_variance_s2[site] = self.most_variance_s2[site].max(variance_s2);
         let arrivals = &self.arrivals;
         let ring = &mut self.rings[site];
         // Equal times stand in order of id, whatever order they came in.
@@ -113,6 +121,11 @@ impl Window {
             .take_while(move |&(time_s, _)| time_s <= to_s)
     }
 
+    /// No arrival at `site` has a larger variance in time, pick and clock together, s².
+    pub fn most_variance_s2(&self, site: u32) -> f64 {
+        self.most_variance_s2.get(site as usize).copied().unwrap_or(0.0)
+    }
+
     /// Arrivals held.
     pub fn len(&self) -> usize {
         self.held
@@ -145,7 +158,9 @@ mod tests {
         Arrival {
             site,
             time_s,
-            sd_s: 0.1,
+            pick_sd_s: 0.1,
+            clock_sd_s: 0.0,
+            ln_amplitude: f64::NAN,
             azimuth_deg: f64::NAN,
             azimuth_sd_deg: f64::NAN,
             hint: Hint::Unknown,

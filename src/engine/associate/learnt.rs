@@ -1,0 +1,352 @@
+//! What final events teach a region: how detection falls with distance, how loud rounds are and how sound grows faint,
+//! how far clocks are ahead, how often each node picks nothing. Only final events teach, one after the other, so that
+//! what is known at a step is a function of the set of arrivals; old lessons fade.
+
+use super::field::{DETECTION, Field, Site};
+use super::locate::{Located, Problem};
+use super::wave::Wave;
+use super::window::Arrival;
+
+/// Waves that have a curve of their own.
+const WAVES: usize = 6;
+/// Knots of a curve of detection.
+const KNOTS: usize = 9;
+/// Expected picks at a knot that the first guess of a curve is worth.
+const CURVE_PRIOR: f64 = 20.0;
+/// Expected picks at a knot beyond which old ones fade.
+const CURVE_MEMORY: f64 = 3_000.0;
+/// Events after which the sites' tables are made anew.
+const TEACH_EVERY: u32 = 8;
+/// Only events at least this sure teach: log posterior odds.
+pub const TEACHING_SCORE: f64 = 3.0;
+/// A clock that its node trusts to this is not looked at, s.
+const GOOD_CLOCK_SD_S: f64 = 0.02;
+/// What an offset can be known to at best: clocks wander, s.
+const CLOCK_WANDER_S: f64 = 0.01;
+/// Share of what is known of a clock that a further pick leaves.
+const CLOCK_FADING: f64 = 0.995;
+/// Seconds that a stated rate of clutter is worth, and one that nobody stated.
+const STATED_RATE_S: f64 = 7_200.0;
+const GUESSED_RATE_S: f64 = 600.0;
+/// Seconds after which half of the clutter that was counted has faded.
+const RATE_HALF_LIFE_S: f64 = 1_800.0;
+/// A learnt rate stays within these multiples of a stated one.
+const RATE_BOUNDS: (f64, f64) = (0.5, 3.0);
+
+/// How loud arrivals are: ln A = a − b ln (d/d₀) ± σ_p for those of an event, a ~ N(μ, σ_e); the others are N(m, s).
+/// Geometric spreading gives b = 1 in the open (Attenborough 2014, Springer Handbook of Acoustics, ch. 4); absorption and
+/// the ground make it more.
+#[derive(Clone, Debug)]
+pub struct Loudness {
+    slope: Mean2,
+    path: Mean,
+    event: Moments,
+    free: Moments,
+    all: Moments,
+}
+
+/// The law as it stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Law {
+    /// b.
+    pub slope: f64,
+    /// σ_p.
+    pub path_sd: f64,
+    /// μ at d₀.
+    pub mean: f64,
+    /// σ_e.
+    pub event_sd: f64,
+    /// m.
+    pub free_mean: f64,
+    /// s.
+    pub free_sd: f64,
+}
+
+/// d₀, m.
+const REFERENCE_M: f64 = 3_000.0;
+/// Most that one arrival's loudness can speak against it, as ln of a likelihood: spikes and clipped records happen.
+const LOUDNESS_FLOOR: f64 = 9.2;
+/// Arrivals before loudness is looked at.
+const LOUDNESS_FROM: f64 = 20.0;
+
+#[derive(Clone, Copy, Debug)]
+struct Mean {
+    sum: f64,
+    weight: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mean2 {
+    xx: f64,
+    xy: f64,
+}
+
+/// Mean and variance of what came in, the old fading.
+#[derive(Clone, Copy, Debug, Default)]
+struct Moments {
+    n: f64,
+    mean: f64,
+    square: f64,
+}
+
+impl Moments {
+    fn add(&mut self, value: f64, most: f64) {
+        if self.n >= most {
+            let share = (most - 1.0) / self.n;
+            self.n *= share;
+            self.square *= share;
+        }
+        self.n += 1.0;
+        let off = value - self.mean;
+        self.mean += off / self.n;
+        self.square += off * (value - self.mean);
+    }
+
+    fn variance(&self, prior: f64, weight: f64) -> f64 {
+        (self.square + prior * weight) / (self.n + weight)
+    }
+}
+
+impl Default for Loudness {
+    fn default() -> Loudness {
+        // b = 1.25 and σ_p = 0.45, worth twenty arrivals.
+        Loudness {
+            slope: Mean2 { xx: 6.0, xy: 1.25 * 6.0 },
+            path: Mean { sum: 0.45 * 0.45 * 20.0, weight: 20.0 },
+            event: Moments::default(),
+            free: Moments::default(),
+            all: Moments::default(),
+        }
+    }
+}
+
+impl Loudness {
+    fn law(&self) -> Option<Law> {
+        if self.all.n < LOUDNESS_FROM {
+            return None;
+        }
+        let slope = (self.slope.xy / self.slope.xx).clamp(0.8, 2.5);
+        let path_sd = (self.path.sum / self.path.weight).sqrt().clamp(0.15, 1.0);
+        // Before events are known, they are taken to be as loud as what is heard, at twice the reference distance.
+        let guess = self.all.mean + slope * std::f64::consts::LN_2;
+        let mean = (guess + self.event.n * self.event.mean) / (1.0 + self.event.n);
+        let event_sd = self.event.variance(1.0, 4.0).sqrt().max(0.1);
+        let clutter = if self.free.n >= LOUDNESS_FROM { &self.free } else { &self.all };
+        let free_sd = clutter.variance(1.0, 5.0).sqrt().max(0.2);
+        Some(Law { slope, path_sd, mean, event_sd, free_mean: clutter.mean, free_sd })
+    }
+
+    /// From one event: (ln A, ln d/d₀) of each arrival.
+    fn learn(&mut self, arrivals: &[(f64, f64)]) {
+        let n = arrivals.len() as f64;
+        if n < 3.0 {
+            return;
+        }
+        let mean = |pick: fn(&(f64, f64)) -> f64| arrivals.iter().map(pick).sum::<f64>() / n;
+        let (my, mx) = (mean(|a| a.0), mean(|a| a.1));
+        let slope = self.slope.xy / self.slope.xx;
+        let fade = 0.998;
+        (self.slope.xx, self.slope.xy) = (self.slope.xx * fade, self.slope.xy * fade);
+        (self.path.sum, self.path.weight) = (self.path.sum * fade, self.path.weight * fade);
+        let spread = (self.path.sum / self.path.weight).sqrt();
+        for &(y, x) in arrivals {
+            let off = (y - my) + slope * (x - mx);
+            // What is far off may not belong to the event.
+            if off.abs() < 3.0 * spread {
+                self.slope.xx += (x - mx) * (x - mx);
+                self.slope.xy -= (x - mx) * (y - my);
+                self.path.sum += off * off * n / (n - 1.0);
+                self.path.weight += 1.0;
+            }
+        }
+        self.event.add(my + slope * mx, 400.0);
+    }
+}
+
+impl Law {
+    /// ln (d/d₀).
+    pub fn ln_distance(distance_m: f64) -> f64 {
+        (distance_m.max(30.0) / REFERENCE_M).ln()
+    }
+
+    /// What the loudness adds to an arrival's worth for an event of loudness `event`; `settled` once that is fitted
+    /// to the event's arrivals.
+    pub fn gain(&self, ln_amplitude: f64, ln_distance: f64, event: f64, settled: bool) -> f64 {
+        let path = self.path_sd * self.path_sd;
+        let variance = if settled { path } else { path + self.event_sd * self.event_sd };
+        let off = ln_amplitude + self.slope * ln_distance - event;
+        let free = (ln_amplitude - self.free_mean) / self.free_sd;
+        -(0.5 * off * off / variance).min(LOUDNESS_FLOOR) - 0.5 * variance.ln() + 0.5 * free * free + self.free_sd.ln()
+    }
+
+    /// The event's loudness by its arrivals' sum of ln A + b ln (d/d₀) and their number, and what not knowing it costs.
+    pub fn event(&self, sum: f64, n: f64) -> (f64, f64) {
+        let (path, event) = (self.path_sd.powi(2), self.event_sd.powi(2));
+        let precision = 1.0 / event + n / path;
+        let loudness = (self.mean / event + sum / path) / precision;
+        (loudness, -0.5 * (loudness - self.mean).powi(2) / event - 0.5 * event.ln() - 0.5 * precision.ln())
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Curve {
+    hits: [f64; KNOTS],
+    expected: [f64; KNOTS],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Ears {
+    ahead: f64,
+    ahead_weight: f64,
+    stated_per_s: Option<(f64, f64)>,
+    free: f64,
+    seconds: f64,
+    counted_to_s: Option<f64>,
+}
+
+/// All that a region has learnt.
+#[derive(Clone, Debug)]
+pub struct Learnt {
+    loudness: Loudness,
+    law: Option<Law>,
+    curves: [Curve; WAVES],
+    ears: Vec<Ears>,
+    untaught: u32,
+}
+
+impl Default for Learnt {
+    fn default() -> Learnt {
+        let curve = Curve { hits: [0.0; KNOTS], expected: [0.0; KNOTS] };
+        Learnt { loudness: Loudness::default(), law: None, curves: [curve; WAVES], ears: Vec::new(), untaught: 0 }
+    }
+}
+
+impl Learnt {
+    /// The law of loudness, once enough was heard.
+    pub fn law(&self) -> Option<Law> {
+        self.law
+    }
+
+    /// Something was heard.
+    pub fn heard(&mut self, arrival: &Arrival) {
+        if arrival.ln_amplitude.is_finite() {
+            self.loudness.all.add(arrival.ln_amplitude, 2_000.0);
+        }
+    }
+
+    /// That arrival belongs to no event.
+    pub fn free(&mut self, arrival: &Arrival) {
+        if arrival.ln_amplitude.is_finite() {
+            self.loudness.free.add(arrival.ln_amplitude, 2_000.0);
+        }
+        let ears = self.ears_of(arrival.site);
+        ears.free += 1.0;
+    }
+
+    fn ears_of(&mut self, site: u32) -> &mut Ears {
+        if self.ears.len() <= site as usize {
+            self.ears.resize(site as usize + 1, Ears::default());
+        }
+        &mut self.ears[site as usize]
+    }
+
+    /// An event is final. `problem` is the one it was located in.
+    pub fn learn(&mut self, problem: &Problem<'_>, located: &Located) {
+        if located.score < TEACHING_SCORE {
+            return;
+        }
+        self.untaught += 1;
+        let mut loud: Vec<(f64, f64)> = Vec::with_capacity(located.arrivals.len());
+        for explained in &located.arrivals {
+            let arrival = problem.window.arrival(explained.slot);
+            let site = &problem.field.sites()[arrival.site as usize];
+            let travel =
+                problem.medium.travel(site.wave, site.x_m - located.at.x_m, site.y_m - located.at.y_m);
+            if arrival.ln_amplitude.is_finite() {
+                loud.push((arrival.ln_amplitude, Law::ln_distance(travel.distance_m)));
+            }
+            if arrival.clock_sd_s > GOOD_CLOCK_SD_S {
+                let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
+                let own = arrival.pick_sd_s.powi(2) + path_sd_s.powi(2);
+                let total = own + site.clock_sd_s(arrival.clock_sd_s).powi(2);
+                let [xx, xy, xt, yy, yt, tt] = located.covariance;
+                let (e, n) = (travel.east_s_m, travel.north_s_m);
+                let fit = e * e * xx + 2.0 * e * n * xy + 2.0 * e * xt + n * n * yy + 2.0 * n * yt + tt;
+                // The residual as it would be had this arrival not been fitted to.
+                let leverage = (fit / total).clamp(0.0, 0.9);
+                let residual_s = explained.residual_s / (1.0 - leverage);
+                let variance = own + fit / (1.0 - leverage);
+                let ahead_s = site.ahead_s;
+                let ears = self.ears_of(arrival.site);
+                ears.ahead = ears.ahead * CLOCK_FADING + (residual_s + ahead_s) / variance;
+                ears.ahead_weight = ears.ahead_weight * CLOCK_FADING + 1.0 / variance;
+            }
+        }
+        self.loudness.learn(&loud);
+        problem.each_due(located, &mut |number, site, distance_m, picked| {
+            let _ = number;
+            let curve = &mut self.curves[site.wave as usize];
+            let at = (distance_m / site.range_m * 8.0).min(8.0 - 1e-9);
+            let (knot, share) = (at as usize, at.fract());
+            for (knot, share) in [(knot, 1.0 - share), (knot + 1, share)] {
+                curve.expected[knot] += share * site.detect_p;
+                curve.hits[knot] += if picked { share } else { 0.0 };
+                if curve.expected[knot] > CURVE_MEMORY {
+                    curve.hits[knot] *= 0.5;
+                    curve.expected[knot] *= 0.5;
+                }
+            }
+        });
+    }
+
+    /// Lets the sites know, when there is something new; `to_s` is up to where clutter was counted.
+    pub fn teach(&mut self, field: &mut Field, to_s: f64) {
+        self.law = self.loudness.law();
+        if self.untaught < TEACH_EVERY {
+            return;
+        }
+        self.untaught = 0;
+        let curves = self.curves.map(|curve| {
+            let mut shares = [0.0; KNOTS];
+            for knot in 0..KNOTS {
+                shares[knot] =
+                    (curve.hits[knot] + CURVE_PRIOR * DETECTION[knot]) / (curve.expected[knot] + CURVE_PRIOR);
+            }
+            shares
+        });
+        self.ears.resize(field.sites().len().max(self.ears.len()), Ears::default());
+        for (site, ears) in field.sites_mut().iter_mut().zip(&mut self.ears) {
+            site.hear(&curves[site.wave as usize]);
+            if ears.ahead_weight > 0.0 {
+                // The first guess: as far ahead as clocks that are said to be bad are, half a second at most.
+                let weight = ears.ahead_weight + 1.0 / (0.3 * 0.3);
+                site.ahead_s = ears.ahead / weight;
+                site.ahead_sd_s = Some((1.0 / weight + CLOCK_WANDER_S * CLOCK_WANDER_S).sqrt());
+            }
+            ears.count_to(site, to_s);
+        }
+    }
+}
+
+impl Ears {
+    /// The rate of clutter as counted up to `to_s`, with the stated one as a first guess.
+    fn count_to(&mut self, site: &mut Site, to_s: f64) {
+        let &mut (stated, worth_s) = self.stated_per_s.get_or_insert((
+            site.clutter_per_s,
+            if site.states_clutter { STATED_RATE_S } else { GUESSED_RATE_S },
+        ));
+        let Some(from_s) = self.counted_to_s.replace(to_s) else {
+            self.free = 0.0;
+            return;
+        };
+        self.seconds += (to_s - from_s).max(0.0);
+        let rate = (self.free + stated * worth_s) / (self.seconds + worth_s);
+        let fade = 0.5f64.powf((to_s - from_s).max(0.0) / RATE_HALF_LIFE_S);
+        (self.free, self.seconds) = (self.free * fade, self.seconds * fade);
+        let bounds = if site.states_clutter { RATE_BOUNDS } else { (0.02, 100.0) };
+        site.clutter_per_s = rate.clamp(stated * bounds.0, stated * bounds.1);
+    }
+}
+
+/// A wave's place among the curves.
+const _: () = assert!(Wave::Flash as usize + 1 == WAVES);

@@ -1,0 +1,381 @@
+//! Which arrivals belong to which of the events that are not final: one plan, in which each arrival has one owner.
+//!
+//! The total of the events' scores is what counts. The moves: an event is located anew from what is its own or free
+//! ([`Plan::refit`]); arrivals at one node are shared out among events that all want them ([`Plan::share_out`]); and a
+//! few rival events are taken out together and their arrivals explained anew ([`super::resolve`]).
+
+use super::field::Site;
+use super::learnt::Law;
+use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
+use super::window::Slot;
+
+/// No event.
+pub const NO_ONE: u32 = u32::MAX;
+/// A final event.
+pub const SETTLED: u32 = u32::MAX - 1;
+
+/// An event of the plan.
+#[derive(Clone, Debug)]
+pub struct Event {
+    /// As located last.
+    pub located: Located,
+    /// How often it was taken out and explained anew.
+    pub tries: u32,
+}
+
+/// Events and owners.
+#[derive(Default)]
+pub struct Plan {
+    events: Vec<Option<Event>>,
+    vacant: Vec<u32>,
+    owner: Vec<u32>,
+    point_owner: Vec<u32>,
+    bids: Vec<Bid>,
+    pub(super) scratch: Scratch,
+}
+
+/// An event that wants an arrival of a site.
+#[derive(Clone, Copy)]
+struct Bid {
+    site: u32,
+    event: u32,
+    slot: Slot,
+    gain: f64,
+}
+
+/// What an event of the plan may take: its own, and what is no one's.
+pub struct Own<'a> {
+    plan: &'a Plan,
+    event: u32,
+}
+
+impl Free for Own<'_> {
+    #[inline]
+    fn arrival(&self, slot: Slot) -> bool {
+        let owner = self.plan.owner(slot);
+        owner == NO_ONE || owner == self.event
+    }
+
+    fn point(&self, point: usize) -> bool {
+        let owner = self.plan.point_owner(point);
+        owner == NO_ONE || owner == self.event
+    }
+}
+
+impl Plan {
+    /// Who owns an arrival.
+    pub fn owner(&self, slot: Slot) -> u32 {
+        self.owner.get(slot as usize).copied().unwrap_or(NO_ONE)
+    }
+
+    /// Who owns a point.
+    pub fn point_owner(&self, point: usize) -> u32 {
+        self.point_owner.get(point).copied().unwrap_or(NO_ONE)
+    }
+
+    /// The slot holds a new arrival.
+    pub fn reset(&mut self, slot: Slot) {
+        self.give(slot, NO_ONE);
+    }
+
+    /// All points are forgotten.
+    pub fn forget_points(&mut self) {
+        self.point_owner.clear();
+    }
+
+    fn give(&mut self, slot: Slot, owner: u32) {
+        if self.owner.len() <= slot as usize {
+            self.owner.resize(slot as usize + 1, NO_ONE);
+        }
+        self.owner[slot as usize] = owner;
+    }
+
+    fn give_point(&mut self, point: usize, owner: u32) {
+        if self.point_owner.len() <= point {
+            self.point_owner.resize(point + 1, NO_ONE);
+        }
+        self.point_owner[point] = owner;
+    }
+
+    /// What this event may take; [`NO_ONE`] may take what is no one's.
+    pub fn own(&self, event: u32) -> Own<'_> {
+        Own { plan: self, event }
+    }
+
+    /// An event.
+    pub fn event(&self, number: u32) -> Option<&Event> {
+        self.events.get(number as usize)?.as_ref()
+    }
+
+    /// All events with their numbers.
+    pub fn events(&self) -> impl Iterator<Item = (u32, &Event)> {
+        (0u32..).zip(&self.events).filter_map(|(number, event)| Some((number, event.as_ref()?)))
+    }
+
+    /// Where and when they are.
+    pub fn places(&self) -> Vec<Place> {
+        self.events().map(|(_, event)| event.located.at).collect()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.vacant.len() == self.events.len()
+    }
+
+    /// Puts an event in and gives it its arrivals; gives its number.
+    pub fn put(&mut self, event: Event) -> u32 {
+        let number = self.vacant.pop().unwrap_or_else(|| {
+            self.events.push(None);
+            self.events.len() as u32 - 1
+        });
+        self.put_at(number, event);
+        number
+    }
+
+    fn put_at(&mut self, number: u32, event: Event) {
+        for explained in &event.located.arrivals {
+            self.give(explained.slot, number);
+        }
+        for &point in &event.located.points {
+            self.give_point(point, number);
+        }
+        self.events[number as usize] = Some(event);
+    }
+
+    /// Takes an event out and frees what it owns.
+    pub fn take(&mut self, number: u32) -> Option<Event> {
+        let event = self.lift(number)?;
+        self.vacant.push(number);
+        Some(event)
+    }
+
+    fn lift(&mut self, number: u32) -> Option<Event> {
+        let event = self.events.get_mut(number as usize)?.take()?;
+        for explained in &event.located.arrivals {
+            if self.owner(explained.slot) == number {
+                self.give(explained.slot, NO_ONE);
+            }
+        }
+        for &point in &event.located.points {
+            if self.point_owner(point) == number {
+                self.give_point(point, NO_ONE);
+            }
+        }
+        Some(event)
+    }
+
+    /// Takes an event out for good: what it owns stays settled.
+    pub fn settle(&mut self, number: u32) -> Option<Located> {
+        let event = self.take(number)?;
+        for explained in &event.located.arrivals {
+            self.give(explained.slot, SETTLED);
+        }
+        for &point in &event.located.points {
+            self.give_point(point, SETTLED);
+        }
+        Some(event.located)
+    }
+
+    /// Locates an event of the plan anew from what is its own or free; it goes when it is not worth it any more.
+    /// `false` when it is gone.
+    pub fn refit(&mut self, problem: &Problem<'_>, number: u32) -> bool {
+        let Some(event) = self.lift(number) else { return false };
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let how = How { against: Against::Clutter, near: true };
+        let again = problem.fit(&mut scratch, event.located.at, how, &self.own(number));
+        self.scratch = scratch;
+        match again {
+            Some(located) if located.score > 0.0 => {
+                self.put_at(number, Event { located, ..event });
+                true
+            }
+            _ => {
+                self.vacant.push(number);
+                false
+            }
+        }
+    }
+
+    /// An event is resolved once more.
+    pub fn tried(&mut self, number: u32) {
+        if let Some(Some(event)) = self.events.get_mut(number as usize) {
+            event.tries += 1;
+        }
+    }
+
+    /// Shares the arrivals of each site out among these events, their places fixed, so that the sum of what they are
+    /// worth is the greatest: an auction (Bertsekas 1988, Ann. Oper. Res. 14). Arrivals that are free may be taken.
+    pub fn share_out(&mut self, problem: &Problem<'_>, events: &[u32]) {
+        let mut bids = std::mem::take(&mut self.bids);
+        bids.clear();
+        for &number in events {
+            self.bid(problem, number, events, &mut bids);
+        }
+        for &number in events {
+            if let Some(Some(event)) = self.events.get_mut(number as usize) {
+                let arrivals = std::mem::take(&mut event.located.arrivals);
+                for explained in arrivals {
+                    self.give(explained.slot, NO_ONE);
+                }
+            }
+        }
+        // A site's bids stand together; the sort keeps the order of the events within.
+        bids.sort_by_key(|bid| bid.site);
+        for group in bids.chunk_by(|a, b| a.site == b.site) {
+            for (event, slot, gain) in auction(group) {
+                self.give(slot, event);
+                if let Some(Some(event)) = self.events.get_mut(event as usize) {
+                    event.located.arrivals.push(super::locate::Explained {
+                        slot,
+                        gain,
+                        residual_s: 0.0,
+                        residual_deg: None,
+                    });
+                }
+            }
+        }
+        self.bids = bids;
+    }
+
+    /// What an event would give for each arrival that it, another of these events or no one owns.
+    fn bid(&self, problem: &Problem<'_>, number: u32, among: &[u32], bids: &mut Vec<Bid>) {
+        let Some(event) = self.event(number) else { return };
+        let (at, loudness) = (event.located.at, event.located.loudness);
+        let free = self.own(number);
+        each_heard(problem, at, &mut |site_number, site, travel| {
+            let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
+            let environment = path_sd_s * path_sd_s;
+            let due_s = at.time_s + travel.time_s + site.ahead_s;
+            let gate_s = 4.5 * (problem.window.most_variance_s2(site_number) + environment).sqrt();
+            let (ln_heard, _) = site.chance(travel.distance_m);
+            let loud = (loudness, true, Law::ln_distance(travel.distance_m));
+            for (_, slot) in
+                problem.window.between(site_number, due_s - gate_s, (due_s + gate_s).min(problem.until_s))
+            {
+                let owner = self.owner(slot);
+                if owner != NO_ONE && !among.contains(&owner) {
+                    continue;
+                }
+                let worth = problem.worth(
+                    site_number,
+                    site,
+                    slot,
+                    due_s,
+                    (environment, ln_heard),
+                    loud,
+                    Against::Clutter,
+                    &free,
+                );
+                if let Some((gain, _, _)) = worth.filter(|worth| worth.0 > 0.0) {
+                    bids.push(Bid { site: site_number, event: number, slot, gain });
+                }
+            }
+        });
+    }
+
+    /// Events that own arrivals which this one might have wanted, two at least within `within_s` of when it would have
+    /// them, with how many: the most contested first.
+    pub fn rivals(&self, problem: &Problem<'_>, number: u32, within_s: f64, rivals: &mut Vec<(u32, u32)>) {
+        rivals.clear();
+        let Some(event) = self.event(number) else { return };
+        let at = event.located.at;
+        each_heard(problem, at, &mut |site_number, site, travel| {
+            let due_s = at.time_s + travel.time_s + site.ahead_s;
+            for (_, slot) in
+                problem.window.between(site_number, due_s - within_s, (due_s + within_s).min(problem.until_s))
+            {
+                let owner = self.owner(slot);
+                if owner < SETTLED && owner != number {
+                    match rivals.iter_mut().find(|rival| rival.0 == owner) {
+                        Some(rival) => rival.1 += 1,
+                        None => rivals.push((owner, 1)),
+                    }
+                }
+            }
+        });
+        rivals.retain(|rival| rival.1 >= 2);
+        rivals.sort_by_key(|&(owner, shared)| (std::cmp::Reverse(shared), owner));
+    }
+}
+
+/// Tells of each site in range of a place, with the wave's travel there.
+pub fn each_heard(
+    problem: &Problem<'_>,
+    at: Place,
+    tell: &mut dyn FnMut(u32, &Site, super::wave::Travel),
+) {
+    for &number in problem.field.near(at.x_m, at.y_m) {
+        let site = &problem.field.sites()[number as usize];
+        let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
+        if travel.distance_m <= site.range_m {
+            tell(number, site, travel);
+        }
+    }
+}
+
+/// Least step of a price.
+const BID_STEP: f64 = 1e-3;
+/// Bids made for one site at most: prices rise by steps, so that it ends long before.
+const MOST_BIDS: usize = 10_000;
+
+/// The best assignment of one site's arrivals to events, one each at most: (event, slot, gain).
+fn auction(bids: &[Bid]) -> Vec<(u32, Slot, f64)> {
+    if let [only] = bids {
+        return vec![(only.event, only.slot, only.gain)];
+    }
+    // What stands for a slot: its price and who has it.
+    let mut prices: Vec<(Slot, f64, Option<u32>)> = Vec::with_capacity(bids.len());
+    let mut waiting: Vec<u32> = Vec::with_capacity(bids.len());
+    for bid in bids {
+        if !prices.iter().any(|price| price.0 == bid.slot) {
+            prices.push((bid.slot, 0.0, None));
+        }
+        if !waiting.contains(&bid.event) {
+            waiting.push(bid.event);
+        }
+    }
+    for _ in 0..MOST_BIDS {
+        let Some(event) = waiting.pop() else { break };
+        let (mut best, mut second, mut at) = (0.0, 0.0, None);
+        for bid in bids.iter().filter(|bid| bid.event == event) {
+            let Some(number) = prices.iter().position(|price| price.0 == bid.slot) else { continue };
+            let value = bid.gain - prices[number].1;
+            if value > best {
+                (second, best, at) = (best, value, Some(number));
+            } else if value > second {
+                second = value;
+            }
+        }
+        if let Some(number) = at {
+            prices[number].1 += best - second + BID_STEP;
+            waiting.extend(prices[number].2.replace(event));
+        }
+    }
+    let gain = |event: u32, slot: Slot| {
+        bids.iter().find(|bid| bid.event == event && bid.slot == slot).map_or(0.0, |bid| bid.gain)
+    };
+    prices.iter().filter_map(|&(slot, _, owner)| owner.map(|event| (event, slot, gain(event, slot)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bid(event: u32, slot: Slot, gain: f64) -> Bid {
+        Bid { site: 0, event, slot, gain }
+    }
+
+    #[test]
+    fn an_auction_gives_the_greatest_sum() {
+        // Event 0 likes slot 5 best, but event 1 has nothing else.
+        let mut given = auction(&[bid(0, 5, 4.0), bid(0, 6, 3.0), bid(1, 5, 3.5)]);
+        given.sort_by_key(|given| given.0);
+        assert_eq!(given, vec![(0, 6, 3.0), (1, 5, 3.5)]);
+    }
+
+    #[test]
+    fn what_no_one_else_wants_stays() {
+        assert_eq!(auction(&[bid(3, 9, 1.0)]), vec![(3, 9, 1.0)]);
+        assert_eq!(auction(&[bid(3, 9, 1.0), bid(4, 9, 2.0)]), vec![(4, 9, 2.0)]);
+    }
+}

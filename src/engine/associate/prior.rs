@@ -1,0 +1,227 @@
+//! Where and when events are to be expected: the prior density λ of the score.
+//!
+//! Guns fire again, and where one round fell others do. λ is a mixture: fire anywhere at its long-run rate, fire
+//! anywhere while there is much of it, and around each known event kernels of several widths, lasting or fading within
+//! a minute (a self-exciting point process: Ogata 1998, Ann. Inst. Statist. Math. 50). The shares of the mixture are
+//! learnt from final events, each explained by the others (expectation-maximisation, one event at a time).
+
+use super::locate::Place;
+
+/// Widths of the kernels, m.
+const WIDTHS_M: [f64; 4] = [60.0, 150.0, 400.0, 1_200.0];
+/// How long fire begets fire, s.
+const ECHO_S: f64 = 45.0;
+/// Beyond so many of these nothing is left of it.
+const ECHOES: f64 = 6.0;
+/// Nothing is left of a kernel beyond so many widths.
+const REACH: f64 = 4.0;
+/// How long a place is remembered, s.
+const MEMORY_S: f64 = 3_600.0;
+/// Events so near to each other are one place, m.
+const SAME_PLACE_M: f64 = 50.0;
+/// Most places remembered; the least weighty goes first.
+const MAX_PLACES: usize = 512;
+/// Most recent events kept.
+const MAX_RECENT: usize = 2_048;
+/// An event so near in time and space is the event itself, s and m.
+const SELF_S: f64 = 0.5;
+const SELF_M: f64 = 300.0;
+/// Components: background, much fire anywhere, kernels that last, kernels that fade.
+const COMPONENTS: usize = 2 + 2 * WIDTHS_M.len();
+/// What each is taken to explain before anything is learnt, in events.
+const FIRST_GUESS: [f64; COMPONENTS] = [4.0, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5];
+/// Events after which old ones fade.
+const MOST_LEARNT: f64 = 400.0;
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    x_m: f64,
+    y_m: f64,
+    weight: f64,
+    last_s: f64,
+}
+
+/// The prior of one region.
+#[derive(Clone, Debug)]
+pub struct Prior {
+    first_rate_per_s: f64,
+    area_m2: f64,
+    since_s: f64,
+    events: f64,
+    last_s: f64,
+    recent: Vec<Place>,
+    places: Vec<Known>,
+    explained: [f64; COMPONENTS],
+}
+
+impl Default for Prior {
+    fn default() -> Prior {
+        Prior {
+            first_rate_per_s: 20.0 / 3600.0,
+            area_m2: 1e9,
+            since_s: f64::NAN,
+            events: 0.0,
+            last_s: f64::NAN,
+            recent: Vec::new(),
+            places: Vec::new(),
+            explained: FIRST_GUESS,
+        }
+    }
+}
+
+impl Prior {
+    /// Sets what is known without any event.
+    pub fn expect(&mut self, events_per_hour: f64, area_m2: f64) {
+        (self.first_rate_per_s, self.area_m2) = (events_per_hour / 3600.0, area_m2);
+    }
+
+    /// ln λ at a place and time, per m² s, given `others`, the events that are not final.
+    pub fn ln_density(&self, at: Place, others: &[Place]) -> f64 {
+        let total: f64 = self.explained.iter().sum();
+        let parts = self.parts(at, others);
+        (parts.iter().zip(&self.explained).map(|(part, weight)| part * weight).sum::<f64>() / total).max(1e-300).ln()
+    }
+
+    /// ln λ where nothing is known of the place.
+    pub fn ln_background(&self) -> f64 {
+        let total: f64 = self.explained.iter().sum();
+        (self.rate_per_s() / self.area_m2 * self.explained[0] / total).ln()
+    }
+
+    /// An upper bound of ln λ, for a search that has no place yet.
+    pub fn ln_most(&self, others: &[Place]) -> f64 {
+        if self.places.is_empty() && others.is_empty() && self.recent.is_empty() {
+            return self.ln_background();
+        }
+        let total: f64 = self.explained.iter().sum();
+        let memory_s = self.memory_s();
+        let most = self.places.iter().map(|place| place.weight).fold(0.0, f64::max).max(1.0) / memory_s;
+        let lasting: f64 =
+            WIDTHS_M.iter().zip(&self.explained[2..]).map(|(h, w)| w * 3.0 * most / (std::f64::consts::TAU * h * h)).sum();
+        let fading: f64 = WIDTHS_M
+            .iter()
+            .zip(&self.explained[2 + WIDTHS_M.len()..])
+            .map(|(h, w)| w * 3.0 / (std::f64::consts::TAU * h * h) / (2.0 * ECHO_S))
+            .sum();
+        ((lasting + fading) / total).max(1e-300).ln().max(self.ln_background())
+    }
+
+    /// Places at which there was fire, that of the day first and then that which is not final.
+    pub fn places<'a>(&'a self, others: &'a [Place]) -> impl Iterator<Item = (f64, f64)> + 'a {
+        self.places.iter().map(|known| (known.x_m, known.y_m)).chain(others.iter().map(|at| (at.x_m, at.y_m)))
+    }
+
+    fn memory_s(&self) -> f64 {
+        let elapsed_s = if self.since_s.is_nan() { 0.0 } else { (self.last_s - self.since_s).max(0.0) };
+        (MEMORY_S * (1.0 - (-elapsed_s / MEMORY_S).exp())).max(300.0)
+    }
+
+    fn rate_per_s(&self) -> f64 {
+        // The first guess is worth an hour.
+        (self.events + self.first_rate_per_s * 3600.0) / (self.memory_s() + 3600.0)
+    }
+
+    fn parts(&self, at: Place, others: &[Place]) -> [f64; COMPONENTS] {
+        let mut parts = [0.0; COMPONENTS];
+        parts[0] = self.rate_per_s() / self.area_m2;
+        let memory_s = self.memory_s();
+        let reach_m = REACH * WIDTHS_M[WIDTHS_M.len() - 1];
+        let kernels = |square_m2: f64, factor: f64, sums: &mut [f64]| {
+            for (h, sum) in WIDTHS_M.iter().zip(sums) {
+                let z2 = square_m2 / (h * h);
+                if z2 < REACH * REACH {
+                    *sum += factor * (-0.5 * z2).exp() / (std::f64::consts::TAU * h * h);
+                }
+            }
+        };
+        for known in &self.places {
+            let square_m2 = (known.x_m - at.x_m).powi(2) + (known.y_m - at.y_m).powi(2);
+            if square_m2 < reach_m * reach_m {
+                let weight = known.weight * (-(at.time_s - known.last_s).max(0.0) / MEMORY_S).exp();
+                kernels(square_m2, weight / memory_s, &mut parts[2..2 + WIDTHS_M.len()]);
+            }
+        }
+        // What is recent is in order of time, to within the spread of what becomes final in one step.
+        let from = self.recent.partition_point(|other| other.time_s < at.time_s - ECHOES * ECHO_S - 60.0);
+        for other in self.recent[from..].iter().chain(others) {
+            let after_s = (other.time_s - at.time_s).abs();
+            if after_s > ECHOES * ECHO_S {
+                continue;
+            }
+            let square_m2 = (other.x_m - at.x_m).powi(2) + (other.y_m - at.y_m).powi(2);
+            if after_s < SELF_S && square_m2 < SELF_M * SELF_M {
+                continue;
+            }
+            let fading = (-after_s / ECHO_S).exp() / (2.0 * ECHO_S);
+            parts[1] += fading / self.area_m2;
+            if square_m2 < reach_m * reach_m {
+                kernels(square_m2, fading, &mut parts[2 + WIDTHS_M.len()..]);
+            }
+        }
+        parts
+    }
+
+    /// An event is final.
+    pub fn learn(&mut self, at: Place, others: &[Place]) {
+        if self.since_s.is_nan() {
+            (self.since_s, self.last_s) = (at.time_s - 60.0, at.time_s);
+        }
+        let parts = self.parts(at, others);
+        let sum: f64 = parts.iter().zip(&self.explained).map(|(part, weight)| part * weight).sum();
+        if sum > 0.0 {
+            let total: f64 = self.explained.iter().sum();
+            let fade = if total > MOST_LEARNT { MOST_LEARNT / (total + 1.0) } else { 1.0 };
+            for ((explained, part), first) in self.explained.iter_mut().zip(parts).zip(FIRST_GUESS) {
+                *explained = (*explained * fade + part * *explained / sum).max(0.25 * first);
+            }
+        }
+        let passed_s = (at.time_s - self.last_s).max(0.0);
+        self.events = self.events * (-passed_s / MEMORY_S).exp() + 1.0;
+        self.last_s = self.last_s.max(at.time_s);
+        self.remember(at);
+        if self.recent.len() >= MAX_RECENT {
+            self.recent.drain(..MAX_RECENT / 2);
+        }
+        let spot = self.recent.partition_point(|other| other.time_s <= at.time_s);
+        self.recent.insert(spot, at);
+        if self.recent.first().is_some_and(|first| first.time_s < at.time_s - 2.0 * ECHOES * ECHO_S) {
+            self.recent.retain(|other| other.time_s >= at.time_s - ECHOES * ECHO_S - 120.0);
+        }
+    }
+
+    fn remember(&mut self, at: Place) {
+        let mut nearest: Option<(f64, usize)> = None;
+        for (number, known) in self.places.iter().enumerate() {
+            let distance_m = (known.x_m - at.x_m).hypot(known.y_m - at.y_m);
+            if distance_m < SAME_PLACE_M && nearest.is_none_or(|(least_m, _)| distance_m < least_m) {
+                nearest = Some((distance_m, number));
+            }
+        }
+        match nearest {
+            Some((_, number)) => {
+                let known = &mut self.places[number];
+                let kept = known.weight * (-(at.time_s - known.last_s).max(0.0) / MEMORY_S).exp();
+                known.x_m = (known.x_m * kept + at.x_m) / (kept + 1.0);
+                known.y_m = (known.y_m * kept + at.y_m) / (kept + 1.0);
+                (known.weight, known.last_s) = (kept + 1.0, known.last_s.max(at.time_s));
+            }
+            None => {
+                if self.places.len() >= MAX_PLACES {
+                    let now_s = self.last_s;
+                    let weight = |known: &Known| known.weight * (-(now_s - known.last_s).max(0.0) / MEMORY_S).exp();
+                    let least = (0..self.places.len())
+                        .min_by(|&a, &b| weight(&self.places[a]).total_cmp(&weight(&self.places[b])));
+                    if let Some(least) = least {
+                        self.places.swap_remove(least);
+                    }
+                }
+                self.places.push(Known { x_m: at.x_m, y_m: at.y_m, weight: 1.0, last_s: at.time_s });
+            }
+        }
+        self.places.retain(|known| now_weight(known, at.time_s) > 0.02);
+    }
+}
+
+fn now_weight(known: &Known, now_s: f64) -> f64 {
+    known.weight * (-(now_s - known.last_s).max(0.0) / MEMORY_S).exp()
+}
