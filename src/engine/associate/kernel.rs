@@ -6,181 +6,144 @@
 //!
 //! The scalar version defines the truth. Both work in eight lanes and in the same order, so both give the same bits.
 
-/// Lanes of the sum: what an AVX2 register holds of f32.
+/// Lanes of a row: what an AVX2 register holds of f32.
 pub const LANES: usize = 8;
 
-/// The arrivals that an event may be made of, as columns padded to whole lanes. Places and times are relative to a
-/// reference near by, which is what lets them be f32.
+/// What a lane without an arrival is worth: less than anything.
+const NOTHING: f32 = -1e30;
+
+/// The arrivals that an event may be made of, and the sites that would have heard it. Places and times are relative to
+/// a reference near by, which is what lets them be f32.
+///
+/// Each site's arrivals stand in rows of eight, so that a site's travel time is worked out once for all of them.
 #[derive(Clone, Debug, Default)]
-pub struct Partners {
-    len: usize,
+pub struct Columns {
+    sites: usize,
     x_m: Vec<f32>,
     y_m: Vec<f32>,
-    time_s: Vec<f32>,
     slowness_s_m: Vec<f32>,
-    gain: Vec<f32>,
-    fall: Vec<f32>,
-    weight: Vec<f32>,
     per_range_1_m: Vec<f32>,
-    groups: Vec<u32>,
-    last_site: u32,
+    fall: Vec<f32>,
+    near: Vec<f32>,
+    middle: Vec<f32>,
+    far: Vec<f32>,
+    rows: Vec<Row>,
+    arrivals: usize,
 }
 
-/// One arrival of [`Partners`].
+/// Up to eight arrivals of one site.
 #[derive(Clone, Copy, Debug)]
-pub struct Partner {
-    /// Its node east of the reference, m.
+struct Row {
+    site: u32,
+    used: u32,
+    time_s: [f32; LANES],
+    gain: [f32; LANES],
+    weight: [f32; LANES],
+}
+
+/// A site of [`Columns`].
+#[derive(Clone, Copy, Debug)]
+pub struct Ear {
+    /// East of the reference, m.
     pub x_m: f32,
     /// North of it, m.
     pub y_m: f32,
-    /// When, after the reference, s.
-    pub time_s: f32,
     /// Reciprocal of the wave's speed, s/m.
     pub slowness_s_m: f32,
-    /// What it is worth where it fits exactly and its node stands at the event, natural log.
-    pub gain: f32,
-    /// How much less at the end of its node's range.
-    pub fall: f32,
-    /// ½ / σ², 1/s².
-    pub weight: f32,
-    /// How far its node hears, m.
+    /// How far it hears, m.
     pub range_m: f32,
+    /// How much less a pick is worth at the end of its range than at the site itself, natural log.
+    pub fall: f32,
+    /// ln of its chance to miss an event near by, in the middle and far off; 0 where its silence means nothing.
+    pub missed: [f32; 3],
 }
 
-impl Partners {
-    /// Forgets the arrivals, keeps the memory.
+/// Up to which shares of the range the first two of [`Ear::missed`] hold.
+const NEAR: f32 = 0.5;
+const MIDDLE: f32 = 0.8;
+
+impl Columns {
+    /// Forgets all, keeps the memory.
     pub fn clear(&mut self) {
-        self.len = 0;
-        self.groups.clear();
-        self.last_site = u32::MAX;
+        (self.sites, self.arrivals) = (0, 0);
+        self.rows.clear();
         for column in self.columns() {
             column.clear();
         }
     }
 
-    /// Adds an arrival. Those of one site come one after the other.
-    pub fn push(&mut self, site: u32, partner: Partner) {
-        if site != self.last_site {
-            self.groups.push(self.len as u32);
-            self.last_site = site;
-        }
-        self.len += 1;
-        let Partner { x_m, y_m, time_s, slowness_s_m, gain, fall, weight, range_m } = partner;
-        let row = [x_m, y_m, time_s, slowness_s_m, gain, fall, weight, 1.0 / range_m];
+    /// Adds a site.
+    pub fn site(&mut self, ear: Ear) {
+        self.sites += 1;
+        let [near, middle, far] = ear.missed;
+        let row = [ear.x_m, ear.y_m, ear.slowness_s_m, 1.0 / ear.range_m, ear.fall, near, middle, far];
         for (column, value) in self.columns().into_iter().zip(row) {
             column.push(value);
         }
     }
 
-    /// Arrivals, without the padding.
+    /// Adds an arrival of the site that was added last: when, what it is worth where it fits exactly and its node stands
+    /// at the event (natural log), and ½ / σ² (1/s²).
+    pub fn arrival(&mut self, time_s: f32, gain: f32, weight: f32) {
+        let site = self.sites.saturating_sub(1) as u32;
+        let full = self.rows.last().is_none_or(|row| row.site != site || row.used as usize == LANES);
+        if full {
+            let gain = [NOTHING; LANES];
+            self.rows.push(Row { site, used: 0, time_s: [0.0; LANES], gain, weight: [0.0; LANES] });
+        }
+        if let Some(row) = self.rows.last_mut() {
+            let lane = row.used as usize;
+            (row.time_s[lane], row.gain[lane], row.weight[lane]) = (time_s, gain, weight);
+            row.used += 1;
+            self.arrivals += 1;
+        }
+    }
+
+    /// Arrivals in all.
     pub fn len(&self) -> usize {
-        self.len
+        self.arrivals
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
-    /// Sites among them.
-    pub fn sites(&self) -> usize {
-        self.groups.len()
+        self.arrivals == 0
     }
 
     /// What they are worth at most together, one a site.
     pub fn most(&self) -> f32 {
-        self.best_of_each_site(&self.gain)
+        let best = |row: &Row| row.gain.iter().copied().fold(0f32, f32::max);
+        self.rows.chunk_by(|a, b| a.site == b.site).map(|rows| rows.iter().map(best).fold(0f32, f32::max)).sum()
     }
 
-    /// Pads to whole lanes with arrivals that never fit.
+    /// Pads the sites to whole lanes; to be called before [`worth`].
     pub fn pad(&mut self) {
-        let whole = self.len.next_multiple_of(LANES);
+        let whole = self.sites.next_multiple_of(LANES);
         for column in self.columns() {
             column.resize(whole, 0.0);
         }
-    }
-
-    /// The best of each site, together: an event has one arrival at a site.
-    fn best_of_each_site(&self, worth: &[f32]) -> f32 {
-        let mut sum = 0.0;
-        for (at, &from) in self.groups.iter().enumerate() {
-            let to = self.groups.get(at + 1).map_or(self.len, |&to| to as usize);
-            let mut best = 0f32;
-            for &here in &worth[from as usize..to] {
-                best = if here > best { here } else { best };
-            }
-            sum += best;
-        }
-        sum
     }
 
     fn columns(&mut self) -> [&mut Vec<f32>; 8] {
         [
             &mut self.x_m,
             &mut self.y_m,
-            &mut self.time_s,
             &mut self.slowness_s_m,
-            &mut self.gain,
+            &mut self.per_range_1_m,
             &mut self.fall,
-            &mut self.weight,
-            &mut self.per_range_1_m,
-        ]
-    }
-}
-
-/// The sites that would have heard an event, as columns padded to whole lanes: each that is in range adds the
-/// logarithm of its chance to miss. What an arrival is worth is counted from there.
-#[derive(Clone, Debug, Default)]
-pub struct Ears {
-    len: usize,
-    x_m: Vec<f32>,
-    y_m: Vec<f32>,
-    per_range_1_m: Vec<f32>,
-    near: Vec<f32>,
-    middle: Vec<f32>,
-    far: Vec<f32>,
-}
-
-/// Up to which shares of the range the logarithms of [`Ears`] hold.
-pub const EARS_NEAR: f32 = 0.5;
-/// The second.
-pub const EARS_MIDDLE: f32 = 0.8;
-
-impl Ears {
-    /// Forgets the sites, keeps the memory.
-    pub fn clear(&mut self) {
-        self.len = 0;
-        for column in self.columns() {
-            column.clear();
-        }
-    }
-
-    /// Adds a site about the reference, with the logarithms of its chance to miss near by, in the middle and far off.
-    pub fn push(&mut self, x_m: f32, y_m: f32, range_m: f32, [near, middle, far]: [f32; 3]) {
-        self.len += 1;
-        for (column, value) in self.columns().into_iter().zip([x_m, y_m, 1.0 / range_m, near, middle, far]) {
-            column.push(value);
-        }
-    }
-
-    /// Pads to whole lanes with sites that hear nothing.
-    pub fn pad(&mut self) {
-        let whole = self.len.next_multiple_of(LANES);
-        for column in self.columns() {
-            column.resize(whole, 0.0);
-        }
-    }
-
-    fn columns(&mut self) -> [&mut Vec<f32>; 6] {
-        [
-            &mut self.x_m,
-            &mut self.y_m,
-            &mut self.per_range_1_m,
             &mut self.near,
             &mut self.middle,
             &mut self.far,
         ]
     }
+}
+
+/// Memory of [`worth`], used again.
+#[derive(Clone, Debug, Default)]
+pub struct Due {
+    /// When each site would have it, s.
+    time_s: Vec<f32>,
+    /// What a pick there is worth less than at the site.
+    less: Vec<f32>,
 }
 
 /// An event that may have been: place and origin time, relative to the reference.
@@ -234,77 +197,136 @@ impl Isa {
     }
 }
 
-/// What the arrivals are worth to that event, one a site, less the silence of the ears. `worth` is memory to work in.
-pub fn worth(isa: Isa, partners: &Partners, ears: &Ears, seed: Seed, wind: Wind, worth: &mut Vec<f32>) -> f32 {
-    worth.resize(partners.len.next_multiple_of(LANES), 0.0);
-    let missed = match isa {
-        Isa::Scalar => scalar(partners, ears, seed, wind, worth),
+/// What the arrivals are worth to that event, one a site, less the silence of the sites.
+pub fn worth(isa: Isa, columns: &Columns, seed: Seed, wind: Wind, due: &mut Due) -> f32 {
+    let whole = columns.sites.next_multiple_of(LANES);
+    due.time_s.resize(whole, 0.0);
+    due.less.resize(whole, 0.0);
+    match isa {
+        Isa::Scalar => scalar(columns, seed, wind, due),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Avx2` is only made by `Isa::best` after asking the processor for it.
-        Isa::Avx2 => unsafe { avx2(partners, ears, seed, wind, worth) },
-    };
-    partners.best_of_each_site(worth) + missed
+        Isa::Avx2 => unsafe { avx2(columns, seed, wind, due) },
+    }
 }
 
-fn scalar(partners: &Partners, ears: &Ears, seed: Seed, wind: Wind, worth: &mut [f32]) -> f32 {
-    lanes(partners, seed, wind, worth);
-    missed(ears, seed)
+/// The larger; the second of two that do not compare, as the vector instruction has it.
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if a > b { a } else { b }
 }
 
+/// Lanes together, always in this order.
+#[inline(always)]
+fn together(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
+    let halves = [0, 1, 2, 3].map(|k| join(lanes[k], lanes[k + 4]));
+    join(join(halves[0], halves[2]), join(halves[1], halves[3]))
+}
+
+/// Defines the truth.
+fn scalar(columns: &Columns, seed: Seed, wind: Wind, due: &mut Due) -> f32 {
+    let c = columns;
+    let mut missed = [0f32; LANES];
+    for j in 0..c.x_m.len() {
+        let (dx, dy) = (c.x_m[j] - seed.x_m, c.y_m[j] - seed.y_m);
+        let distance_m = (dx * dx + dy * dy).sqrt();
+        // d / (c + u·w) ≈ s (d − d·w/c): the wind along the path helps. What is left out is (w/c)² of the travel.
+        let along = dx * wind.east + dy * wind.north;
+        let feels = if c.slowness_s_m[j] >= wind.from_slowness_s_m { along } else { 0.0 };
+        due.time_s[j] = seed.time_s + c.slowness_s_m[j] * (distance_m - feels);
+        let share = distance_m * c.per_range_1_m[j];
+        // The chance to be picked falls slowly at first.
+        due.less[j] = if share <= 1.0 { c.fall[j] * (share * share * share) } else { -NOTHING };
+        let beyond_middle = if share <= 1.0 { c.far[j] } else { 0.0 };
+        let beyond_near = if share <= MIDDLE { c.middle[j] } else { beyond_middle };
+        missed[j % LANES] += if share <= NEAR { c.near[j] } else { beyond_near };
+    }
+    let (mut sum, mut best, mut site) = (0f32, 0f32, u32::MAX);
+    for row in &c.rows {
+        let at = row.site as usize;
+        let mut here = [0f32; LANES];
+        for lane in 0..LANES {
+            let off_s = larger((row.time_s[lane] - due.time_s[at]).abs() - seed.slack_s, 0.0);
+            here[lane] = (row.gain[lane] - due.less[at]) - (off_s * off_s) * row.weight[lane];
+        }
+        if row.site != site {
+            sum += best;
+            (best, site) = (0.0, row.site);
+        }
+        best = larger(together(here, larger), best);
+    }
+    sum + best + together(missed, |a, b| a + b)
+}
+
+/// The same, eight lanes at a time.
+///
 /// # Safety
-/// The processor must have AVX2.
+/// The processor must have AVX2; `due` must have room for every site, padding included.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn avx2(partners: &Partners, ears: &Ears, seed: Seed, wind: Wind, worth: &mut [f32]) -> f32 {
-    lanes(partners, seed, wind, worth);
-    missed(ears, seed)
-}
-
-/// Written in lanes so that the compiler can put each in a register of whatever instruction set encloses it; no
-/// operation is reassociated or fused, so every instruction set gives the same bits.
-#[inline(always)]
-fn lanes(partners: &Partners, seed: Seed, wind: Wind, worth: &mut [f32]) {
-    let whole = partners.len.next_multiple_of(LANES);
-    let (x, y) = (&partners.x_m[..whole], &partners.y_m[..whole]);
-    let (time, slowness) = (&partners.time_s[..whole], &partners.slowness_s_m[..whole]);
-    let (gain, fall, weight) = (&partners.gain[..whole], &partners.fall[..whole], &partners.weight[..whole]);
-    let (per_range, worth) = (&partners.per_range_1_m[..whole], &mut worth[..whole]);
-    for from in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            let j = from + lane;
-            let (dx, dy) = (x[j] - seed.x_m, y[j] - seed.y_m);
-            let distance_m = (dx * dx + dy * dy).sqrt();
-            // d / (c + u·w) = d·s / (1 + a), a = (u·w)/c: to the third order, the wind along the path helps.
-            let along = (dx * wind.east + dy * wind.north) / distance_m.max(1.0);
-            let a = if slowness[j] >= wind.from_slowness_s_m { along } else { 0.0 };
-            let travel_s = slowness[j] * distance_m * (1.0 - a + a * a);
-            let residual_s = time[j] - seed.time_s - travel_s;
-            let off_s = (residual_s.abs() - seed.slack_s).max(0.0);
-            let share = distance_m * per_range[j];
-            // The chance to be picked falls slowly at first; 2.5 is the power that follows it best.
-            let here = gain[j] - fall[j] * share * share * share.sqrt() - off_s * off_s * weight[j];
-            worth[j] = if share <= 1.0 { here.max(0.0) } else { 0.0 };
+unsafe fn avx2(columns: &Columns, seed: Seed, wind: Wind, due: &mut Due) -> f32 {
+    use std::arch::x86_64::*;
+    let c = columns;
+    let whole = c.x_m.len();
+    assert!(whole.is_multiple_of(LANES) && due.time_s.len() >= whole && due.less.len() >= whole);
+    let splat = |value: f32| _mm256_set1_ps(value);
+    let (x, y, start) = (splat(seed.x_m), splat(seed.y_m), splat(seed.time_s));
+    let (east, north, slow) = (splat(wind.east), splat(wind.north), splat(wind.from_slowness_s_m));
+    let (one, near, middle) = (splat(1.0), splat(NEAR), splat(MIDDLE));
+    let mut missed = _mm256_setzero_ps();
+    for j in (0..whole).step_by(LANES) {
+        // SAFETY: j + 8 ≤ `whole`, which is the length of every column and no more than that of `due`'s.
+        let load = |column: &[f32]| unsafe { _mm256_loadu_ps(column.as_ptr().add(j)) };
+        let (dx, dy) = (_mm256_sub_ps(load(&c.x_m), x), _mm256_sub_ps(load(&c.y_m), y));
+        let distance_m = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)));
+        let along = _mm256_add_ps(_mm256_mul_ps(dx, east), _mm256_mul_ps(dy, north));
+        let slowness = load(&c.slowness_s_m);
+        let feels = _mm256_and_ps(along, _mm256_cmp_ps::<_CMP_GE_OQ>(slowness, slow));
+        let time_s = _mm256_add_ps(start, _mm256_mul_ps(slowness, _mm256_sub_ps(distance_m, feels)));
+        let share = _mm256_mul_ps(distance_m, load(&c.per_range_1_m));
+        let heard = _mm256_cmp_ps::<_CMP_LE_OQ>(share, one);
+        let cube = _mm256_mul_ps(_mm256_mul_ps(share, share), share);
+        let less = _mm256_blendv_ps(splat(-NOTHING), _mm256_mul_ps(load(&c.fall), cube), heard);
+        let far = _mm256_and_ps(load(&c.far), heard);
+        let is_middle = _mm256_cmp_ps::<_CMP_LE_OQ>(share, middle);
+        let beyond_near = _mm256_blendv_ps(far, load(&c.middle), is_middle);
+        let is_near = _mm256_cmp_ps::<_CMP_LE_OQ>(share, near);
+        missed = _mm256_add_ps(missed, _mm256_blendv_ps(beyond_near, load(&c.near), is_near));
+        // SAFETY: as for the loads.
+        unsafe {
+            _mm256_storeu_ps(due.time_s.as_mut_ptr().add(j), time_s);
+            _mm256_storeu_ps(due.less.as_mut_ptr().add(j), less);
         }
     }
-}
-
-#[inline(always)]
-fn missed(ears: &Ears, seed: Seed) -> f32 {
-    let mut sum = [0f32; LANES];
-    let whole = ears.len.next_multiple_of(LANES);
-    let (x, y, per_range) = (&ears.x_m[..whole], &ears.y_m[..whole], &ears.per_range_1_m[..whole]);
-    let (near, middle, far) = (&ears.near[..whole], &ears.middle[..whole], &ears.far[..whole]);
-    for from in (0..whole).step_by(LANES) {
-        for lane in 0..LANES {
-            let j = from + lane;
-            let (dx, dy) = (x[j] - seed.x_m, y[j] - seed.y_m);
-            let share = (dx * dx + dy * dy).sqrt() * per_range[j];
-            let beyond_middle = if share <= 1.0 { far[j] } else { 0.0 };
-            let beyond_near = if share <= EARS_MIDDLE { middle[j] } else { beyond_middle };
-            sum[lane] += if share <= EARS_NEAR { near[j] } else { beyond_near };
+    let (slack, zero, sign) = (splat(seed.slack_s), _mm256_setzero_ps(), splat(-0.0));
+    let (mut sum, mut best, mut site) = (0f32, 0f32, u32::MAX);
+    for row in &c.rows {
+        let at = row.site as usize;
+        // SAFETY: a row's arrays hold eight lanes each.
+        let (time_s, gain, weight) = unsafe {
+            (
+                _mm256_loadu_ps(row.time_s.as_ptr()),
+                _mm256_loadu_ps(row.gain.as_ptr()),
+                _mm256_loadu_ps(row.weight.as_ptr()),
+            )
+        };
+        let residual_s = _mm256_andnot_ps(sign, _mm256_sub_ps(time_s, splat(due.time_s[at])));
+        let off_s = _mm256_max_ps(_mm256_sub_ps(residual_s, slack), zero);
+        let cost = _mm256_mul_ps(_mm256_mul_ps(off_s, off_s), weight);
+        let here = _mm256_sub_ps(_mm256_sub_ps(gain, splat(due.less[at])), cost);
+        let halves = _mm_max_ps(_mm256_castps256_ps128(here), _mm256_extractf128_ps::<1>(here));
+        let pairs = _mm_max_ps(halves, _mm_movehl_ps(halves, halves));
+        let most = _mm_max_ss(pairs, _mm_shuffle_ps::<1>(pairs, pairs));
+        if row.site != site {
+            sum += best;
+            (best, site) = (0.0, row.site);
         }
+        best = larger(_mm_cvtss_f32(most), best);
     }
-    ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]))
+    let mut lanes = [0f32; LANES];
+    // SAFETY: eight lanes into an array of eight.
+    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), missed) };
+    sum + best + together(lanes, |a, b| a + b)
 }
 
 #[cfg(test)]
@@ -312,81 +334,79 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn partner() -> impl Strategy<Value = Partner> {
-        (
-            (-3e4f32..3e4, -3e4f32..3e4, -60f32..60.0),
-            prop_oneof![Just(1.0f32 / 340.0), Just(1.0 / 5800.0), Just(0.0)],
-            (-2f32..10.0, 0f32..5.0, 1f32..100.0, 1e3f32..2e4),
-        )
-            .prop_map(|((x_m, y_m, time_s), slowness_s_m, (gain, fall, weight, range_m))| Partner {
+    type Arrival = (f32, f32, f32);
+
+    fn site() -> impl Strategy<Value = (Ear, Vec<Arrival>)> {
+        let ear = (-3e4f32..3e4, -3e4f32..3e4, prop_oneof![Just(1.0f32 / 340.0), Just(1.0 / 5800.0), Just(0.0)], 1e3f32..2e4, 0f32..5.0)
+            .prop_map(|(x_m, y_m, slowness_s_m, range_m, fall)| Ear {
                 x_m,
                 y_m,
-                time_s,
                 slowness_s_m,
-                gain,
-                fall,
-                weight,
                 range_m,
-            })
+                fall,
+                missed: [-3.0, -1.5, -0.5],
+            });
+        (ear, proptest::collection::vec((-60f32..60.0, -2f32..10.0, 1f32..100.0), 0..20))
     }
 
-    fn columns(rows: &[Partner]) -> (Partners, Ears) {
-        let (mut partners, mut ears) = (Partners::default(), Ears::default());
-        partners.clear();
-        for (j, row) in (0u32..).zip(rows) {
-            partners.push(j / 2, *row);
-            ears.push(row.x_m, row.y_m, row.range_m, [-3.0, -1.5, -0.5]);
+    fn columns(sites: &[(Ear, Vec<Arrival>)]) -> Columns {
+        let mut columns = Columns::default();
+        for (ear, arrivals) in sites {
+            columns.site(*ear);
+            for &(time_s, gain, weight) in arrivals {
+                columns.arrival(time_s, gain, weight);
+            }
         }
-        partners.pad();
-        ears.pad();
-        (partners, ears)
+        columns.pad();
+        columns
     }
 
     proptest! {
         #[test]
         fn every_instruction_set_gives_the_same_bits(
-            rows in proptest::collection::vec(partner(), 0..70),
+            sites in proptest::collection::vec(site(), 0..40),
             x_m in -2e4f32..2e4, y_m in -2e4f32..2e4, time_s in -60f32..60.0, slack_s in 0f32..5.0,
         ) {
-            let (partners, ears) = columns(&rows);
+            let columns = columns(&sites);
             let seed = Seed { x_m, y_m, time_s, slack_s };
             let wind = Wind { east: 0.02, north: -0.01, from_slowness_s_m: 1.0 / 1000.0 };
-            let (mut oracle, mut here) = (Vec::new(), Vec::new());
-            let truth = worth(Isa::Scalar, &partners, &ears, seed, wind, &mut oracle);
+            let truth = worth(Isa::Scalar, &columns, seed, wind, &mut Due::default());
             for isa in Isa::available() {
-                let sum = worth(isa, &partners, &ears, seed, wind, &mut here);
+                let sum = worth(isa, &columns, seed, wind, &mut Due::default());
                 prop_assert_eq!(sum.to_bits(), truth.to_bits(), "{:?}", isa);
-                prop_assert_eq!(&here, &oracle, "{:?}", isa);
             }
         }
 
         #[test]
         fn an_event_is_worth_no_more_than_its_arrivals(
-            rows in proptest::collection::vec(partner(), 0..30), x_m in -1e4f32..1e4, y_m in -1e4f32..1e4,
+            sites in proptest::collection::vec(site(), 0..20), x_m in -1e4f32..1e4, y_m in -1e4f32..1e4,
         ) {
-            let (partners, ears) = columns(&rows);
+            let columns = columns(&sites);
             let seed = Seed { x_m, y_m, time_s: 0.0, slack_s: 1e3 };
-            let sum = worth(Isa::best(), &partners, &ears, seed, Wind::default(), &mut Vec::new());
-            prop_assert!(sum <= partners.most() + 1e-3);
+            let sum = worth(Isa::best(), &columns, seed, Wind::default(), &mut Due::default());
+            prop_assert!(sum <= columns.most() + 1e-3);
         }
     }
 
     #[test]
-    fn arrivals_at_their_time_are_worth_their_gain() {
-        let row = |x_m: f32| Partner {
+    fn the_best_arrival_of_each_site_counts() {
+        let ear = |x_m: f32| Ear {
             x_m,
             y_m: 0.0,
-            time_s: x_m.abs() / 340.0 + 5.0,
             slowness_s_m: 1.0 / 340.0,
-            gain: 7.0,
-            fall: 0.0,
-            weight: 50.0,
             range_m: 12_000.0,
+            fall: 0.0,
+            missed: [-1.0, -1.0, -1.0],
         };
-        let (partners, _) = columns(&[row(1_000.0), row(-3_000.0), row(5_000.0)]);
-        // The first two stand at one site: the better counts.
+        let due = |x_m: f32| 5.0 + x_m.abs() / 340.0;
+        let nine: Vec<Arrival> = (0..9).map(|k| (due(-3_000.0) + 10.0 * k as f32, 7.0, 50.0)).collect();
+        let sites = [
+            (ear(1_000.0), vec![(due(1_000.0), 7.0, 50.0), (due(1_000.0) + 0.1, 7.0, 50.0)]),
+            (ear(-3_000.0), nine),
+            (ear(5_000.0), Vec::new()),
+        ];
         let seed = Seed { x_m: 0.0, y_m: 0.0, time_s: 5.0, slack_s: 0.0 };
-        let sum = worth(Isa::best(), &partners, &Ears::default(), seed, Wind::default(), &mut Vec::new());
-        assert!((sum - 14.0).abs() < 1e-3, "{sum}");
+        let sum = worth(Isa::best(), &columns(&sites), seed, Wind::default(), &mut Due::default());
+        assert!((sum - (14.0 - 3.0)).abs() < 1e-3, "{sum}");
     }
 }

@@ -47,7 +47,7 @@ impl Live {
         let number = self.vacancy()?;
         // The search changes its own memory alone; the events are only looked at.
         let mut search = std::mem::take(&mut self.search);
-        let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against: Against::Rest };
+        let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against: Against::Rest, earliest: false };
         let located = search.best(isa, problem, slot, wanted, &self.free_for(problem, None));
         self.search = search;
         located.map(|located| (number, located))

@@ -470,7 +470,7 @@ impl Problem<'_> {
             if !site.wave.silence_counts() {
                 continue;
             }
-            let distance_m = (site.x_m - at.x_m).hypot(site.y_m - at.y_m);
+            let distance_m = ((site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2)).sqrt();
             if distance_m > site.range_m {
                 continue;
             }

@@ -7,22 +7,24 @@
 //!
 //! The throws of the dice are a function of the events, so that the same arrivals give the same plan.
 
-use super::kernel::{self, Ears, Isa, Partner, Partners, Seed, Wind};
+use super::field::Site;
+use super::kernel::{self, Columns, Due, Isa, Seed, Wind};
 use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
+use super::search::{ear, missed, value};
 use super::triple::{self, Third};
 use super::window::Slot;
 
 /// Free arrivals this near to when an event would have them may be taken too, s.
 const NEAR_S: f64 = 1.6;
 /// Seeds looked at for each event to be placed.
-const SEEDS: usize = 20;
+
 /// Of these the most promising are located.
-const FITS: usize = 2;
+
 /// A seed's residuals up to this cost nothing, s.
 const SLACK_S: f32 = 0.15;
 /// Scale of the noise that lets the second best be tried too.
-const NOISE: f64 = 1.5;
+
 /// Places of fire this near to the events are tried as theirs, m.
 const PLACES_M: f64 = 1_500.0;
 /// Waves this slow feel the wind, s/m.
@@ -75,9 +77,8 @@ struct Pooled {
 pub struct Resolver {
     pool: Vec<Pooled>,
     left: Vec<usize>,
-    partners: Partners,
-    ears: Ears,
-    worth: Vec<f32>,
+    columns: Columns,
+    due: Due,
     seeds: Vec<(f64, Seed)>,
     spots: Vec<(f64, f64)>,
 }
@@ -93,7 +94,7 @@ impl Resolver {
         self.spots.clear();
         self.spots.extend(problem.prior.places(problem.others).filter(|&(x_m, y_m)| {
             old.iter().any(|event| {
-                (event.located.at.x_m - x_m).hypot(event.located.at.y_m - y_m) < PLACES_M
+                (event.located.at.x_m - x_m).powi(2) + (event.located.at.y_m - y_m).powi(2) < PLACES_M * PLACES_M
             })
         }));
         let mut placed: Vec<u32> = Vec::with_capacity(old.len() + 1);
@@ -136,14 +137,14 @@ impl Resolver {
         dice: &mut Dice,
     ) -> Option<Located> {
         self.mark(plan);
-        self.columns(problem);
+        self.columns(problem, plan, reference);
         if self.left.len() < problem.settings.min_arrivals {
             return None;
         }
         let (east, north) = problem.medium.wind_share();
         let wind = Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M };
         self.seeds.clear();
-        for turn in 0..SEEDS {
+        for turn in 0..super::tune("RS",20.0) as usize {
             let Some(at) = self.throw(problem, old, reference, turn, dice) else { continue };
             let seed = Seed {
                 x_m: (at.x_m - reference.x_m) as f32,
@@ -151,15 +152,15 @@ impl Resolver {
                 time_s: (at.time_s - reference.time_s) as f32,
                 slack_s: SLACK_S,
             };
-            let worth = kernel::worth(isa, &self.partners, &self.ears, seed, wind, &mut self.worth);
-            self.seeds.push((f64::from(worth) + NOISE * dice.exponential(), seed));
+            let worth = kernel::worth(isa, &self.columns, seed, wind, &mut self.due);
+            self.seeds.push((f64::from(worth) + super::tune("NOISE",1.5) * dice.exponential(), seed));
         }
         self.seeds.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<(f64, Located)> = None;
         let mut scratch = std::mem::take(&mut plan.scratch);
         let how = How { against: Against::Clutter, near: false };
         let mut fits = 0;
-        let mut tried: Vec<Place> = Vec::with_capacity(FITS);
+        let mut tried: Vec<Place> = Vec::with_capacity(4);
         for &(_, seed) in &self.seeds {
             let start = Place {
                 x_m: reference.x_m + f64::from(seed.x_m),
@@ -175,12 +176,12 @@ impl Resolver {
             tried.push(start);
             fits += 1;
             if let Some(located) = problem.fit(&mut scratch, start, how, &plan.own(NO_ONE)) {
-                let liking = located.score + NOISE * dice.exponential();
+                let liking = located.score + super::tune("NOISE",1.5) * dice.exponential();
                 if located.score > 0.0 && best.as_ref().is_none_or(|best| liking > best.0) {
                     best = Some((liking, located));
                 }
             }
-            if fits == FITS {
+            if fits == super::tune("RF",2.0) as usize {
                 break;
             }
         }
@@ -268,15 +269,6 @@ impl Resolver {
             a.order.cmp(&b.order).then(a.third.after_s.total_cmp(&b.third.after_s)).then_with(|| id(a).cmp(&id(b)))
         });
         pool.dedup_by_key(|pooled| pooled.slot);
-        self.ears.clear();
-        each_heard(problem, reference, &mut |_, site, _| {
-            if site.wave.silence_counts() {
-                let missed = [0.3, 0.65, 0.9].map(|share: f64| site.chance(share * site.range_m).1 as f32);
-                let (x_m, y_m) = (site.x_m - reference.x_m, site.y_m - reference.y_m);
-                self.ears.push(x_m as f32, y_m as f32, site.range_m as f32, missed);
-            }
-        });
-        self.ears.pad();
     }
 
     /// Puts what is still free into the columns.
@@ -288,32 +280,29 @@ impl Resolver {
         self.left.extend((0..self.pool.len()).filter(|&number| !self.pool[number].taken));
     }
 
-    /// The columns of what is left.
-    fn columns(&mut self, problem: &Problem<'_>) {
-        self.partners.clear();
-        for &number in &self.left {
-            let pooled = self.pool[number];
-            let arrival = problem.window.arrival(pooled.slot);
-            let site = &problem.field.sites()[pooled.site as usize];
-            let slowness = 1.0 / problem.medium.speed_m_s(site.wave);
-            let path_sd_s = problem.medium.path_sd_s(site.wave, 0.6 * site.range_m * slowness);
-            let variance = problem.variance(site, arrival) + path_sd_s * path_sd_s;
-            let (near, far) = (site.chance(0.0).0, site.chance(site.range_m).0);
-            let gain = near - 0.5 * (std::f64::consts::TAU * variance).ln() - site.clutter_per_s.ln();
-            self.partners.push(
-                pooled.site,
-                Partner {
-                    x_m: pooled.third.x_m as f32,
-                    y_m: pooled.third.y_m as f32,
-                    time_s: pooled.third.after_s as f32,
-                    slowness_s_m: slowness as f32,
-                    gain: gain as f32,
-                    fall: (near - far) as f32,
-                    weight: (0.5 / (variance + 0.01)) as f32,
-                    range_m: site.range_m as f32,
-                },
-            );
+    /// The columns of what is left, and the sites around.
+    fn columns(&mut self, problem: &Problem<'_>, plan: &Plan, reference: Place) {
+        self.columns.clear();
+        let free = plan.own(NO_ONE);
+        let about = |site: &Site| (site.x_m - reference.x_m, site.y_m - reference.y_m);
+        // The silence of a site that has something left counts as well: the event may have another pick's time.
+        let silent = |site: &Site| if site.wave.silence_counts() { missed(site) } else { [0.0; 3] };
+        for &number in problem.field.near(reference.x_m, reference.y_m) {
+            if !self.left.iter().any(|&at| self.pool[at].site == number) {
+                let site = &problem.field.sites()[number as usize];
+                self.columns.site(ear(problem, site, about(site), silent(site)));
+            }
         }
-        self.partners.pad();
+        let mut last = u32::MAX;
+        for pooled in self.left.iter().map(|&number| &self.pool[number]) {
+            if pooled.site != last {
+                let site = &problem.field.sites()[pooled.site as usize];
+                self.columns.site(ear(problem, site, about(site), silent(site)));
+                last = pooled.site;
+            }
+            let (gain, weight) = value(problem, pooled.slot, 0.01, Against::Clutter, &free);
+            self.columns.arrival(pooled.third.after_s as f32, gain as f32, weight as f32);
+        }
+        self.columns.pad();
     }
 }

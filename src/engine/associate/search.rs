@@ -5,7 +5,8 @@
 //! all arrivals that could share an event with the apex, and the most promising are located. Near nodes come first,
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
-use super::kernel::{self, Ears, Isa, Partner, Partners, Seed, Wind};
+use super::kernel::{self, Columns, Due, Ear, Isa, Seed, Wind};
+use super::field::Site;
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
 use super::triple::{self, Third};
 use super::wave::Wave;
@@ -48,7 +49,12 @@ pub struct Wanted {
     pub fits: usize,
     /// What arrivals are weighed against.
     pub against: Against,
+    /// Whether the apex is to be about the earliest of the event's arrivals, which halves what there is to look at.
+    pub earliest: bool,
 }
+
+/// An arrival that may come this much before the earliest one of its event, s: picks and clocks err.
+const EARLIER_S: f64 = 0.5;
 
 /// An arrival that could share an event with the apex.
 #[derive(Clone, Copy)]
@@ -60,12 +66,11 @@ struct Found {
 /// Memory of the search, used again.
 #[derive(Default)]
 pub struct Search {
-    partners: Partners,
-    ears: Ears,
+    columns: Columns,
     found: Vec<Found>,
     /// Where each site's arrivals begin in `found`.
     groups: Vec<usize>,
-    worth: Vec<f32>,
+    due: Due,
     seeds: Vec<(f32, Seed)>,
     scratch: Scratch,
 }
@@ -97,16 +102,15 @@ impl Search {
             // Light has no travel time to turn into a place; flashes join events that others found.
             return None;
         }
-        self.gather(problem, apex, wanted.against, free);
-        if self.partners.sites() < problem.settings.min_arrivals {
+        self.gather(problem, apex, wanted, free);
+        if self.groups.len() + 1 < problem.settings.min_arrivals {
             return None;
         }
         let credit = problem.prior.ln_most(problem.others) + LN_VOLUME + LN_UNSEEN;
         let least = (wanted.bar - credit) as f32;
-        if self.partners.most() < least {
+        if self.columns.most() < least {
             return None;
         }
-        self.listen(problem, apex);
         let (east, north) = problem.medium.wind_share();
         let mut hunt = Hunt {
             isa,
@@ -159,7 +163,7 @@ impl Search {
         }
         hunt.left -= 1;
         let seed = Seed { x_m: x_m as f32, y_m: y_m as f32, time_s: time_s as f32, slack_s };
-        let worth = kernel::worth(hunt.isa, &self.partners, &self.ears, seed, hunt.wind, &mut self.worth);
+        let worth = kernel::worth(hunt.isa, &self.columns, seed, hunt.wind, &mut self.due);
         if worth >= hunt.least {
             self.seeds.push((worth, seed));
         }
@@ -198,7 +202,7 @@ impl Search {
                         if !(a.same_wave && b.same_wave) {
                             continue;
                         }
-                        let apart_m = (a.third.x_m - b.third.x_m).hypot(a.third.y_m - b.third.y_m);
+                        let apart_m = ((a.third.x_m - b.third.x_m).powi(2) + (a.third.y_m - b.third.y_m).powi(2)).sqrt();
                         if (a.third.after_s - b.third.after_s).abs() > 1.05 * apart_m / speed_m_s + 0.8 {
                             continue;
                         }
@@ -218,40 +222,32 @@ impl Search {
         self.groups[number]..self.groups.get(number + 1).copied().unwrap_or(self.found.len())
     }
 
-    /// Puts the sites around the apex's whose silence would mean something by now into columns.
-    fn listen(&mut self, problem: &Problem<'_>, apex: Slot) {
-        self.ears.clear();
-        let arrival = problem.window.arrival(apex);
-        // Whatever this arrival belongs to, it has reached everyone by then.
-        if arrival.time_s + problem.travel_s <= problem.heard_until_s {
-            let own = std::iter::once((arrival.site, 0.0, 0.0));
-            let around = problem.field.around(arrival.site).iter().map(|n| (n.number, n.x_m, n.y_m));
-            for (number, x_m, y_m) in own.chain(around) {
-                let there = &problem.field.sites()[number as usize];
-                if there.wave.silence_counts() && problem.weather.is_up(there.node, arrival.time_ns, there.heartbeat_s) {
-                    let missed = [0.3, 0.65, 0.9].map(|share: f64| there.chance(share * there.range_m).1 as f32);
-                    self.ears.push(x_m as f32, y_m as f32, there.range_m as f32, missed);
-                }
-            }
-        }
-        self.ears.pad();
-    }
-
-    /// Puts the apex and the arrivals that could share an event with it into columns, the nearest nodes' first.
+    /// Puts the apex, the sites around it and the arrivals there that could share an event with it into columns, the
+    /// nearest sites first.
     ///
     /// Two arrivals of one event differ by at most d·s + |s′ − s|·range, the pairwise gate: |t_i − t_j| ≤ d_ij / c for
     /// waves of one speed, 5% more for the wind and four sigma for the picks.
-    fn gather(&mut self, problem: &Problem<'_>, apex: Slot, against: Against, free: &impl Free) {
+    fn gather(&mut self, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
         let arrival = problem.window.arrival(apex);
         let sites = problem.field.sites();
         let here = &sites[arrival.site as usize];
         let slowness_here = 1.0 / problem.medium.speed_m_s(here.wave);
         let own_variance = problem.variance(here, arrival);
         let apex_s = arrival.time_s - here.ahead_s;
+        // Whatever this arrival belongs to, it has reached everyone by then.
+        let all_heard = arrival.time_s + problem.travel_s <= problem.heard_until_s;
+        let missed = |site: &Site| {
+            let counts = all_heard
+                && site.wave.silence_counts()
+                && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s);
+            if counts { missed(site) } else { [0.0; 3] }
+        };
         self.found.clear();
         self.groups.clear();
-        self.partners.clear();
-        self.partner(problem, apex, (0.0, 0.0, 0.0), 0.0, against, free);
+        self.columns.clear();
+        self.columns.site(ear(problem, here, (0.0, 0.0), missed(here)));
+        let (gain, weight) = value(problem, apex, 0.0, wanted.against, free);
+        self.columns.arrival(0.0, gain as f32, weight as f32);
         for neighbour in problem.field.around(arrival.site) {
             let there = &sites[neighbour.number as usize];
             let slowness = 1.0 / problem.medium.speed_m_s(there.wave);
@@ -261,17 +257,19 @@ impl Search {
                 + 4.0 * (own_variance + problem.window.most_variance_s2(neighbour.number)).sqrt();
             // Both come within the longest travel time of the event.
             let gate_s = gate_s.min(problem.travel_s);
+            let before_s = if wanted.earliest && there.wave == here.wave { EARLIER_S.min(gate_s) } else { gate_s };
             let middle_s = apex_s + there.ahead_s;
             let before = self.found.len();
-            for (time_s, slot) in
-                problem.window.between(neighbour.number, middle_s - gate_s, (middle_s + gate_s).min(problem.until_s))
-            {
+            self.columns.site(ear(problem, there, (neighbour.x_m, neighbour.y_m), missed(there)));
+            let (from_s, to_s) = (middle_s - before_s, (middle_s + gate_s).min(problem.until_s));
+            for (time_s, slot) in problem.window.between(neighbour.number, from_s, to_s) {
                 if !free.arrival(slot) {
                     continue;
                 }
-                let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s: time_s - middle_s };
-                let place = (neighbour.x_m, neighbour.y_m, third.after_s);
-                if self.partner(problem, slot, place, own_variance, against, free) {
+                let (gain, weight) = value(problem, slot, own_variance, wanted.against, free);
+                if gain > 0.0 {
+                    let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s: time_s - middle_s };
+                    self.columns.arrival(third.after_s as f32, gain as f32, weight as f32);
                     self.found.push(Found { third, same_wave: there.wave == here.wave });
                 }
             }
@@ -282,47 +280,39 @@ impl Search {
                 break;
             }
         }
-        self.partners.pad();
+        self.columns.pad();
     }
+}
 
-    /// Adds an arrival to the columns; `false` when it is worth nothing even where it fits.
-    fn partner(
-        &mut self,
-        problem: &Problem<'_>,
-        slot: Slot,
-        (x_m, y_m, time_s): (f64, f64, f64),
-        own_variance: f64,
-        against: Against,
-        free: &impl Free,
-    ) -> bool {
-        let arrival = problem.window.arrival(slot);
-        let site = &problem.field.sites()[arrival.site as usize];
-        let rate = match against {
-            Against::Rest => problem.rest(arrival.site, site, arrival.time_s, free),
-            Against::Clutter => site.clutter_per_s,
-        };
-        let slowness = 1.0 / problem.medium.speed_m_s(site.wave);
-        let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m * slowness);
-        let own = problem.variance(site, arrival);
-        let (near, far) = (site.chance(0.0).0, site.chance(site.range_m).0);
-        let gain = near - 0.5 * (std::f64::consts::TAU * own).ln() - rate.ln();
-        if gain <= 0.0 {
-            return false;
-        }
-        let variance = own + own_variance + path_sd_s * path_sd_s;
-        self.partners.push(
-            arrival.site,
-            Partner {
-                x_m: x_m as f32,
-                y_m: y_m as f32,
-                time_s: time_s as f32,
-                slowness_s_m: slowness as f32,
-                gain: gain as f32,
-                fall: (near - far) as f32,
-                weight: (0.5 / variance) as f32,
-                range_m: site.range_m as f32,
-            },
-        );
-        true
+/// A site as the kernel wants it; (x, y) is its place about the reference.
+pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64), missed: [f32; 3]) -> Ear {
+    let (near, far) = (site.chance(0.0).0, site.chance(site.range_m).0);
+    Ear {
+        x_m: x_m as f32,
+        y_m: y_m as f32,
+        slowness_s_m: (1.0 / problem.medium.speed_m_s(site.wave)) as f32,
+        range_m: site.range_m as f32,
+        fall: (near - far) as f32,
+        missed,
     }
+}
+
+/// ln of a site's chance to miss an event near by, in the middle and far off.
+pub fn missed(site: &Site) -> [f32; 3] {
+    [0.3, 0.65, 0.9].map(|share: f64| site.chance(share * site.range_m).1 as f32)
+}
+
+/// What an arrival is worth to an event at its site, natural log, and ½ / σ² of its time against a place that is known
+/// with `other` more variance.
+pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, free: &impl Free) -> (f64, f64) {
+    let arrival = problem.window.arrival(slot);
+    let site = &problem.field.sites()[arrival.site as usize];
+    let rate = match against {
+        Against::Rest => problem.rest(arrival.site, site, arrival.time_s, free),
+        Against::Clutter => site.clutter_per_s,
+    };
+    let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
+    let own = problem.variance(site, arrival) + path_sd_s * path_sd_s;
+    let gain = site.chance(0.0).0 - 0.5 * (std::f64::consts::TAU * own).ln() - rate.ln();
+    (gain, 0.5 / (own + other))
 }

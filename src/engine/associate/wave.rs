@@ -155,7 +155,8 @@ impl Medium {
     /// From (x, y) to a node `dx` east and `dy` north of it, metres. Sound goes with the wind along the path:
     /// t = d / (c + u·w). Seismic waves come straight from the assumed depth.
     pub fn travel(&self, wave: Wave, dx_m: f64, dy_m: f64) -> Travel {
-        let distance_m = dx_m.hypot(dy_m).max(1.0);
+        // Not `hypot`, which guards against overflow at ten times the cost.
+        let distance_m = (dx_m * dx_m + dy_m * dy_m).sqrt().max(1.0);
         match wave {
             Wave::Acoustic => {
                 let (c, (wx, wy)) = (self.sound_m_s, self.wind_m_s);
@@ -177,7 +178,7 @@ impl Medium {
                     Wave::SeismicP | Wave::SeismicS | Wave::SeismicLg => self.fire.depth_m,
                     _ => 0.0,
                 };
-                let slant_m = distance_m.hypot(depth_m);
+                let slant_m = (distance_m * distance_m + depth_m * depth_m).sqrt();
                 Travel {
                     time_s: slant_m / speed_m_s,
                     east_s_m: -dx_m / (slant_m * speed_m_s),
