@@ -14,12 +14,14 @@ pub mod bound;
 mod calibration;
 mod errors;
 mod files;
+mod first;
 mod matching;
 mod report;
 
 pub use calibration::{Bin, Calibration};
 pub use errors::{BoundSource, Coverage, Errors};
 pub use files::{ScoreError, Sensor, read_alerts, read_sensors, read_truth, run};
+pub use first::FirstWords;
 
 /// What makes an alert of fire and an event one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -222,6 +224,11 @@ fn last_revisions(alerts: &[AlertFeature]) -> Vec<&AlertFeature> {
     let mut last: Vec<&AlertFeature> = last.into_values().collect();
     last.sort_by(|a, b| a.properties.alert.cmp(&b.properties.alert));
     last
+}
+
+/// The alerts that stand in the end and count, by their last revisions, in order of their ids.
+pub fn standing(alerts: &[AlertFeature]) -> Vec<&AlertFeature> {
+    last_revisions(alerts).into_iter().filter(|alert| counts(alert)).collect()
 }
 
 /// Compares alerts (all revisions, in any order) with the truth (in any order).
