@@ -24,7 +24,8 @@ struct Report {
 const NOTES: &str = "
 precision, recall, F1: an alert is an event when at least 0.6 of the evidence agrees; place F1: within 3 s and 1 km.
 err/CRLB: location error over the Cramér–Rao bound. 1σ, 2σ: share of true places of found events inside the ellipse
-(39.3 and 86.5 are honest). Brier, ECE: of the last revisions, seeds pooled; ECE: expected calibration error.
+(39.3 and 86.5 are honest). Brier, ECE (expected calibration error): of the last revisions, retracted ones included, a
+retracted one being held to the probability that it still states; kept: without the retracted ones. Seeds are pooled.
 first words: preliminary revisions; right when 0.6 of what they cite belongs to one event. ms: wall time of the engine's
 call with the record that brought the first word about, records being handed in one by one.
 arrivals/s: reports of microphones a second of one core's processor time, engine alone, decoding excluded, the time that
@@ -107,7 +108,7 @@ fn head(columns: &str) -> String {
 
 fn quality_head() -> String {
     head(&format!(
-        "| {:<24} | events | precision | recall |   F1   | place F1 | err/CRLB p50 |  p95 |  rms |  1σ % |  2σ % | Brier  |  ECE   | false/day |",
+        "| {:<24} | events | precision | recall |   F1   | place F1 | err/CRLB p50 |  p95 |  rms |  1σ % |  2σ % | Brier  |  ECE   | Brier kept | ECE kept   | false/day |",
         "regime"
     ))
 }
@@ -126,19 +127,20 @@ fn quality_line(row: &Row) -> String {
     };
     let wrong_a_day = (1.0 - precision) * quality.alerts as f64 / quality.hours.max(1e-9) * 24.0;
     format!(
-        "| {:<24} | {:>6} | {precision:>9.4} | {recall:.4} | {f1:.4} | {place_f1:>8.4} | {bound} | {:>5} | {:>5} | {} | {wrong_a_day:>9.1} |\n",
+        "| {:<24} | {:>6} | {precision:>9.4} | {recall:.4} | {f1:.4} | {place_f1:>8.4} | {bound} | {:>5} | {:>5} | {} | {} | {wrong_a_day:>9.1} |\n",
         name(row),
         quality.events / quality.scenes.max(1),
         share(within_1),
         share(within_2),
-        calibration(quality.last.as_ref())
+        calibration(quality.last.as_ref(), 6),
+        calibration(quality.standing.as_ref(), 10)
     )
 }
 
-fn calibration(calibration: Option<&Calibration>) -> String {
+fn calibration(calibration: Option<&Calibration>, wide: usize) -> String {
     match calibration {
-        Some(known) => format!("{:.4} | {:.4}", known.brier, known.expected_error),
-        None => format!("{:>6} | {:>6}", "–", "–"),
+        Some(known) => format!("{:>wide$.4} | {:>wide$.4}", known.brier, known.expected_error),
+        None => format!("{:>wide$} | {:>wide$}", "–", "–"),
     }
 }
 
@@ -168,7 +170,7 @@ fn speed_line(row: &Row) -> String {
             line += &format!(
                 " {:>11} | {retracted:>11.1} | {} | {:>6.2} | {:>6.2} | {:>6.2} | {:>7.2} | {:>7.2} | {differ:>6} |\n",
                 grouped(first.said as u64),
-                calibration(first.calibration.as_ref()),
+                calibration(first.calibration.as_ref(), 6),
                 first_word.p50_ms,
                 first_word.p99_ms,
                 first_word.max_ms,

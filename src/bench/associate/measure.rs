@@ -96,6 +96,8 @@ pub struct Quality {
     pub ellipses: [usize; 3],
     /// Probabilities of the last revisions.
     pub last: Option<Calibration>,
+    /// The same without what was taken back.
+    pub standing: Option<Calibration>,
     /// First words.
     pub first: FirstWords,
     /// Alerts of fire that last stood otherwise when records came one by one than in batches. There should be none.
@@ -190,6 +192,7 @@ impl Quality {
             over_bound: by_evidence.over_bound.map(|errors| [errors.p50, errors.p95, errors.rms]),
             ellipses: held,
             last: by_evidence.calibration,
+            standing: by_evidence.standing_calibration,
             first: FirstWords::of(alerts, &stream.truth),
             differ: 0,
         }
@@ -212,6 +215,7 @@ impl Quality {
             over_bound: (!bounds.is_empty()).then(|| std::array::from_fn(bound)),
             ellipses: std::array::from_fn(|at| all.iter().map(|one| one.ellipses[at]).sum()),
             last: Calibration::pooled(all.iter().filter_map(|one| one.last.as_ref())),
+            standing: Calibration::pooled(all.iter().filter_map(|one| one.standing.as_ref())),
             first: FirstWords {
                 said: all.iter().map(|one| one.first.said).sum(),
                 retracted: all.iter().map(|one| one.first.retracted).sum(),
