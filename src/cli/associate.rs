@@ -3,7 +3,9 @@
 use super::args::{Associate, Common};
 use super::console::{Misuse, Outcome, grouped, print};
 use super::logging;
-use crate::bench::associate::{self as measure, CURVE_PER_S, Ground, Measured, Point, Quality, Regime, Row, VARIANTS};
+use crate::bench::associate::{
+    self as measure, CURVE_PER_S, Ground, Measured, Point, Quality, Regime, Row, Target, VARIANTS,
+};
 use crate::bench::usage;
 use crate::score::Calibration;
 use serde::Serialize;
@@ -17,6 +19,8 @@ struct Report {
     each: Vec<Row>,
     /// Each regime.
     mean: Vec<Row>,
+    /// Each regime's figures and what is aimed at.
+    targets: Vec<Target>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     saturation: Vec<Point>,
 }
@@ -45,6 +49,7 @@ pub(super) fn command(args: &Associate, common: &Common) -> Outcome {
         seeds: args.seeds.clone(),
         each: Vec::new(),
         mean: Vec::new(),
+        targets: Vec::new(),
         saturation: Vec::new(),
     };
     let say = |text: &str| if args.json { Ok(()) } else { print(text) };
@@ -78,6 +83,7 @@ pub(super) fn command(args: &Associate, common: &Common) -> Outcome {
                 report.mean.push(mean);
             }
         }
+        report.targets = report.mean.iter().flat_map(measure::targets).collect();
         if args.quality {
             say("\n")?;
             say(&speed_head())?;
@@ -85,6 +91,7 @@ pub(super) fn command(args: &Associate, common: &Common) -> Outcome {
                 say(&speed_line(row))?;
             }
             say(NOTES)?;
+            say(&aims(&report.targets))?;
         }
     }
     if args.json {
@@ -186,6 +193,17 @@ fn speed_line(row: &Row) -> String {
         }
     }
     line
+}
+
+/// How many aims are met, and which are not.
+fn aims(targets: &[Target]) -> String {
+    let missed: Vec<&Target> = targets.iter().filter(|target| !target.met).collect();
+    let mut text = format!("\n{} of {} aims met\n", targets.len() - missed.len(), targets.len());
+    for Target { regime, figure, aim, is, .. } in missed {
+        let is = if *is >= 1000.0 { grouped(*is as u64) } else { format!("{is:.4}") };
+        text += &format!("  missed: {regime} {figure}: {is}, aim {aim}\n");
+    }
+    text
 }
 
 fn curve_head() -> String {

@@ -7,10 +7,12 @@
 pub mod measure;
 pub mod regime;
 pub mod stream;
+pub mod target;
 
 pub use measure::{Measured, Quality, Speed};
 pub use regime::{Ground, Regime};
 pub use stream::Stream;
+pub use target::{Target, targets};
 
 use crate::engine::settings::Settings;
 use serde::Serialize;
