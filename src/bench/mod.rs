@@ -4,6 +4,7 @@
 //! The telemetry is [`Load`]'s. Kafka's stages work on topics of their own ([`ground`]) and drive the same code as a
 //! live run. Processor time is the whole process's, so that what librdkafka's threads cost is in it.
 
+pub mod associate;
 pub mod consume;
 pub mod decode;
 pub mod ground;

@@ -15,6 +15,13 @@ pub fn cpu() -> Option<Duration> {
     Some(Duration::from_secs_f64((user + system) as f64 / TICKS_A_S))
 }
 
+/// Processor time of this thread since it began; counted to the nanosecond, but only up to the scheduler's last tick, a
+/// few milliseconds ago.
+pub fn thread_cpu() -> Option<Duration> {
+    let stat = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    stat.split_ascii_whitespace().next()?.parse().ok().map(Duration::from_nanos)
+}
+
 /// Memory in use, KiB.
 pub fn resident_kib() -> Option<u64> {
     status("VmRSS:")

@@ -330,14 +330,19 @@ pub const MIXES: [&str; 4] = ["quiet", "mixed", "barrage", "tracks"];
 
 /// Arguments of `bench`.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_help = "Examples:
   truceline bench --stage decode
+  truceline bench associate --quality
   truceline bench --stage whole --set kafka.brokers=localhost:9092 --for 60s --rate 150000
   truceline bench --embedded
 
 Consuming and the whole path are measured on topics of their own, which are removed afterwards. Latency is counted \
 from when an observation was due, so that a stall is not hidden by what it kept from being sent.")]
 pub struct Bench {
+    /// What to measure by itself, without a broker
+    #[command(subcommand)]
+    pub alone: Option<Alone>,
     /// What to measure
     #[arg(long, value_enum, default_value_t = Stage::All)]
     pub stage: Stage,
@@ -368,6 +373,54 @@ pub struct Bench {
     /// Write the distributions of latency (.hgrm) to this directory
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
+}
+
+/// What is measured without a broker.
+#[derive(Debug, Subcommand)]
+pub enum Alone {
+    /// Measure how well and how fast arrivals become events, on simulated telemetry
+    Associate(Associate),
+}
+
+/// Arguments of `bench associate`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline bench associate
+  truceline bench associate --quality --seeds 1,2,3 --each
+  truceline bench associate --quality --regime barrage --set engine.fire.events_per_hour=100
+  truceline bench associate --saturation --events 300
+
+The engine alone is timed, in the processor time of one thread; telemetry is decoded beforehand.")]
+pub struct Associate {
+    /// Compare the alerts with the truth, and time each first word
+    #[arg(long)]
+    pub quality: bool,
+    /// Take the curve of F1 against events a second, from 0.01 to 5
+    #[arg(long, conflicts_with = "quality")]
+    pub saturation: bool,
+    /// Scenes to measure
+    #[arg(long, value_delimiter = ',', default_value = "101,102,103", value_name = "N,…")]
+    pub seeds: Vec<u64>,
+    /// Regimes to measure: sparse, hour, barrage, barrage2, barrage4, clutter
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "sparse,hour,barrage,barrage2,barrage4,clutter",
+        value_name = "NAME,…"
+    )]
+    pub regime: Vec<String>,
+    /// Tell each scene as well
+    #[arg(long)]
+    pub each: bool,
+    /// Events of each scene of the curve
+    #[arg(long, default_value_t = 500, value_name = "N", requires = "saturation")]
+    pub events: usize,
+    /// Where the curve ends, events a second
+    #[arg(long, default_value_t = 5.0, value_name = "RATE", value_parser = positive, requires = "saturation")]
+    pub most_per_s: f64,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `archive`.
@@ -457,6 +510,8 @@ mod tests {
             "truceline check --config c",
             "truceline schema",
             "truceline bench",
+            "truceline bench associate --quality --seeds 1,2 --regime sparse,hour --set engine.lateness_s=20 --json",
+            "truceline bench associate --saturation --events 100",
             "truceline --quiet verify o",
         ] {
             parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -475,6 +530,8 @@ mod tests {
             "truceline demo --for 5s --endless",
             "truceline score --alerts a --truth t --seconds -1",
             "truceline check --quiet --verbose",
+            "truceline bench associate --seeds many",
+            "truceline bench associate --quality --saturation",
         ] {
             let error = parsed(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

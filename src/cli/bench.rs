@@ -1,8 +1,8 @@
 //! `truceline bench`: what this machine does.
 
-use super::args::{Bench, Common, Stage};
+use super::args::{Alone, Bench, Common, Stage};
 use super::console::{Misuse, Outcome, grouped, print};
-use super::{Progress, Stop, logging};
+use super::{Progress, Stop, associate, logging};
 use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
@@ -52,6 +52,9 @@ struct Unwritten {
 }
 
 pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
+    if let Some(Alone::Associate(args)) = &args.alone {
+        return associate::command(args, common);
+    }
     let config = common.load()?.config;
     logging::start(&config.log, common, None)?;
     let stop = Stop::on_signals()?;

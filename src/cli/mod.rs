@@ -2,6 +2,7 @@
 
 mod archive;
 mod args;
+mod associate;
 mod bench;
 mod check;
 mod console;

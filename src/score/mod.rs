@@ -14,12 +14,14 @@ pub mod bound;
 mod calibration;
 mod errors;
 mod files;
+mod first;
 mod matching;
 mod report;
 
 pub use calibration::{Bin, Calibration};
 pub use errors::{BoundSource, Coverage, Errors};
 pub use files::{ScoreError, Sensor, read_alerts, read_sensors, read_truth, run};
+pub use first::FirstWords;
 
 /// What makes an alert of fire and an event one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -197,8 +199,10 @@ pub struct Score {
     pub bounds: Vec<(BoundSource, usize)>,
     /// How honest the ellipses are.
     pub ellipses: Option<Coverage>,
-    /// How honest the probabilities are.
+    /// How honest the probabilities are, of all alerts.
     pub calibration: Option<Calibration>,
+    /// The same without those that were taken back.
+    pub standing_calibration: Option<Calibration>,
     /// Ids of the events that were missed, in order.
     pub missed: Vec<String>,
     /// Ids of the alerts that are false, in order.
@@ -224,6 +228,11 @@ fn last_revisions(alerts: &[AlertFeature]) -> Vec<&AlertFeature> {
     last
 }
 
+/// The alerts that stand in the end and count, by their last revisions, in order of their ids.
+pub fn standing(alerts: &[AlertFeature]) -> Vec<&AlertFeature> {
+    last_revisions(alerts).into_iter().filter(|alert| counts(alert)).collect()
+}
+
 /// Compares alerts (all revisions, in any order) with the truth (in any order).
 pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Score {
     let mut truth: Vec<&Truth> = truth.iter().collect();
@@ -231,6 +240,7 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
     let alerts = last_revisions(alerts);
     let mut overall = Tally::default();
     let mut groups = Vec::new();
+    // (chance, right, taken back)
     let (mut pairs, mut stated) = (Vec::new(), Vec::new());
     let (mut missed, mut false_alarms) = (Vec::new(), Vec::new());
     for group in Group::ALL {
@@ -254,7 +264,7 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
             (right[a], taken[e]) = (true, true);
             pairs.push((counted[a], events[e]));
         }
-        stated.extend(counted.iter().zip(&right).map(|(alert, &right)| (alert.properties.probability, right)));
+        stated.extend(counted.iter().zip(&right).map(|(alert, &right)| (alert.properties.probability, right, false)));
         false_alarms.extend(counted.iter().zip(&right).filter(|(_, r)| !**r).map(|(a, _)| a.properties.alert.clone()));
         missed.extend(events.iter().zip(&taken).filter(|(_, t)| !**t).map(|(event, _)| event.event.clone()));
         // What does not count may still be right about an event that nothing else found.
@@ -264,10 +274,16 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
         for (a, _) in matching::pairs(group, &doubtful, &free, options.by) {
             right[a] = true;
         }
-        stated.extend(doubtful.iter().zip(&right).map(|(alert, &right)| (alert.properties.probability, right)));
+        stated.extend(doubtful.iter().zip(&right).map(|(alert, &right)| {
+            (alert.properties.probability, right, alert.properties.status == Status::Retracted)
+        }));
     }
     missed.sort();
     false_alarms.sort();
+    let calibration = |all: bool| {
+        let kept = stated.iter().filter(|&&(_, _, retracted)| all || !retracted);
+        Calibration::of(&kept.map(|&(p, right, _)| (p, right)).collect::<Vec<_>>())
+    };
     let fire: Vec<(&AlertFeature, &Truth)> = pairs.into_iter().filter(|(_, event)| event.class.is_fire()).collect();
     let (over_bound, bounds) = errors::over_bound(&fire, options.sensors.as_ref());
     Score {
@@ -282,7 +298,8 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
         over_bound,
         bounds,
         ellipses: Coverage::of(&fire),
-        calibration: Calibration::of(&stated),
+        calibration: calibration(true),
+        standing_calibration: calibration(false),
         missed,
         false_alarms,
     }

@@ -286,3 +286,47 @@ fn files_are_read_as_they_are_written_and_a_bad_line_is_named() {
     let error = run(&dir.path().join("none"), &truth, None, By::Evidence).unwrap_err().to_string();
     assert!(error.contains("cannot read") && error.contains("none"), "{error}");
 }
+
+#[test]
+fn a_first_word_is_right_when_what_it_cites_is_and_only_one_of_two_is() {
+    let truth = truth(3, 10);
+    let first = |id: &str, event: &Truth, from: usize, to: usize| {
+        let mut word = alert(id, event);
+        word.properties.status = Status::Preliminary;
+        word.properties.evidence = word.properties.evidence[from..to].to_vec();
+        word
+    };
+    let (mut word, again) = (first("A", &truth[0], 0, 5), first("B", &truth[0], 5, 9));
+    // Three of five are of the event, which is enough; two of four are not.
+    word.properties.evidence[3].id = "junk-3".to_owned();
+    word.properties.evidence[4].id = "junk-4".to_owned();
+    let mut half = first("C", &truth[1], 0, 4);
+    half.properties.evidence[0].id = "junk-1".to_owned();
+    half.properties.evidence[1].id = "junk-2".to_owned();
+    let last = |word: &AlertFeature, status| {
+        let mut last = word.clone();
+        (last.properties.revision, last.properties.status) = (2, status);
+        last
+    };
+    let mut alerts = vec![last(&again, Status::Final), last(&half, Status::Retracted), word, again, half];
+    // Said when all was in: no first word.
+    alerts.push(alert("D", &truth[2]));
+    let first = FirstWords::of(&alerts, &truth);
+    assert_eq!((first.said, first.retracted), (3, 1));
+    let calibration = first.calibration.unwrap();
+    // B shares four arrivals with the event, A three: B is right.
+    assert_eq!((calibration.alerts, calibration.bins[0].right), (3, 1.0 / 3.0));
+}
+
+#[test]
+fn what_was_taken_back_counts_in_one_calibration_and_not_in_the_other() {
+    let truth = truth(2, 6);
+    let mut alerts = perfect(&truth[..1]);
+    let mut retracted = junk(1);
+    retracted.properties.status = Status::Retracted;
+    alerts.push(retracted);
+    let score = score_by(&alerts, &truth, By::Evidence);
+    assert_eq!(score.calibration.map(|c| (c.alerts, c.brier)), Some((2, 0.5)));
+    assert_eq!(score.standing_calibration.map(|c| (c.alerts, c.brier)), Some((1, 0.0)));
+    assert_eq!(standing(&alerts).len(), 1);
+}

@@ -8,6 +8,8 @@ use crate::model::geo::LonLat;
 
 /// Mean speed of a shell along the ground, m/s: 20–45 s of flight over 6–14 km.
 const SHELL_M_S: f64 = 310.0;
+/// How long before the first event that is told of a mission may have started, seconds: a mission and a flight.
+const BEFORE_S: f64 = 180.0;
 
 /// Where rounds may fall and how far they are heard.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +37,7 @@ fn any_class(chance: &mut Chance) -> Class {
 }
 
 /// `count` rounds between `from_s` and `to_s`, of which `series_share` come in series of two to six from one place
-/// (to 40 m), 4–60 s apart.
+/// (to 40 m), 2–60 s apart.
 pub(super) fn scattered(
     world: &mut World,
     ground: Ground,
@@ -55,7 +57,7 @@ pub(super) fn scattered(
             let spot = if series { offset(place, 40.0 * chance.normal(), 40.0 * chance.normal()) } else { place };
             let time_ns = world.at_ns(at_s);
             world.add_fire(class, time_ns, spot, ground.range_m, chance);
-            at_s += chance.range(4.0, 60.0);
+            at_s += chance.range(2.0, 60.0);
             if at_s >= to_s {
                 at_s = chance.range(from_s, to_s);
             }
@@ -96,18 +98,10 @@ impl Batteries {
     }
 }
 
-/// A round of a barrage: when it leaves and lands, seconds into the scene, and where.
-#[derive(Clone, Copy, Debug)]
-struct Round {
-    leaves_s: f64,
-    lands_s: f64,
-    from: LonLat,
-    to: LonLat,
-}
-
-/// `count` events (half of them rounds leaving between `from_s` and `to_s`, half of them rounds landing): missions of
-/// one to three guns on one impact area, each gun 5–15 rounds, seconds apart. A gun stands within 10 m, rounds
-/// scatter by 120 m. Returns the pairs (leaving, landing) by their places in the world's list.
+/// `count` events between `from_s` and `to_s`, rounds leaving and rounds landing: missions of one to three guns on one
+/// impact area, each gun 5–15 rounds, seconds apart. A gun stands within 10 m, rounds scatter by 120 m. It is a
+/// piece of a fire that goes on before and after, so that as much happens at the ends as in the middle. Returns the
+/// pairs (leaving, landing) of which both are in the piece, by their places in the world's list.
 pub(super) fn barrage(
     world: &mut World,
     batteries: &Batteries,
@@ -116,10 +110,10 @@ pub(super) fn barrage(
     (from_s, to_s): (f64, f64),
     chance: &mut Chance,
 ) -> Vec<(usize, usize)> {
-    let mut rounds: Vec<Round> = Vec::new();
-    while rounds.len() < count / 2 {
+    let (mut pairs, mut left) = (Vec::new(), count);
+    while left > 0 {
         let target = batteries.targets[chance.below(batteries.targets.len())];
-        let (guns, start_s) = (1 + chance.below(3), chance.range(from_s, to_s));
+        let (guns, start_s) = (1 + chance.below(3), chance.range(from_s - BEFORE_S, to_s));
         for _ in 0..guns {
             let gun = batteries.guns[chance.below(batteries.guns.len())];
             let (fired, every_s) = (5 + chance.below(11), chance.range(2.0, 9.0));
@@ -128,21 +122,19 @@ pub(super) fn barrage(
                 let from = offset(gun, 10.0 * chance.normal(), 10.0 * chance.normal());
                 let to = offset(target, 120.0 * chance.normal(), 120.0 * chance.normal());
                 let flight_s = from.distance_m(to) / (SHELL_M_S * (1.0 + 0.03 * chance.normal()));
-                let lands_s = leaves_s + flight_s;
-                if leaves_s < to_s && rounds.len() < count / 2 {
-                    rounds.push(Round { leaves_s, lands_s, from, to });
-                }
+                let mut fire = |class, at_s: f64, place| {
+                    let inside = left > 0 && (from_s..to_s).contains(&at_s);
+                    inside.then(|| {
+                        left -= 1;
+                        world.add_fire(class, world.at_ns(at_s), place, range_m, chance)
+                    })
+                };
+                let leaving = fire(Class::FireOutgoing, leaves_s, from);
+                let landing = fire(Class::FireImpact, leaves_s + flight_s, to);
+                pairs.extend(leaving.zip(landing));
                 leaves_s += every_s * chance.range(0.7, 1.3);
             }
         }
     }
-    rounds
-        .into_iter()
-        .map(|round| {
-            let (leaves_ns, lands_ns) = (world.at_ns(round.leaves_s), world.at_ns(round.lands_s));
-            let leaving = world.add_fire(Class::FireOutgoing, leaves_ns, round.from, range_m, chance);
-            let landing = world.add_fire(Class::FireImpact, lands_ns, round.to, range_m, chance);
-            (leaving, landing)
-        })
-        .collect()
+    pairs
 }

@@ -82,8 +82,10 @@ pub struct Options {
     pub rate: f64,
     /// How large the errors of times and bearings are: 1 as they should be, 0 none.
     pub noise: f64,
-    /// Clutter picks for each true arrival.
+    /// Clutter picks for each true arrival; echoes are not among them.
     pub clutter_share: f64,
+    /// Clutter picks of a microphone in an hour; `None`: by `clutter_share`. `demo` has its own.
+    pub clutter_per_hour: Option<f64>,
     /// Echoes for each true arrival.
     pub echo_share: f64,
     /// Share of lines that come twice.
@@ -101,7 +103,8 @@ impl Default for Options {
             duration_s: None,
             rate: 1.0,
             noise: 1.0,
-            clutter_share: 1.0 / 3.0,
+            clutter_share: 0.5,
+            clutter_per_hour: None,
             echo_share: 0.06,
             duplicate_share: 0.01,
             very_late_share: 0.0,
@@ -215,6 +218,7 @@ impl Options {
     pub fn check(&self) -> Result<(), SimulateError> {
         let shares = [
             ("clutter_share", self.clutter_share, 10.0),
+            ("clutter_per_hour", self.clutter_per_hour.unwrap_or(0.0), 100_000.0),
             ("echo_share", self.echo_share, 1.0),
             ("duplicate_share", self.duplicate_share, 1.0),
             ("very_late_share", self.very_late_share, 1.0),

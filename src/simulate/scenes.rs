@@ -123,11 +123,17 @@ pub(super) fn lay_out(world: &mut World, heartbeat_s: f64) {
     }
 }
 
-/// Lets the fire be heard, adds clutter in its share of the arrivals and heartbeats, and sends it all.
+/// Lets the fire be heard, adds clutter (in its share of the arrivals, or as told) and heartbeats, and sends it all.
 pub(super) fn finish(mut world: World) -> Simulation {
     let seed = world.seed;
     let heard = hear::hear(&mut world, 0, &mut Chance::new(seed, Purpose::Hearing));
-    let clutter = heard as f64 * world.options.clutter_share;
+    let clutter = match world.options.clutter_per_hour {
+        Some(per_hour) => {
+            let nodes = world.sites.iter().filter(|site| site.clutter_weight > 0.0).count();
+            per_hour * nodes as f64 * world.length_s() / 3600.0
+        }
+        None => heard as f64 * world.options.clutter_share,
+    };
     chatter::clutter(&mut world, clutter, &mut Chance::new(seed, Purpose::Clutter));
     chatter::heartbeats(&mut world, &mut Chance::new(seed, Purpose::Heartbeats));
     post::deliver(world)

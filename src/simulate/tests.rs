@@ -113,7 +113,7 @@ fn doubles_share_their_id_and_are_one_in_a_hundred() {
 }
 
 #[test]
-fn clutter_is_a_third_of_what_is_true_and_echoes_come_on_top() {
+fn clutter_is_a_third_of_the_picks_and_echoes_come_on_top() {
     let count = |options: &Options| {
         let simulation = simulate(Scenario::Hour, 5, options);
         let evidence: BTreeSet<&str> =
@@ -127,9 +127,9 @@ fn clutter_is_a_third_of_what_is_true_and_echoes_come_on_top() {
     };
     let plain = Options { echo_share: 0.0, failures: false, ..Options::default() };
     let (real, all) = count(&plain);
-    assert!((0.28..0.39).contains(&((all - real) / real)), "{real} of {all}");
+    assert!((0.29..0.37).contains(&((all - real) / all)), "{real} of {all}");
     let (real, all) = count(&Options { echo_share: 0.2, ..plain.clone() });
-    assert!((0.45..0.62).contains(&((all - real) / real)), "{real} of {all}");
+    assert!((0.36..0.44).contains(&((all - real) / all)), "{real} of {all}");
 }
 
 #[test]
@@ -274,7 +274,7 @@ fn the_demo_tells_its_story() {
     }
     let shoot: Vec<&Truth> = simulation.truth.iter().filter(|e| e.class == Class::FireExplosion).collect();
     assert!(shoot.len() >= 6 && shoot.iter().all(|event| !event.violation && !event.areas.is_empty()));
-    assert!(count(Class::FireImpact) > 60 && count(Class::FireOutgoing) > 60);
+    assert!(count(Class::FireImpact) > 50 && count(Class::FireOutgoing) > 50);
     assert!(simulation.truth.iter().any(|event| event.class == Class::FireImpact && event.violation));
 }
 

@@ -1,0 +1,180 @@
+//! A scene's telemetry, decoded once, and its ways through the engine: in batches as a replay reads it, for the rate,
+//! and record by record, for the wait.
+
+use crate::bench::percentiles::latencies;
+use crate::bench::usage::thread_cpu;
+use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
+use crate::engine::places::Places;
+use crate::engine::settings::Settings;
+use crate::engine::{Engine, Output};
+use crate::model::alert::{AlertFeature, Status};
+use crate::model::kind::Kind;
+use crate::model::node::Registry;
+use crate::model::observation::Observations;
+use crate::simulate::{Simulation, Truth};
+use hdrhistogram::Histogram;
+use std::time::{Duration, Instant};
+
+/// Observations that go through the engine at a time, as many as a replay takes.
+const BATCH: usize = 1_024;
+/// The one partition that all telemetry is in.
+const PARTITION: (u16, i32) = (0, 0);
+
+/// Decoded telemetry in the order of delivery, and what really happened.
+pub struct Stream {
+    batches: Vec<Observations>,
+    registry: Registry,
+    places: Places,
+    /// What happened.
+    pub truth: Vec<Truth>,
+    /// Reports of microphones in it.
+    pub arrivals: u64,
+    /// All observations in it, heartbeats included.
+    pub observations: u64,
+    /// Lines that the decoder refused; there should be none.
+    pub rejected: u64,
+    /// From the first observation to the last, hours.
+    pub hours: f64,
+}
+
+/// What one way through the engine gave.
+pub struct Pass {
+    /// Every revision of every alert.
+    pub alerts: Vec<AlertFeature>,
+    /// Processor time of the thread that drove the engine, and of nothing but the engine.
+    pub cpu: Duration,
+}
+
+/// How long single records took, wall time, microseconds.
+pub struct Waits {
+    /// Of records that brought about a first word about fire.
+    pub first_words_us: Histogram<u64>,
+    /// Of all reports of microphones.
+    pub arrivals_us: Histogram<u64>,
+    /// Every revision of every alert.
+    pub alerts: Vec<AlertFeature>,
+}
+
+impl Stream {
+    /// Decodes a scene.
+    pub fn decode(scene: Simulation) -> Stream {
+        let mut registry = Registry::new(scene.nodes);
+        let mut decoder = Decoder::new(DecodeOptions { keep_raw: true });
+        let (mut batches, mut out, mut rejected) = (Vec::new(), Lines::default(), 0);
+        for (delivery, offset) in scene.deliveries.iter().zip(0..) {
+            let at = RecordAt { topic: PARTITION.0, partition: PARTITION.1, offset };
+            decoder.record(delivery.line.as_bytes(), at, &mut registry, &mut out);
+            if out.observations.len() == BATCH {
+                batches.push(std::mem::take(&mut out.observations));
+            }
+            rejected += out.rejected.len() as u64;
+            out.rejected.clear();
+        }
+        batches.push(out.observations);
+        let times = || batches.iter().flat_map(|batch| batch.time_ns.iter().copied());
+        let span_ns = times().max().unwrap_or(0) - times().min().unwrap_or(0);
+        let arrivals = batches.iter().flat_map(|batch| &batch.kind).filter(|kind| **kind == Kind::Acoustic).count();
+        Stream {
+            arrivals: arrivals as u64,
+            observations: batches.iter().map(|batch| batch.len() as u64).sum(),
+            hours: span_ns as f64 / 3.6e12,
+            batches,
+            registry,
+            places: Places::new(scene.areas, scene.notices),
+            truth: scene.truth,
+            rejected,
+        }
+    }
+
+    fn engine(&self, settings: &Settings) -> Engine {
+        let topics = vec!["telemetry".to_owned()];
+        let mut engine = Engine::new(settings.clone(), String::new(), topics, self.places.clone());
+        engine.assign(PARTITION);
+        engine
+    }
+
+    /// Once through a new engine, in batches.
+    pub fn pass(&self, settings: &Settings) -> Pass {
+        self.through(&self.batches, settings)
+    }
+
+    /// Processor time of the heartbeats alone: what the same stream takes when nothing is heard.
+    pub fn heartbeats(&self, settings: &Settings) -> Duration {
+        let mut batches = vec![Observations::default()];
+        for batch in &self.batches {
+            for row in (0..batch.len()).filter(|&row| batch.kind[row] == Kind::Status) {
+                if batches.last().is_none_or(|last| last.len() == BATCH) {
+                    batches.push(Observations::default());
+                }
+                if let Some(last) = batches.last_mut() {
+                    last.copy_row(batch, row);
+                }
+            }
+        }
+        self.through(&batches, settings).cpu
+    }
+
+    fn through(&self, batches: &[Observations], settings: &Settings) -> Pass {
+        let (mut engine, mut output) = (self.engine(settings), Output::default());
+        let started = Clock::start();
+        for batch in batches {
+            engine.ingest(batch, &self.registry, &mut output);
+        }
+        engine.caught_up(PARTITION, &self.registry, &mut output);
+        engine.finish(&self.registry, &mut output);
+        let cpu = started.elapsed();
+        Pass { alerts: output.said.into_iter().map(|said| said.feature).collect(), cpu }
+    }
+
+    /// Once through a new engine, record by record, each timed.
+    pub fn one_by_one(&self, settings: &Settings) -> Waits {
+        let (mut engine, mut output) = (self.engine(settings), Output::default());
+        let mut waits = Waits { first_words_us: latencies(), arrivals_us: latencies(), alerts: Vec::new() };
+        let mut record = Observations::default();
+        for batch in &self.batches {
+            for row in 0..batch.len() {
+                record.clear();
+                record.copy_row(batch, row);
+                let started = Instant::now();
+                engine.ingest(&record, &self.registry, &mut output);
+                let us = started.elapsed().as_nanos().div_ceil(1000) as u64;
+                if batch.kind[row] == Kind::Acoustic {
+                    waits.arrivals_us.saturating_record(us);
+                }
+                if output.said.iter().any(|said| is_first_word(&said.feature)) {
+                    waits.first_words_us.saturating_record(us);
+                }
+                waits.alerts.extend(output.said.drain(..).map(|said| said.feature));
+                output.clear();
+            }
+        }
+        engine.caught_up(PARTITION, &self.registry, &mut output);
+        engine.finish(&self.registry, &mut output);
+        waits.alerts.extend(output.said.into_iter().map(|said| said.feature));
+        waits
+    }
+}
+
+fn is_first_word(alert: &AlertFeature) -> bool {
+    let properties = &alert.properties;
+    properties.revision == 1 && properties.status == Status::Preliminary && properties.class.is_fire()
+}
+
+/// Processor time of this thread; where the system does not tell it, wall time.
+struct Clock {
+    cpu: Option<Duration>,
+    wall: Instant,
+}
+
+impl Clock {
+    fn start() -> Clock {
+        Clock { cpu: thread_cpu(), wall: Instant::now() }
+    }
+
+    fn elapsed(&self) -> Duration {
+        match (self.cpu, thread_cpu()) {
+            (Some(start), Some(end)) => end.saturating_sub(start),
+            _ => self.wall.elapsed(),
+        }
+    }
+}
