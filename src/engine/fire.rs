@@ -385,7 +385,7 @@ fn claim(region: &Region, key: &str, located: &Located) -> Claim {
         prohibitions: vec![Prohibition::Fire],
         ellipse: Some(ellipse),
         time_sd_s: tt.max(0.0).sqrt(),
-        probability: probability(located.score),
+        probability: probability(located.sureness()),
         silent,
         direction_of_fire_deg: points().find_map(|point| point.fire_deg),
         evidence,

@@ -4,7 +4,7 @@
 //! none. What is found here is provisional; [`super::settle`] says what was.
 
 use super::kernel::Isa;
-use super::locate::{Against, Free, How, Located, Problem, Scratch};
+use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
 use super::search::{Search, Wanted};
 use super::window::{Owner, Slot, Window};
 
@@ -15,6 +15,41 @@ pub struct Open {
     pub located: Located,
     /// The key it was first said under; it keeps it while it is open.
     pub key: String,
+    /// As it was when it was last said.
+    pub said: Option<Gist>,
+}
+
+/// What a reader would act on.
+#[derive(Clone, Copy, Debug)]
+pub struct Gist {
+    at: Place,
+    covariance: [f64; 6],
+    sureness: f64,
+}
+
+/// A change in log odds that is worth a revision, while the reader can't be sure yet.
+const NEWS: f64 = 2.0;
+/// Beyond this nobody needs to know that it is surer still.
+const SURE: f64 = 7.0;
+
+impl Gist {
+    /// Of an event.
+    pub fn of(located: &Located) -> Gist {
+        Gist { at: located.at, covariance: located.covariance, sureness: located.sureness() }
+    }
+
+    /// Whether a reader would want to know that it is now like `new`: it has moved by more than a sigma, is known twice
+    /// as well, or is surer or less sure by as much as matters.
+    pub fn is_stale(&self, new: &Gist) -> bool {
+        let [xx, xy, _, yy, _, tt] = self.covariance;
+        let (dx, dy, dt) = (new.at.x_m - self.at.x_m, new.at.y_m - self.at.y_m, new.at.time_s - self.at.time_s);
+        let area = xx * yy - xy * xy;
+        let moved = (yy * dx * dx - 2.0 * xy * dx * dy + xx * dy * dy) / area.max(1e-9) + dt * dt / tt.max(1e-9);
+        let [nxx, nxy, _, nyy, _, _] = new.covariance;
+        let sharper = (nxx * nyy - nxy * nxy) * 4.0 < area;
+        let surer = (new.sureness.min(SURE) - self.sureness.min(SURE)).abs() > NEWS;
+        moved > 2.0 || sharper || surer
+    }
 }
 
 /// All provisional events of a region.
@@ -27,7 +62,7 @@ pub struct Live {
 
 /// Seeds of a search for the first word, and how many of them are located: the next arrival must not wait.
 const SEEDS: usize = 300;
-const FITS: usize = 2;
+const FITS: usize = 4;
 
 /// An arrival further than this from when an event would have it is not looked at, s.
 const MOST_RESIDUAL_S: f64 = 5.0;
@@ -50,7 +85,8 @@ impl Live {
         let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against: Against::Rest, earliest: false };
         let located = search.best(isa, problem, slot, wanted, &self.free_for(problem, None));
         self.search = search;
-        located.map(|located| (number, located))
+        // Two explanations that are as good: it is too early to say either.
+        located.filter(|located| located.sureness() > bar).map(|located| (number, located))
     }
 
     /// Takes in a radar's point.
@@ -108,8 +144,11 @@ impl Live {
         (joined && located.score > event.located.score).then_some((number, located))
     }
 
-    /// Puts an event in its place and gives it its arrivals.
-    pub fn put(&mut self, window: &mut Window, number: usize, located: Located, key: String) {
+    /// Puts an event in its place and gives it its arrivals; `true` when it has changed enough to be said.
+    pub fn put(&mut self, window: &mut Window, number: usize, located: Located, key: String) -> bool {
+        let new = Gist::of(&located);
+        let said = self.open.get(number).and_then(|event| event.as_ref()?.said);
+        let speaks = said.is_none_or(|said| said.is_stale(&new));
         self.release(window, number);
         for explained in &located.arrivals {
             window.give(explained.slot, Owner::Open(number as u32));
@@ -117,7 +156,8 @@ impl Live {
         if self.open.len() <= number {
             self.open.resize(number + 1, None);
         }
-        self.open[number] = Some(Open { located, key });
+        self.open[number] = Some(Open { located, key, said: if speaks { Some(new) } else { said } });
+        speaks
     }
 
     /// Takes an event out and frees its arrivals.

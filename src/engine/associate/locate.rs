@@ -78,6 +78,11 @@ pub struct Located {
     pub covariance: [f64; 6],
     /// Log posterior odds.
     pub score: f64,
+    /// What speaks against it but chance: the log posterior odds of the best other explanation of its arrivals that was
+    /// looked at. No such: minus infinity.
+    pub rival: f64,
+    /// Share of its arrivals that another event would nearly as gladly have.
+    pub contested: f64,
     /// ln of its amplitude at the law's reference distance; 0 without a law.
     pub loudness: f64,
     /// Its arrivals, in order of the registry.
@@ -192,6 +197,20 @@ pub struct Scratch {
     chosen: Vec<Candidate>,
     slots: Vec<Slot>,
     before: Vec<Slot>,
+}
+
+impl Located {
+    /// The log odds of it against chance and its rival together.
+    pub fn sureness(&self) -> f64 {
+        self.score - self.rival.exp().ln_1p()
+    }
+
+    /// Share of its arrivals that `other` has as well, of the fewer.
+    pub fn shared(&self, other: &Located) -> f64 {
+        let has = |e: &&Explained| other.arrivals.iter().any(|o| o.slot == e.slot);
+        let both = self.arrivals.iter().filter(has).count();
+        both as f64 / self.arrivals.len().min(other.arrivals.len()).max(1) as f64
+    }
 }
 
 impl Problem<'_> {
@@ -454,7 +473,14 @@ impl Problem<'_> {
             })
             .collect();
         let mut located =
-            Located { at, covariance, score, loudness, arrivals, points, silent: Vec::new() };
+            Located {
+                at,
+                covariance,
+                score,
+                rival: f64::NEG_INFINITY,
+                contested: 0.0,
+                loudness,
+                arrivals, points, silent: Vec::new() };
         let mut missed = 0.0;
         self.each_due(&located, &mut |_, site, distance_m, _| missed += site.chance(distance_m).1);
         located.score += missed;

@@ -20,6 +20,3 @@ pub mod settle;
 pub mod triple;
 pub mod wave;
 pub mod window;
-pub fn tune(k: &str, d: f64) -> f64 {
-    std::env::var(k).ok().and_then(|v| v.parse().ok()).unwrap_or(d)
-}

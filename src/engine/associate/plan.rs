@@ -164,6 +164,13 @@ impl Plan {
         Some(event)
     }
 
+    /// Notes how contested an event is.
+    pub fn note_contested(&mut self, number: u32, contested: f64) {
+        if let Some(Some(event)) = self.events.get_mut(number as usize) {
+            event.located.contested = contested;
+        }
+    }
+
     /// Takes an event out for good: what it owns stays settled.
     pub fn settle(&mut self, number: u32) -> Option<Located> {
         let event = self.take(number)?;
@@ -273,6 +280,27 @@ impl Plan {
         });
     }
 
+    /// Share of an event's arrivals that another event of the plan, or one that is final, would nearly as gladly have.
+    pub fn contested(&self, problem: &Problem<'_>, number: u32) -> f64 {
+        let Some(event) = self.event(number) else { return 0.0 };
+        let arrivals = &event.located.arrivals;
+        let contested = arrivals.iter().filter(|explained| {
+            let arrival = problem.window.arrival(explained.slot);
+            let site = &problem.field.sites()[arrival.site as usize];
+            self.events().any(|(other, rival)| {
+                let at = rival.located.at;
+                let lag_s = arrival.time_s - site.ahead_s - at.time_s;
+                if other == number || !(0.0..=problem.travel_s).contains(&lag_s) {
+                    return false;
+                }
+                let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
+                let variance = problem.variance(site, arrival) + problem.medium.path_sd_s(site.wave, travel.time_s).powi(2);
+                travel.distance_m <= site.range_m && (lag_s - travel.time_s).powi(2) < RIVAL_SD * RIVAL_SD * variance
+            })
+        });
+        contested.count() as f64 / arrivals.len().max(1) as f64
+    }
+
     /// Events that own arrivals which this one might have wanted, two at least within `within_s` of when it would have
     /// them, with how many: the most contested first.
     pub fn rivals(&self, problem: &Problem<'_>, number: u32, within_s: f64, rivals: &mut Vec<(u32, u32)>) {
@@ -312,6 +340,9 @@ pub fn each_heard(
         }
     }
 }
+
+/// An arrival that would be within so many sigma of another event's is contested.
+const RIVAL_SD: f64 = 3.0;
 
 /// Least step of a price.
 const BID_STEP: f64 = 1e-3;

@@ -283,7 +283,9 @@ impl Region {
             // Two first words under one id would take turns; the final word decides between them.
             return;
         }
-        self.live.put(&mut self.window, number, located, key);
+        if !self.live.put(&mut self.window, number, located, key) {
+            return;
+        }
         if let Some(event) = self.live.event(number) {
             say(self, Word::Open(&event.key, &event.located));
         }

@@ -18,12 +18,15 @@ use super::window::Slot;
 /// Free arrivals this near to when an event would have them may be taken too, s.
 const NEAR_S: f64 = 1.6;
 /// Seeds looked at for each event to be placed.
+const SEEDS: usize = 20;
 
 /// Of these the most promising are located.
+const FITS: usize = 2;
 
 /// A seed's residuals up to this cost nothing, s.
 const SLACK_S: f32 = 0.15;
 /// Scale of the noise that lets the second best be tried too.
+const NOISE: f64 = 1.5;
 
 /// Places of fire this near to the events are tried as theirs, m.
 const PLACES_M: f64 = 1_500.0;
@@ -144,7 +147,7 @@ impl Resolver {
         let (east, north) = problem.medium.wind_share();
         let wind = Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M };
         self.seeds.clear();
-        for turn in 0..super::tune("RS",20.0) as usize {
+        for turn in 0..SEEDS {
             let Some(at) = self.throw(problem, old, reference, turn, dice) else { continue };
             let seed = Seed {
                 x_m: (at.x_m - reference.x_m) as f32,
@@ -153,14 +156,14 @@ impl Resolver {
                 slack_s: SLACK_S,
             };
             let worth = kernel::worth(isa, &self.columns, seed, wind, &mut self.due);
-            self.seeds.push((f64::from(worth) + super::tune("NOISE",1.5) * dice.exponential(), seed));
+            self.seeds.push((f64::from(worth) + NOISE * dice.exponential(), seed));
         }
         self.seeds.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<(f64, Located)> = None;
         let mut scratch = std::mem::take(&mut plan.scratch);
         let how = How { against: Against::Clutter, near: false };
         let mut fits = 0;
-        let mut tried: Vec<Place> = Vec::with_capacity(4);
+        let mut tried: Vec<Place> = Vec::with_capacity(FITS);
         for &(_, seed) in &self.seeds {
             let start = Place {
                 x_m: reference.x_m + f64::from(seed.x_m),
@@ -176,12 +179,12 @@ impl Resolver {
             tried.push(start);
             fits += 1;
             if let Some(located) = problem.fit(&mut scratch, start, how, &plan.own(NO_ONE)) {
-                let liking = located.score + super::tune("NOISE",1.5) * dice.exponential();
+                let liking = located.score + NOISE * dice.exponential();
                 if located.score > 0.0 && best.as_ref().is_none_or(|best| liking > best.0) {
                     best = Some((liking, located));
                 }
             }
-            if fits == super::tune("RF",2.0) as usize {
+            if fits == FITS {
                 break;
             }
         }

@@ -149,8 +149,16 @@ impl Search {
             };
             let Some(located) = problem.fit(&mut self.scratch, start, how, free) else { continue };
             let holds_apex = located.arrivals.iter().any(|explained| explained.slot == apex);
-            if holds_apex && located.score > best.as_ref().map_or(wanted.bar, |best| best.score) {
-                best = Some(located);
+            if !holds_apex {
+                continue;
+            }
+            match &mut best {
+                Some(best) if best.score >= located.score => best.rival = best.rival.max(unlike(best, &located)),
+                _ if located.score > wanted.bar => {
+                    let rival = best.as_ref().map_or(f64::NEG_INFINITY, |last| last.rival.max(unlike(&located, last)));
+                    best = Some(Located { rival, ..located });
+                }
+                _ => {}
             }
         }
         best
@@ -282,6 +290,11 @@ impl Search {
         }
         self.columns.pad();
     }
+}
+
+/// The score of an event as another explanation of what `this` one explains: none, if both are the same.
+fn unlike(this: &Located, other: &Located) -> f64 {
+    if this.shared(other) > 0.7 { f64::NEG_INFINITY } else { other.score }
 }
 
 /// A site as the kernel wants it; (x, y) is its place about the reference.

@@ -29,12 +29,12 @@ const FITS: usize = 4;
 /// How much better than chance an event must be that is born against all that is around, and one against clutter.
 const BIRTH_BAR: f64 = 1.0;
 const LAST_BAR: f64 = 0.0;
-
-
-
-
-
-
+/// How often a new event is resolved with its rivals, each of the rivals then, and an event before it is final.
+const TRIES_NEW: u32 = 8;
+const TRIES_RIVAL: u32 = 4;
+const TRIES_LAST: u32 = 20;
+/// Most times that one event is resolved: a bound on the work that a flood makes.
+const MAX_TRIES: u32 = 200;
 
 /// What is not final yet.
 #[derive(Default)]
@@ -111,14 +111,14 @@ impl Settling {
             fresh.push(entry);
         }
         let born = self.give_birth(isa, problem, fresh.iter().map(|entry| entry.1), Against::Rest, BIRTH_BAR);
-        self.settle_conflicts(isa, problem, &born, super::tune("NEW",3.0) as u32);
+        self.settle_conflicts(isa, problem, &born, TRIES_NEW);
         self.again.extend(fresh);
         let mut old: Vec<(f64, Apex)> = Vec::new();
         while let Some(entry) = self.again.pop_front_if(|&mut (time_s, _)| time_s < step_s - 1.5 * travel_s) {
             old.push(entry);
         }
         let born = self.give_birth(isa, problem, old.iter().map(|entry| entry.1), Against::Clutter, LAST_BAR);
-        self.settle_conflicts(isa, problem, &born, super::tune("NEW",3.0) as u32);
+        self.settle_conflicts(isa, problem, &born, TRIES_NEW);
         self.last.extend(old.iter().filter_map(|&(time_s, apex)| match apex {
             Apex::Arrival(slot) => Some((time_s, slot)),
             Apex::Point(_) => None,
@@ -138,9 +138,13 @@ impl Settling {
             due.sort_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
             due.into_iter().map(|(number, _)| number).collect()
         };
-        self.resolve(isa, problem, &due(&self.plan), super::tune("LAST",4.0) as u32);
+        self.resolve(isa, problem, &due(&self.plan), TRIES_LAST);
         for number in due(&self.plan) {
             self.plan.refit(problem, number);
+        }
+        for number in due(&self.plan) {
+            let contested = self.plan.contested(problem, number);
+            self.plan.note_contested(number, contested);
         }
         let mut done = Vec::new();
         for number in due(&self.plan) {
@@ -241,7 +245,7 @@ impl Settling {
         }
         self.resolve(isa, problem, born, tries);
         let rivals: Vec<u32> = touched.iter().copied().filter(|number| !born.contains(number)).collect();
-        self.resolve(isa, problem, &rivals, super::tune("RIV",1.0) as u32);
+        self.resolve(isa, problem, &rivals, TRIES_RIVAL);
     }
 
     /// Resolves each of these events with some of its rivals, so many times.
@@ -249,7 +253,7 @@ impl Settling {
         for turn in 0..tries {
             for &number in events {
                 let Some(event) = self.plan.event(number) else { continue };
-                if event.tries >= super::tune("MAXT",40.0) as u32 {
+                if event.tries >= MAX_TRIES {
                     continue;
                 }
                 let seed = event.located.at.time_s.to_bits() ^ u64::from(event.tries) << 7 ^ u64::from(turn);
