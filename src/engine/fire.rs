@@ -121,6 +121,7 @@ impl FireWatch {
                 ln_amplitude: if wave == Wave::Acoustic { batch.arrivals.amplitude[detail].ln() } else { f64::NAN },
                 azimuth_deg: batch.arrivals.azimuth_deg[detail],
                 azimuth_sd_deg: batch.arrivals.azimuth_sd_deg[detail],
+                ln_norm: 0.0,
                 hint: batch.arrivals.hint[detail],
                 kind: batch.kind[row],
                 time_ns,

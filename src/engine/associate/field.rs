@@ -24,6 +24,8 @@ pub struct Site {
     pub detect_p: f64,
     /// Picks a second that belong to nothing.
     pub clutter_per_s: f64,
+    /// ln of that.
+    pub ln_clutter: f64,
     /// Whether that is what the registry says, or a guess.
     pub states_clutter: bool,
     /// Seconds between its heartbeats.
@@ -69,12 +71,14 @@ impl Site {
             range_m: node.range_m.unwrap_or(wave.default_range_m()),
             detect_p: node.detect_p.unwrap_or(wave.default_detect_p()),
             clutter_per_s: node.false_per_hour.unwrap_or(wave.default_false_per_hour()).max(0.2) / 3600.0,
+            ln_clutter: 0.0,
             states_clutter: node.false_per_hour.is_some(),
             heartbeat_s: node.heartbeat_s,
             ahead_s: 0.0,
             ahead_sd_s: None,
             chance: [(0.0, 0.0); STEPS + 1],
         };
+        site.ln_clutter = site.clutter_per_s.ln();
         site.hear(&DETECTION);
         site
     }

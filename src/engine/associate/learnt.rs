@@ -345,6 +345,7 @@ impl Ears {
         (self.free, self.seconds) = (self.free * fade, self.seconds * fade);
         let bounds = if site.states_clutter { RATE_BOUNDS } else { (0.02, 100.0) };
         site.clutter_per_s = rate.clamp(stated * bounds.0, stated * bounds.1);
+        site.ln_clutter = site.clutter_per_s.ln();
     }
 }
 

@@ -294,8 +294,8 @@ impl Problem<'_> {
         }
         let (ln_density, weight) = robust(residual_s, variance);
         let ln_rate = match against {
-            Against::Rest => self.rest(number, site, arrival.time_s, free).ln(),
-            Against::Clutter => site.clutter_per_s.ln(),
+            Against::Rest => self.ln_rest(number, site, arrival.time_s, free),
+            Against::Clutter => site.ln_clutter,
         };
         let mut gain = ln_heard + ln_density - ln_rate;
         if let Some(law) = self.law.filter(|_| arrival.ln_amplitude.is_finite()) {
@@ -382,12 +382,23 @@ impl Problem<'_> {
             Some(Row { slope: [dy / square_m2, -dx / square_m2, 0.0], residual: residual_deg.to_radians(), weight });
     }
 
-    /// The rate at which the site picks things that are free, other than one event, 1/s: what is known of the site, or
-    /// what is seen around.
-    pub fn rest(&self, number: u32, site: &Site, time_s: f64, free: &impl Free) -> f64 {
+    /// ln of the rate at which the site picks things that are free, other than one event (1/s): what is known of the
+    /// site, or what is seen around.
+    pub fn ln_rest(&self, number: u32, site: &Site, time_s: f64, free: &impl Free) -> f64 {
         let (from_s, to_s) = (time_s - RATE_HALF_S, (time_s + RATE_HALF_S).min(self.until_s));
         let around = self.window.between(number, from_s, to_s).filter(|&(_, slot)| free.arrival(slot)).count();
-        (around.saturating_sub(1) as f64 / (2.0 * RATE_HALF_S)).max(site.clutter_per_s)
+        self.ln_rate(site, around)
+    }
+
+    /// The same when `around` picks are free within [`RATE_HALF_S`] of one, itself among them.
+    pub fn ln_rate(&self, site: &Site, around: usize) -> f64 {
+        // ln (n / 40 s), n = 1, 2, …
+        const LN_PER_S: [f64; 9] =
+            [-3.688_879, -2.995_732, -2.590_267, -2.302_585, -2.079_442, -1.897_120, -1.742_969, -1.609_438, -1.491_655];
+        match around.saturating_sub(1) {
+            0 => site.ln_clutter,
+            n => LN_PER_S.get(n - 1).copied().unwrap_or_else(|| (n as f64 / (2.0 * RATE_HALF_S)).ln()).max(site.ln_clutter),
+        }
     }
 
     fn points_near(&self, at: Place, free: &impl Free) -> Vec<usize> {

@@ -59,6 +59,9 @@ const EARLIER_S: f64 = 0.5;
 /// An arrival that could share an event with the apex.
 #[derive(Clone, Copy)]
 struct Found {
+    slot: Slot,
+    /// Its site's place among the apex's neighbours.
+    neighbour: u32,
     third: Third,
     same_wave: bool,
 }
@@ -106,6 +109,7 @@ impl Search {
         if self.groups.len() + 1 < problem.settings.min_arrivals {
             return None;
         }
+        self.fill(problem, apex, wanted, free);
         let credit = problem.prior.ln_most(problem.others) + LN_VOLUME + LN_UNSEEN;
         let least = (wanted.bar - credit) as f32;
         if self.columns.most() < least {
@@ -138,7 +142,7 @@ impl Search {
                 let ((ax, ay, at), (bx, by, bt)) = (place(&a.1), place(&b.1));
                 a.0.total_cmp(&b.0).then(ax.total_cmp(&bx)).then(ay.total_cmp(&by)).then(at.total_cmp(&bt))
             });
-            let Some((_, seed)) = most else { break };
+            let Some((worth, seed)) = most else { break };
             self.seeds.retain(|(_, other)| {
                 (other.x_m - seed.x_m).hypot(other.y_m - seed.y_m) > SAME_M || (other.time_s - seed.time_s).abs() > SAME_S
             });
@@ -147,6 +151,10 @@ impl Search {
                 y_m: site.y_m + f64::from(seed.y_m),
                 time_s: arrival.time_s - site.ahead_s + f64::from(seed.time_s),
             };
+            let promise = f64::from(worth) + problem.prior.ln_density(start, problem.others) + LN_VOLUME + LN_UNSEEN;
+            if promise < wanted.bar {
+                continue;
+            }
             let Some(located) = problem.fit(&mut self.scratch, start, how, free) else { continue };
             let holds_apex = located.arrivals.iter().any(|explained| explained.slot == apex);
             if !holds_apex {
@@ -230,8 +238,7 @@ impl Search {
         self.groups[number]..self.groups.get(number + 1).copied().unwrap_or(self.found.len())
     }
 
-    /// Puts the apex, the sites around it and the arrivals there that could share an event with it into columns, the
-    /// nearest sites first.
+    /// Finds the arrivals that could share an event with the apex, the nearest sites' first.
     ///
     /// Two arrivals of one event differ by at most d·s + |s′ − s|·range, the pairwise gate: |t_i − t_j| ≤ d_ij / c for
     /// waves of one speed, 5% more for the wind and four sigma for the picks.
@@ -242,23 +249,11 @@ impl Search {
         let slowness_here = 1.0 / problem.medium.speed_m_s(here.wave);
         let own_variance = problem.variance(here, arrival);
         let apex_s = arrival.time_s - here.ahead_s;
-        // Whatever this arrival belongs to, it has reached everyone by then.
-        let all_heard = arrival.time_s + problem.travel_s <= problem.heard_until_s;
-        let missed = |site: &Site| {
-            let counts = all_heard
-                && site.wave.silence_counts()
-                && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s);
-            if counts { missed(site) } else { [0.0; 3] }
-        };
         self.found.clear();
         self.groups.clear();
-        self.columns.clear();
-        self.columns.site(ear(problem, here, (0.0, 0.0), missed(here)));
-        let (gain, weight) = value(problem, apex, 0.0, wanted.against, free);
-        self.columns.arrival(0.0, gain as f32, weight as f32);
-        for neighbour in problem.field.around(arrival.site) {
+        for (number, neighbour) in problem.field.around(arrival.site).iter().enumerate() {
             let there = &sites[neighbour.number as usize];
-            let slowness = 1.0 / problem.medium.speed_m_s(there.wave);
+            let slowness = if there.wave == here.wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
             let gate_s = 1.05
                 * (neighbour.distance_m * slowness.max(slowness_here)
                     + here.range_m * (slowness - slowness_here).abs())
@@ -267,18 +262,13 @@ impl Search {
             let gate_s = gate_s.min(problem.travel_s);
             let before_s = if wanted.earliest && there.wave == here.wave { EARLIER_S.min(gate_s) } else { gate_s };
             let middle_s = apex_s + there.ahead_s;
-            let before = self.found.len();
-            self.columns.site(ear(problem, there, (neighbour.x_m, neighbour.y_m), missed(there)));
             let (from_s, to_s) = (middle_s - before_s, (middle_s + gate_s).min(problem.until_s));
+            let before = self.found.len();
             for (time_s, slot) in problem.window.between(neighbour.number, from_s, to_s) {
-                if !free.arrival(slot) {
-                    continue;
-                }
-                let (gain, weight) = value(problem, slot, own_variance, wanted.against, free);
-                if gain > 0.0 {
+                if free.arrival(slot) {
                     let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s: time_s - middle_s };
-                    self.columns.arrival(third.after_s as f32, gain as f32, weight as f32);
-                    self.found.push(Found { third, same_wave: there.wave == here.wave });
+                    let same_wave = there.wave == here.wave;
+                    self.found.push(Found { slot, neighbour: number as u32, third, same_wave });
                 }
             }
             if self.found.len() > before {
@@ -286,6 +276,39 @@ impl Search {
             }
             if self.found.len() >= MAX_PARTNERS {
                 break;
+            }
+        }
+    }
+
+    /// Puts the apex, what was found, and the sites around into the kernel's columns.
+    fn fill(&mut self, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
+        let arrival = problem.window.arrival(apex);
+        let sites = problem.field.sites();
+        let here = &sites[arrival.site as usize];
+        // Whatever this arrival belongs to, it has reached everyone by then.
+        let all_heard = arrival.time_s + problem.travel_s <= problem.heard_until_s;
+        let missed = |site: &Site| {
+            let counts = all_heard
+                && site.wave.silence_counts()
+                && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s);
+            if counts { missed(site) } else { [0.0; 3] }
+        };
+        let own_variance = problem.variance(here, arrival);
+        self.columns.clear();
+        self.columns.site(ear(problem, here, (0.0, 0.0), missed(here)));
+        let (gain, weight) = value(problem, apex, 0.0, wanted.against, free);
+        self.columns.arrival(0.0, gain as f32, weight as f32);
+        let mut found = self.found.iter().peekable();
+        for (number, neighbour) in problem.field.around(arrival.site).iter().enumerate() {
+            let heard_there = found.peek().is_some_and(|found| found.neighbour as usize == number);
+            if !heard_there && !all_heard {
+                continue;
+            }
+            let there = &sites[neighbour.number as usize];
+            self.columns.site(ear(problem, there, (neighbour.x_m, neighbour.y_m), missed(there)));
+            while let Some(found) = found.next_if(|found| found.neighbour as usize == number) {
+                let (gain, weight) = value(problem, found.slot, own_variance, wanted.against, free);
+                self.columns.arrival(found.third.after_s as f32, gain as f32, weight as f32);
             }
         }
         self.columns.pad();
@@ -320,12 +343,12 @@ pub fn missed(site: &Site) -> [f32; 3] {
 pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, free: &impl Free) -> (f64, f64) {
     let arrival = problem.window.arrival(slot);
     let site = &problem.field.sites()[arrival.site as usize];
-    let rate = match against {
-        Against::Rest => problem.rest(arrival.site, site, arrival.time_s, free),
-        Against::Clutter => site.clutter_per_s,
+    let ln_rate = match against {
+        Against::Rest => problem.ln_rest(arrival.site, site, arrival.time_s, free),
+        Against::Clutter => site.ln_clutter,
     };
     let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
     let own = problem.variance(site, arrival) + path_sd_s * path_sd_s;
-    let gain = site.chance(0.0).0 - 0.5 * (std::f64::consts::TAU * own).ln() - rate.ln();
+    let gain = site.chance(0.0).0 - f64::from(arrival.ln_norm) - ln_rate;
     (gain, 0.5 / (own + other))
 }

@@ -36,6 +36,8 @@ pub struct Arrival {
     pub azimuth_deg: f64,
     /// One sigma of that.
     pub azimuth_sd_deg: f64,
+    /// ln √(2π) σ with the sigma of pick and clock, for a first look.
+    pub ln_norm: f32,
     /// What the sender takes it for.
     pub hint: Hint,
     /// The observation's kind.
@@ -65,7 +67,9 @@ pub struct Window {
 
 impl Window {
     /// Takes in an arrival.
-    pub fn insert(&mut self, arrival: Arrival) -> Slot {
+    pub fn insert(&mut self, mut arrival: Arrival) -> Slot {
+        let variance_s2 = arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2);
+        arrival.ln_norm = (0.5 * (std::f64::consts::TAU * variance_s2).ln()) as f32;
         let slot = match self.unused.pop() {
             Some(slot) => {
                 self.arrivals[slot as usize] = arrival;
@@ -83,7 +87,6 @@ impl Window {
             self.rings.resize_with(site + 1, VecDeque::new);
             self.most_variance_s2.resize(site + 1, 0.0);
         }
-        let variance_s2 = arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2);
         self.most_variance_s2[site] = self.most_variance_s2[site].max(variance_s2);
         let arrivals = &self.arrivals;
         let ring = &mut self.rings[site];
@@ -163,6 +166,7 @@ mod tests {
             ln_amplitude: f64::NAN,
             azimuth_deg: f64::NAN,
             azimuth_sd_deg: f64::NAN,
+            ln_norm: 0.0,
             hint: Hint::Unknown,
             kind: Kind::Acoustic,
             time_ns: 0,
