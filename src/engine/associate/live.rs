@@ -61,8 +61,10 @@ pub struct Live {
 }
 
 /// Seeds of a search for the first word, and how many of them are located: the next arrival must not wait.
-const SEEDS: usize = 300;
-const FITS: usize = 4;
+const SEEDS: usize = 250;
+const FITS: usize = 3;
+/// What the first look is trusted to miss: less than for the final word, since more arrivals will come.
+const UNSEEN: f64 = 2.0;
 
 /// An arrival further than this from when an event would have it is not looked at, s.
 const MOST_RESIDUAL_S: f64 = 5.0;
@@ -82,7 +84,7 @@ impl Live {
         let number = self.vacancy()?;
         // The search changes its own memory alone; the events are only looked at.
         let mut search = std::mem::take(&mut self.search);
-        let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against: Against::Rest, earliest: false };
+        let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, unseen: UNSEEN, against: Against::Rest, earliest: false };
         let located = search.best(isa, problem, slot, wanted, &self.free_for(problem, None));
         self.search = search;
         // Two explanations that are as good: it is too early to say either.

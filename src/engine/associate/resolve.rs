@@ -108,11 +108,11 @@ impl Resolver {
                 None => {}
             }
         }
-        for _ in 0..2 {
-            if placed.len() > 1 {
+        if placed.len() > 1 {
+            for _ in 0..2 {
                 plan.share_out(problem, &placed);
+                placed.retain(|&number| plan.refit(problem, number));
             }
-            placed.retain(|&number| plan.refit(problem, number));
         }
         let after: f64 =
             placed.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum();

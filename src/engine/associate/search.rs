@@ -16,7 +16,7 @@ use super::window::Slot;
 pub const MAX_PARTNERS: usize = 1_024;
 
 /// Nodes whose arrivals make triples with the apex, the nearest that have any.
-const TRIPLE_SITES: usize = 9;
+const TRIPLE_SITES: usize = 8;
 
 /// A seed from a triple is off by about so much, s.
 const SEED_SLACK_S: f32 = 0.12;
@@ -32,8 +32,6 @@ const SAME_S: f32 = 0.7;
 /// What Laplace's terms of the score come to for an event that is located well: 40 m × 40 m × 0.1 s.
 const LN_VOLUME: f64 = 6.5;
 
-/// What loudness, bearings and a better place may add to what the kernel saw.
-const LN_UNSEEN: f64 = 5.0;
 
 /// Waves this slow feel the wind, s/m.
 const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
@@ -47,6 +45,8 @@ pub struct Wanted {
     pub seeds: usize,
     /// Seeds located, at most.
     pub fits: usize,
+    /// What loudness, bearings and a better place are trusted to add to what the kernel sees, natural log.
+    pub unseen: f64,
     /// What arrivals are weighed against.
     pub against: Against,
     /// Whether the apex is to be about the earliest of the event's arrivals, which halves what there is to look at.
@@ -110,7 +110,7 @@ impl Search {
             return None;
         }
         self.fill(problem, apex, wanted, free);
-        let credit = problem.prior.ln_most(problem.others) + LN_VOLUME + LN_UNSEEN;
+        let credit = problem.prior.ln_most(problem.others) + LN_VOLUME + wanted.unseen;
         let least = (wanted.bar - credit) as f32;
         if self.columns.most() < least {
             return None;
@@ -151,7 +151,7 @@ impl Search {
                 y_m: site.y_m + f64::from(seed.y_m),
                 time_s: arrival.time_s - site.ahead_s + f64::from(seed.time_s),
             };
-            let promise = f64::from(worth) + problem.prior.ln_density(start, problem.others) + LN_VOLUME + LN_UNSEEN;
+            let promise = f64::from(worth) + problem.prior.ln_density(start, problem.others) + LN_VOLUME + wanted.unseen;
             if promise < wanted.bar {
                 continue;
             }

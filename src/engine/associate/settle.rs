@@ -24,8 +24,10 @@ use std::collections::VecDeque;
 /// Event time between two steps, s.
 pub const STEP_S: f64 = 2.0;
 /// Seeds of a search for the final word, and how many of them are located.
-const SEEDS: usize = 1_200;
+const SEEDS: usize = 600;
 const FITS: usize = 4;
+/// What the first look is trusted to miss.
+const UNSEEN: f64 = 4.0;
 /// How much better than chance an event must be that is born against all that is around, and one against clutter.
 const BIRTH_BAR: f64 = 1.0;
 const LAST_BAR: f64 = 0.0;
@@ -184,7 +186,7 @@ impl Settling {
                     if self.plan.owner(slot) != NO_ONE || found.iter().any(explained) {
                         continue;
                     }
-                    let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, against, earliest: true };
+                    let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, unseen: UNSEEN, against, earliest: true };
                     self.search.best(isa, problem, slot, wanted, &self.plan.own(NO_ONE))
                 }
                 Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {

@@ -3,7 +3,6 @@
 
 use crate::model::kind::{Hint, Kind};
 use crate::model::observation::{Id, Origin};
-use std::collections::VecDeque;
 
 /// A slot of the slab.
 pub type Slot = u32;
@@ -54,13 +53,43 @@ pub struct Arrival {
 /// oldest arrivals that belong to nothing go first.
 pub const MAX_ARRIVALS: usize = 4_000_000;
 
+/// A site's arrivals in order of time: a column of times to search in and one of slots. What is forgotten in front is
+/// moved out of the way when it is half of all.
+#[derive(Debug, Default)]
+struct Ring {
+    time_s: Vec<f64>,
+    slot: Vec<Slot>,
+    head: usize,
+}
+
+impl Ring {
+    /// The first at or after `from_s`.
+    fn first(&self, from_s: f64) -> usize {
+        self.head + self.time_s[self.head..].partition_point(|&time_s| time_s < from_s)
+    }
+
+    fn pop_before(&mut self, time_s: f64) -> Option<Slot> {
+        let slot = *self.slot.get(self.head)?;
+        if self.time_s[self.head] >= time_s {
+            return None;
+        }
+        self.head += 1;
+        if self.head >= 32 && 2 * self.head >= self.slot.len() {
+            self.time_s.drain(..self.head);
+            self.slot.drain(..self.head);
+            self.head = 0;
+        }
+        Some(slot)
+    }
+}
+
 /// The window of one region.
 #[derive(Debug, Default)]
 pub struct Window {
     arrivals: Vec<Arrival>,
     owner: Vec<Owner>,
     unused: Vec<Slot>,
-    rings: Vec<VecDeque<(f64, Slot)>>,
+    rings: Vec<Ring>,
     most_variance_s2: Vec<f64>,
     held: usize,
 }
@@ -84,17 +113,19 @@ impl Window {
         };
         let site = arrival.site as usize;
         if self.rings.len() <= site {
-            self.rings.resize_with(site + 1, VecDeque::new);
+            self.rings.resize_with(site + 1, Ring::default);
             self.most_variance_s2.resize(site + 1, 0.0);
         }
         self.most_variance_s2[site] = self.most_variance_s2[site].max(variance_s2);
         let arrivals = &self.arrivals;
         let ring = &mut self.rings[site];
         // Equal times stand in order of id, whatever order they came in.
-        let at = ring.partition_point(|&(time_s, other)| {
-            time_s < arrival.time_s || (time_s == arrival.time_s && arrivals[other as usize].id < arrival.id)
-        });
-        ring.insert(at, (arrival.time_s, slot));
+        let mut at = ring.first(arrival.time_s);
+        while ring.time_s.get(at) == Some(&arrival.time_s) && arrivals[ring.slot[at] as usize].id < arrival.id {
+            at += 1;
+        }
+        ring.time_s.insert(at, arrival.time_s);
+        ring.slot.insert(at, slot);
         self.held += 1;
         slot
     }
@@ -115,13 +146,16 @@ impl Window {
     }
 
     /// The arrivals at `site` from `from_s` to `to_s`, in order of time.
+    #[inline]
     pub fn between(&self, site: u32, from_s: f64, to_s: f64) -> impl Iterator<Item = (f64, Slot)> + '_ {
-        let ring = self.rings.get(site as usize);
-        let start = ring.map_or(0, |ring| ring.partition_point(|&(time_s, _)| time_s < from_s));
-        ring.into_iter()
-            .flat_map(move |ring| ring.range(start..))
-            .copied()
-            .take_while(move |&(time_s, _)| time_s <= to_s)
+        let (times, slots) = match self.rings.get(site as usize) {
+            Some(ring) => {
+                let first = ring.first(from_s);
+                (&ring.time_s[first..], &ring.slot[first..])
+            }
+            None => (&[][..], &[][..]),
+        };
+        times.iter().copied().zip(slots.iter().copied()).take_while(move |&(time_s, _)| time_s <= to_s)
     }
 
     /// No arrival at `site` has a larger variance in time, pick and clock together, s².
@@ -142,11 +176,9 @@ impl Window {
     /// Forgets arrivals before `time_s`.
     pub fn forget_before(&mut self, time_s: f64) {
         for ring in &mut self.rings {
-            while ring.front().is_some_and(|&(oldest_s, _)| oldest_s < time_s) {
-                if let Some((_, slot)) = ring.pop_front() {
-                    self.unused.push(slot);
-                    self.held -= 1;
-                }
+            while let Some(slot) = ring.pop_before(time_s) {
+                self.unused.push(slot);
+                self.held -= 1;
             }
         }
     }
