@@ -1,5 +1,9 @@
 //! The arguments of every command.
 
+mod bench;
+
+pub use bench::{Alone, Associate, Bench, Stage};
+
 use crate::config::{Config, ConfigError, Loaded};
 use crate::import::Format;
 use crate::simulate::Scenario;
@@ -310,117 +314,6 @@ pub struct Import {
     /// locards: name the emitter of each arrival
     #[arg(long)]
     pub label_emitters: bool,
-}
-
-/// What `bench` measures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Stage {
-    /// Bytes to columns, in memory.
-    Decode,
-    /// Kafka to memory, nothing decoded.
-    Consume,
-    /// Kafka to alerts, and how long an observation takes to become one.
-    Whole,
-    /// Each in turn.
-    All,
-}
-
-/// Names of the mixes of telemetry that can be measured.
-pub const MIXES: [&str; 4] = ["quiet", "mixed", "barrage", "tracks"];
-
-/// Arguments of `bench`.
-#[derive(Args, Debug)]
-#[command(args_conflicts_with_subcommands = true)]
-#[command(after_help = "Examples:
-  truceline bench --stage decode
-  truceline bench associate --quality
-  truceline bench --stage whole --set kafka.brokers=localhost:9092 --for 60s --rate 150000
-  truceline bench --embedded
-
-Consuming and the whole path are measured on topics of their own, which are removed afterwards. Latency is counted \
-from when an observation was due, so that a stall is not hidden by what it kept from being sent.")]
-pub struct Bench {
-    /// What to measure by itself, without a broker
-    #[command(subcommand)]
-    pub alone: Option<Alone>,
-    /// What to measure
-    #[arg(long, value_enum, default_value_t = Stage::All)]
-    pub stage: Stage,
-    /// Which telemetry
-    #[arg(long, default_value = "mixed", value_parser = clap::builder::PossibleValuesParser::new(MIXES))]
-    pub mix: String,
-    /// How long to decode, and to publish for the latencies
-    #[arg(long = "for", default_value = "10s", value_name = "TIME", value_parser = duration)]
-    pub duration: Duration,
-    /// Observations in the topic that is read as fast as it goes
-    #[arg(long, default_value_t = 2_000_000, value_name = "N", value_parser = clap::value_parser!(u64).range(1000..))]
-    pub records: u64,
-    /// Observations a second to publish for the latencies; without it, half of what the whole path reads
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub rate: Option<u64>,
-    /// Nodes that send the telemetry
-    #[arg(long, default_value_t = 14_000, value_name = "N", value_parser = clap::value_parser!(u32).range(16..=1_000_000))]
-    pub nodes: u32,
-    /// Which throw of the dice
-    #[arg(long, default_value_t = 1, value_name = "N")]
-    pub seed: u64,
-    /// Use the embedded broker, which limits what is measured: it is made for a demo
-    #[arg(long)]
-    pub embedded: bool,
-    /// Print JSON instead of a table
-    #[arg(long)]
-    pub json: bool,
-    /// Write the distributions of latency (.hgrm) to this directory
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-}
-
-/// What is measured without a broker.
-#[derive(Debug, Subcommand)]
-pub enum Alone {
-    /// Measure how well and how fast arrivals become events, on simulated telemetry
-    Associate(Associate),
-}
-
-/// Arguments of `bench associate`.
-#[derive(Args, Debug)]
-#[command(after_help = "Examples:
-  truceline bench associate
-  truceline bench associate --quality --seeds 1,2,3 --each
-  truceline bench associate --quality --regime barrage --set engine.fire.events_per_hour=100
-  truceline bench associate --saturation --events 300
-
-The engine alone is timed, in the processor time of one thread; telemetry is decoded beforehand.")]
-pub struct Associate {
-    /// Compare the alerts with the truth, and time each first word
-    #[arg(long)]
-    pub quality: bool,
-    /// Take the curve of F1 against events a second, from 0.01 to 5
-    #[arg(long, conflicts_with = "quality")]
-    pub saturation: bool,
-    /// Scenes to measure
-    #[arg(long, value_delimiter = ',', default_value = "101,102,103", value_name = "N,…")]
-    pub seeds: Vec<u64>,
-    /// Regimes to measure: sparse, hour, barrage, barrage2, barrage4, clutter
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "sparse,hour,barrage,barrage2,barrage4,clutter",
-        value_name = "NAME,…"
-    )]
-    pub regime: Vec<String>,
-    /// Tell each scene as well
-    #[arg(long)]
-    pub each: bool,
-    /// Events of each scene of the curve
-    #[arg(long, default_value_t = 500, value_name = "N", requires = "saturation")]
-    pub events: usize,
-    /// Where the curve ends, events a second
-    #[arg(long, default_value_t = 5.0, value_name = "RATE", value_parser = positive, requires = "saturation")]
-    pub most_per_s: f64,
-    /// Print JSON instead of tables
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Arguments of `archive`.

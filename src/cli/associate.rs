@@ -65,6 +65,7 @@ pub(super) fn command(args: &Associate, common: &Common) -> Outcome {
             say(&curve_line(per_s, &points))?;
             report.saturation.extend(points);
         }
+        say(CURVE_NOTES)?;
     } else {
         let (head, line): (String, fn(&Row) -> String) =
             if args.quality { (quality_head(), quality_line) } else { (speed_head(), speed_line) };
@@ -210,6 +211,10 @@ fn curve_head() -> String {
     let of = |ground: &Ground| format!(" {:>14} F1 | precision | recall | place F1 | arrivals/s |", ground.as_str());
     head(&format!("| events/s |{}", Ground::ALL.iter().map(of).collect::<String>()))
 }
+
+const CURVE_NOTES: &str = "
+Guns fire in missions: within one, rounds come seconds apart however few there are on the whole.
+";
 
 fn curve_line(per_s: f64, points: &[Point]) -> String {
     let of = |point: &Point| {

@@ -10,6 +10,8 @@ use crate::model::geo::LonLat;
 const SHELL_M_S: f64 = 310.0;
 /// How long before the first event that is told of a mission may have started, seconds: a mission and a flight.
 const BEFORE_S: f64 = 180.0;
+/// A gun takes so long to load, seconds.
+const RELOAD_S: f64 = 1.0;
 
 /// Where rounds may fall and how far they are heard.
 #[derive(Clone, Copy, Debug)]
@@ -99,8 +101,8 @@ impl Batteries {
 }
 
 /// `count` events between `from_s` and `to_s`, rounds leaving and rounds landing: missions of one to three guns on one
-/// impact area, each gun 5–15 rounds, seconds apart. A gun stands within 10 m, rounds scatter by 120 m. It is a
-/// piece of a fire that goes on before and after, so that as much happens at the ends as in the middle. Returns the
+/// impact area, each gun 5–15 rounds, seconds apart. A gun stands within 10 m, rounds scatter by 120 m; a gun that is
+/// still loading for another mission leaves a round out. It is a piece of a fire that goes on before and after, so that as much happens at the ends as in the middle. Returns the
 /// pairs (leaving, landing) of which both are in the piece, by their places in the world's list.
 pub(super) fn barrage(
     world: &mut World,
@@ -111,27 +113,37 @@ pub(super) fn barrage(
     chance: &mut Chance,
 ) -> Vec<(usize, usize)> {
     let (mut pairs, mut left) = (Vec::new(), count);
-    while left > 0 {
+    let mut fired_s: Vec<Vec<f64>> = vec![Vec::new(); batteries.guns.len()];
+    // Guns can't fire more than they can load: a scene that asks for more gets what they manage.
+    let mut missions = 0..50 + 10 * count;
+    while left > 0 && missions.next().is_some() {
         let target = batteries.targets[chance.below(batteries.targets.len())];
-        let (guns, start_s) = (1 + chance.below(3), chance.range(from_s - BEFORE_S, to_s));
-        for _ in 0..guns {
-            let gun = batteries.guns[chance.below(batteries.guns.len())];
+        let (mut ready, start_s) = (1 + chance.below(3), chance.range(from_s - BEFORE_S, to_s));
+        for (at, &gun) in batteries.guns.iter().enumerate() {
+            // As many as are ready out of those that are left, each with the same chance.
+            if !chance.yes(ready as f64 / (batteries.guns.len() - at) as f64) {
+                continue;
+            }
+            ready -= 1;
             let (fired, every_s) = (5 + chance.below(11), chance.range(2.0, 9.0));
             let mut leaves_s = start_s + chance.range(0.0, 4.0);
             for _ in 0..fired {
                 let from = offset(gun, 10.0 * chance.normal(), 10.0 * chance.normal());
                 let to = offset(target, 120.0 * chance.normal(), 120.0 * chance.normal());
                 let flight_s = from.distance_m(to) / (SHELL_M_S * (1.0 + 0.03 * chance.normal()));
-                let mut fire = |class, at_s: f64, place| {
-                    let inside = left > 0 && (from_s..to_s).contains(&at_s);
-                    inside.then(|| {
-                        left -= 1;
-                        world.add_fire(class, world.at_ns(at_s), place, range_m, chance)
-                    })
-                };
-                let leaving = fire(Class::FireOutgoing, leaves_s, from);
-                let landing = fire(Class::FireImpact, leaves_s + flight_s, to);
-                pairs.extend(leaving.zip(landing));
+                if fired_s[at].iter().all(|other_s| (leaves_s - other_s).abs() >= RELOAD_S) {
+                    fired_s[at].push(leaves_s);
+                    let mut fire = |class, at_s: f64, place| {
+                        let inside = left > 0 && (from_s..to_s).contains(&at_s);
+                        inside.then(|| {
+                            left -= 1;
+                            world.add_fire(class, world.at_ns(at_s), place, range_m, chance)
+                        })
+                    };
+                    let leaving = fire(Class::FireOutgoing, leaves_s, from);
+                    let landing = fire(Class::FireImpact, leaves_s + flight_s, to);
+                    pairs.extend(leaving.zip(landing));
+                }
                 leaves_s += every_s * chance.range(0.7, 1.3);
             }
         }
