@@ -8,7 +8,7 @@ mod compose;
 use self::compose::{Letterhead, compose, judge_into};
 use super::places::Places;
 use super::settings::Settings;
-use crate::model::alert::{AlertFeature, Class, Status};
+use crate::model::alert::{AlertFeature, Class, Status, Term};
 use crate::model::area::Prohibition;
 use crate::model::decision::{Decision, Verdict};
 use crate::model::geo::{Ellipse, LonLat};
@@ -259,8 +259,12 @@ impl Book {
             return;
         }
         self.change(&key.clone(), |entry| {
-            entry.feature.properties.revision += 1;
-            entry.feature.properties.status = Status::Retracted;
+            let alert = &mut entry.feature.properties;
+            alert.revision += 1;
+            alert.status = Status::Retracted;
+            // What is taken back is not half believed.
+            alert.probability = 0.0;
+            alert.term = Term::of(0.0);
             Some(None)
         });
     }

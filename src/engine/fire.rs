@@ -2,7 +2,7 @@
 
 use super::associate::layout;
 use super::associate::locate::{Located, Place, Point};
-use super::associate::region::{Region, Surroundings, Word, probability};
+use super::associate::region::{Region, Surroundings, Word, final_probability, first_probability, inflation};
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Claim, Stage};
@@ -217,7 +217,9 @@ impl FireWatch {
                 }
                 let (travel_s, path_sd_s, distance_m) = region.travel(event.at, arrival.site, around);
                 let residual_s = lag_s - travel_s;
-                let z = residual_s.abs() / (arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2).sqrt();
+                let z = residual_s.abs()
+                    / (arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2)
+                        .sqrt();
                 let in_range = distance_m <= region.field().sites()[arrival.site as usize].range_m;
                 if in_range && z < 4.0 && best.is_none_or(|(least, _, _)| z < least) {
                     best = Some((z, k, residual_s));
@@ -227,7 +229,7 @@ impl FireWatch {
                 Some((z, k, residual_s)) => {
                     let event = &mut self.settled[number][k];
                     event.score += (heard / (1.0 - heard.min(0.98))).ln().max(0.0) + 2.0 - 0.5 * z * z;
-                    event.claim.probability = event.claim.probability.max(probability(event.score));
+                    event.claim.probability = event.claim.probability.max(first_probability(event.score));
                     event.claim.silent.retain(|&silent| silent != node);
                     event.claim.evidence.push(Cited {
                         origin: arrival.origin,
@@ -336,7 +338,7 @@ fn tell(
     if anchor.is_some_and(|anchor| anchor != number) {
         return;
     }
-    let claim = claim(region, key, located);
+    let claim = claim(region, key, located, stage);
     if stage == Stage::Final {
         let [xx, _, _, yy, _, tt] = located.covariance;
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
@@ -346,8 +348,9 @@ fn tell(
     book.say(claim, stage, world.registry, world.places, world.settings);
 }
 
-fn claim(region: &Region, key: &str, located: &Located) -> Claim {
-    let [xx, xy, _, yy, _, tt] = located.covariance;
+fn claim(region: &Region, key: &str, located: &Located, stage: Stage) -> Claim {
+    let wider = inflation(located);
+    let [xx, xy, _, yy, _, tt] = located.covariance.map(|value| value * wider * wider);
     let mut ellipse = Ellipse::of_covariance(xx, xy, yy);
     let turned_deg = region.frame().north_deg(located.at.x_m, located.at.y_m);
     ellipse.orientation_deg = (ellipse.orientation_deg + turned_deg).rem_euclid(180.0);
@@ -386,7 +389,10 @@ fn claim(region: &Region, key: &str, located: &Located) -> Claim {
         prohibitions: vec![Prohibition::Fire],
         ellipse: Some(ellipse),
         time_sd_s: tt.max(0.0).sqrt(),
-        probability: probability(located.sureness()),
+        probability: match stage {
+            Stage::Open => first_probability(located.sureness()),
+            Stage::Final => final_probability(located),
+        },
         silent,
         direction_of_fire_deg: points().find_map(|point| point.fire_deg),
         evidence,

@@ -69,7 +69,7 @@ impl Default for Fire {
     fn default() -> Fire {
         Fire {
             on: true,
-            preliminary_p: 0.975,
+            preliminary_p: 0.8,
             min_p: 0.5,
             events_per_hour: 20.0,
             min_arrivals: 4,

@@ -337,7 +337,13 @@ mod tests {
     type Arrival = (f32, f32, f32);
 
     fn site() -> impl Strategy<Value = (Ear, Vec<Arrival>)> {
-        let ear = (-3e4f32..3e4, -3e4f32..3e4, prop_oneof![Just(1.0f32 / 340.0), Just(1.0 / 5800.0), Just(0.0)], 1e3f32..2e4, 0f32..5.0)
+        let ear = (
+            -3e4f32..3e4,
+            -3e4f32..3e4,
+            prop_oneof![Just(1.0f32 / 340.0), Just(1.0 / 5800.0), Just(0.0)],
+            1e3f32..2e4,
+            0f32..5.0,
+        )
             .prop_map(|(x_m, y_m, slowness_s_m, range_m, fall)| Ear {
                 x_m,
                 y_m,

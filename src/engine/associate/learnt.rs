@@ -260,8 +260,7 @@ impl Learnt {
         for explained in &located.arrivals {
             let arrival = problem.window.arrival(explained.slot);
             let site = &problem.field.sites()[arrival.site as usize];
-            let travel =
-                problem.medium.travel(site.wave, site.x_m - located.at.x_m, site.y_m - located.at.y_m);
+            let travel = problem.medium.travel(site.wave, site.x_m - located.at.x_m, site.y_m - located.at.y_m);
             if arrival.ln_amplitude.is_finite() {
                 loud.push((arrival.ln_amplitude, Law::ln_distance(travel.distance_m)));
             }
@@ -331,10 +330,9 @@ impl Learnt {
 impl Ears {
     /// The rate of clutter as counted up to `to_s`, with the stated one as a first guess.
     fn count_to(&mut self, site: &mut Site, to_s: f64) {
-        let &mut (stated, worth_s) = self.stated_per_s.get_or_insert((
-            site.clutter_per_s,
-            if site.states_clutter { STATED_RATE_S } else { GUESSED_RATE_S },
-        ));
+        let &mut (stated, worth_s) = self
+            .stated_per_s
+            .get_or_insert((site.clutter_per_s, if site.states_clutter { STATED_RATE_S } else { GUESSED_RATE_S }));
         let Some(from_s) = self.counted_to_s.replace(to_s) else {
             self.free = 0.0;
             return;

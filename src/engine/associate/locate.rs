@@ -393,11 +393,16 @@ impl Problem<'_> {
     /// The same when `around` picks are free within [`RATE_HALF_S`] of one, itself among them.
     pub fn ln_rate(&self, site: &Site, around: usize) -> f64 {
         // ln (n / 40 s), n = 1, 2, …
-        const LN_PER_S: [f64; 9] =
-            [-3.688_879, -2.995_732, -2.590_267, -2.302_585, -2.079_442, -1.897_120, -1.742_969, -1.609_438, -1.491_655];
+        const LN_PER_S: [f64; 9] = [
+            -3.688_879, -2.995_732, -2.590_267, -2.302_585, -2.079_442, -1.897_120, -1.742_969, -1.609_438, -1.491_655,
+        ];
         match around.saturating_sub(1) {
             0 => site.ln_clutter,
-            n => LN_PER_S.get(n - 1).copied().unwrap_or_else(|| (n as f64 / (2.0 * RATE_HALF_S)).ln()).max(site.ln_clutter),
+            n => LN_PER_S
+                .get(n - 1)
+                .copied()
+                .unwrap_or_else(|| (n as f64 / (2.0 * RATE_HALF_S)).ln())
+                .max(site.ln_clutter),
         }
     }
 
@@ -483,15 +488,17 @@ impl Problem<'_> {
                 residual_deg: c.residual_deg.is_finite().then_some(c.residual_deg),
             })
             .collect();
-        let mut located =
-            Located {
-                at,
-                covariance,
-                score,
-                rival: f64::NEG_INFINITY,
-                contested: 0.0,
-                loudness,
-                arrivals, points, silent: Vec::new() };
+        let mut located = Located {
+            at,
+            covariance,
+            score,
+            rival: f64::NEG_INFINITY,
+            contested: 0.0,
+            loudness,
+            arrivals,
+            points,
+            silent: Vec::new(),
+        };
         let mut missed = 0.0;
         self.each_due(&located, &mut |_, site, distance_m, _| missed += site.chance(distance_m).1);
         located.score += missed;

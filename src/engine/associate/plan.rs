@@ -256,8 +256,7 @@ impl Plan {
             let gate_s = 4.5 * (problem.window.most_variance_s2(site_number) + environment).sqrt();
             let (ln_heard, _) = site.chance(travel.distance_m);
             let loud = (loudness, true, Law::ln_distance(travel.distance_m));
-            for (_, slot) in
-                problem.window.between(site_number, due_s - gate_s, (due_s + gate_s).min(problem.until_s))
+            for (_, slot) in problem.window.between(site_number, due_s - gate_s, (due_s + gate_s).min(problem.until_s))
             {
                 let owner = self.owner(slot);
                 if owner != NO_ONE && !among.contains(&owner) {
@@ -294,7 +293,8 @@ impl Plan {
                     return false;
                 }
                 let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
-                let variance = problem.variance(site, arrival) + problem.medium.path_sd_s(site.wave, travel.time_s).powi(2);
+                let variance =
+                    problem.variance(site, arrival) + problem.medium.path_sd_s(site.wave, travel.time_s).powi(2);
                 travel.distance_m <= site.range_m && (lag_s - travel.time_s).powi(2) < RIVAL_SD * RIVAL_SD * variance
             })
         });
@@ -327,11 +327,7 @@ impl Plan {
 }
 
 /// Tells of each site in range of a place, with the wave's travel there.
-pub fn each_heard(
-    problem: &Problem<'_>,
-    at: Place,
-    tell: &mut dyn FnMut(u32, &Site, super::wave::Travel),
-) {
+pub fn each_heard(problem: &Problem<'_>, at: Place, tell: &mut dyn FnMut(u32, &Site, super::wave::Travel)) {
     for &number in problem.field.near(at.x_m, at.y_m) {
         let site = &problem.field.sites()[number as usize];
         let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);

@@ -96,8 +96,11 @@ impl Prior {
         let total: f64 = self.explained.iter().sum();
         let memory_s = self.memory_s();
         let most = self.places.iter().map(|place| place.weight).fold(0.0, f64::max).max(1.0) / memory_s;
-        let lasting: f64 =
-            WIDTHS_M.iter().zip(&self.explained[2..]).map(|(h, w)| w * 3.0 * most / (std::f64::consts::TAU * h * h)).sum();
+        let lasting: f64 = WIDTHS_M
+            .iter()
+            .zip(&self.explained[2..])
+            .map(|(h, w)| w * 3.0 * most / (std::f64::consts::TAU * h * h))
+            .sum();
         let fading: f64 = WIDTHS_M
             .iter()
             .zip(&self.explained[2 + WIDTHS_M.len()..])

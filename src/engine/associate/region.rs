@@ -26,17 +26,37 @@ const MARGIN_S: f64 = 4.0;
 /// Late arrivals kept for events that are about to become final; beyond, they are counted and let go.
 pub const MAX_LATE: usize = 65_536;
 
-/// The chance of being so when the score is `s`: the logistic of a tempered score, since rivals that were not
-/// thought of make every score too sure of itself.
-pub fn probability(score: f64) -> f64 {
-    (1.0 / (1.0 + (-TEMPER * score).exp())).min(MOST_P)
+/// The chance that an event is as it is said when all its evidence is in: a logistic in what each arrival bears out on
+/// average and in the share of arrivals that another event would nearly as gladly have. Fitted by maximum likelihood
+/// to 11,754 final events of simulated seasons, sparse to twice a barrage, of seeds that nothing else was fitted to.
+pub fn final_probability(located: &Located) -> f64 {
+    let weight = (located.arrivals.len() + 3 * located.points.len()).max(1) as f64;
+    let logit = 0.56 + 1.36 * (located.score / weight).min(4.0) - 4.6 * located.contested;
+    (1.0 / (1.0 + (-logit).exp())).min(MOST_P)
 }
+
+/// By how much the sigmas of an event are too small: the fit takes the arrivals to be its own for certain, and some of
+/// what is contested is not. Fitted as [`final_probability`] was.
+pub fn inflation(located: &Located) -> f64 {
+    (1.08 * (1.0 + 1.2 * located.contested)).sqrt()
+}
+
+/// The chance that a first word is borne out, when its log odds are `s`: most of its arrivals are still to come, and what
+/// they may yet say is more than the odds know. Fitted to 10,991 first words of the same seasons.
+pub fn first_probability(s: f64) -> f64 {
+    (1.0 / (1.0 + (-(FIRST.0 + FIRST.1 * s)).exp())).min(MOST_P)
+}
+
+/// The log odds at which a first word has that chance: what [`first_probability`] undoes.
+fn first_odds(p: f64) -> f64 {
+    ((p / (1.0 - p)).ln() - FIRST.0) / FIRST.1
+}
+
+/// The logistic of first words.
+const FIRST: (f64, f64) = (0.35, 0.155);
 
 /// No arrivals make an event more certain than this: the model of what arrivals mean may be wrong.
 const MOST_P: f64 = 0.999;
-
-/// Fitted to what seeded seasons gave.
-const TEMPER: f64 = 0.7;
 
 /// A word of the region about one event.
 #[derive(Debug)]
@@ -222,7 +242,7 @@ impl Region {
         let change = problem.and_then(|(medium, heard_s)| {
             let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
             let (number, mut located) =
-                self.live.arrival(self.isa, &problem, slot, score_of(around.settings.preliminary_p))?;
+                self.live.arrival(self.isa, &problem, slot, first_odds(around.settings.preliminary_p))?;
             located.silent = problem.silent(&located);
             Some((number, located))
         });
@@ -238,7 +258,7 @@ impl Region {
         let problem = self.live_problem(time_s, around);
         let change = problem.and_then(|(medium, heard_s)| {
             let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            let (number, mut located) = self.live.point(&problem, number, score_of(around.settings.preliminary_p))?;
+            let (number, mut located) = self.live.point(&problem, number, first_odds(around.settings.preliminary_p))?;
             located.silent = problem.silent(&located);
             Some((number, located))
         });
@@ -296,7 +316,7 @@ impl Region {
         let Some(epoch_ns) = self.epoch_ns else { return };
         let watermark_s = around.watermark_ns.saturating_sub(epoch_ns) as f64 * 1e-9;
         let travel_s = self.travel_s();
-        let bar = score_of(around.settings.min_p);
+        let bar = (around.settings.min_p / (1.0 - around.settings.min_p)).ln();
         self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
         while let Some(step_s) = self.settling.next_step_s(travel_s) {
             let step_s = step_s.max(self.stepped_to_s + STEP_S);
@@ -457,9 +477,4 @@ impl Region {
     pub fn place(&self, at: Place) -> LonLat {
         self.frame.to_place(at.x_m, at.y_m)
     }
-}
-
-/// The score at which an event has that chance: what [`probability`] undoes.
-fn score_of(p: f64) -> f64 {
-    (p / (1.0 - p)).ln() / TEMPER
 }

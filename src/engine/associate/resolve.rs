@@ -88,7 +88,14 @@ pub struct Resolver {
 
 impl Resolver {
     /// Explains these events' arrivals anew; `true` when that made the total better.
-    pub fn resolve(&mut self, isa: Isa, problem: &Problem<'_>, plan: &mut Plan, rivals: &[u32], dice: &mut Dice) -> bool {
+    pub fn resolve(
+        &mut self,
+        isa: Isa,
+        problem: &Problem<'_>,
+        plan: &mut Plan,
+        rivals: &[u32],
+        dice: &mut Dice,
+    ) -> bool {
         let old: Vec<Event> = rivals.iter().filter_map(|&number| plan.take(number)).collect();
         let Some(first) = old.first() else { return false };
         let reference = first.located.at;
@@ -114,8 +121,7 @@ impl Resolver {
                 placed.retain(|&number| plan.refit(problem, number));
             }
         }
-        let after: f64 =
-            placed.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum();
+        let after: f64 = placed.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum();
         if after > before + 1e-3 {
             return true;
         }
@@ -171,7 +177,8 @@ impl Resolver {
                 time_s: reference.time_s + f64::from(seed.time_s),
             };
             let same = |other: &Place| {
-                (other.x_m - start.x_m).hypot(other.y_m - start.y_m) < 100.0 && (other.time_s - start.time_s).abs() < 0.3
+                (other.x_m - start.x_m).hypot(other.y_m - start.y_m) < 100.0
+                    && (other.time_s - start.time_s).abs() < 0.3
             };
             if tried.iter().any(same) {
                 continue;
@@ -193,7 +200,14 @@ impl Resolver {
     }
 
     /// A place and time at which an event may have been.
-    fn throw(&self, problem: &Problem<'_>, old: &[Event], reference: Place, turn: usize, dice: &mut Dice) -> Option<Place> {
+    fn throw(
+        &self,
+        problem: &Problem<'_>,
+        old: &[Event],
+        reference: Place,
+        turn: usize,
+        dice: &mut Dice,
+    ) -> Option<Place> {
         let one = |dice: &mut Dice| old[dice.below(old.len())].located.at;
         if turn == 0 && dice.uniform() < 0.6 {
             return Some(one(dice));
@@ -205,7 +219,9 @@ impl Resolver {
             let how = dice.uniform();
             let (x_m, y_m) = if how < 0.25 {
                 let n = old.len() as f64;
-                let sum = old.iter().fold((0.0, 0.0), |sum, event| (sum.0 + event.located.at.x_m, sum.1 + event.located.at.y_m));
+                let sum = old
+                    .iter()
+                    .fold((0.0, 0.0), |sum, event| (sum.0 + event.located.at.x_m, sum.1 + event.located.at.y_m));
                 (sum.0 / n, sum.1 / n)
             } else if how < 0.75 && !self.spots.is_empty() {
                 self.spots[dice.below(self.spots.len())]

@@ -5,8 +5,8 @@
 //! all arrivals that could share an event with the apex, and the most promising are located. Near nodes come first,
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
-use super::kernel::{self, Columns, Due, Ear, Isa, Seed, Wind};
 use super::field::Site;
+use super::kernel::{self, Columns, Due, Ear, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
 use super::triple::{self, Third};
 use super::wave::Wave;
@@ -31,7 +31,6 @@ const SAME_S: f32 = 0.7;
 
 /// What Laplace's terms of the score come to for an event that is located well: 40 m × 40 m × 0.1 s.
 const LN_VOLUME: f64 = 6.5;
-
 
 /// Waves this slow feel the wind, s/m.
 const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
@@ -144,14 +143,16 @@ impl Search {
             });
             let Some((worth, seed)) = most else { break };
             self.seeds.retain(|(_, other)| {
-                (other.x_m - seed.x_m).hypot(other.y_m - seed.y_m) > SAME_M || (other.time_s - seed.time_s).abs() > SAME_S
+                (other.x_m - seed.x_m).hypot(other.y_m - seed.y_m) > SAME_M
+                    || (other.time_s - seed.time_s).abs() > SAME_S
             });
             let start = Place {
                 x_m: site.x_m + f64::from(seed.x_m),
                 y_m: site.y_m + f64::from(seed.y_m),
                 time_s: arrival.time_s - site.ahead_s + f64::from(seed.time_s),
             };
-            let promise = f64::from(worth) + problem.prior.ln_density(start, problem.others) + LN_VOLUME + wanted.unseen;
+            let promise =
+                f64::from(worth) + problem.prior.ln_density(start, problem.others) + LN_VOLUME + wanted.unseen;
             if promise < wanted.bar {
                 continue;
             }
@@ -218,7 +219,8 @@ impl Search {
                         if !(a.same_wave && b.same_wave) {
                             continue;
                         }
-                        let apart_m = ((a.third.x_m - b.third.x_m).powi(2) + (a.third.y_m - b.third.y_m).powi(2)).sqrt();
+                        let apart_m =
+                            ((a.third.x_m - b.third.x_m).powi(2) + (a.third.y_m - b.third.y_m).powi(2)).sqrt();
                         if (a.third.after_s - b.third.after_s).abs() > 1.05 * apart_m / speed_m_s + 0.8 {
                             continue;
                         }
@@ -253,7 +255,8 @@ impl Search {
         self.groups.clear();
         for (number, neighbour) in problem.field.around(arrival.site).iter().enumerate() {
             let there = &sites[neighbour.number as usize];
-            let slowness = if there.wave == here.wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
+            let slowness =
+                if there.wave == here.wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
             let gate_s = 1.05
                 * (neighbour.distance_m * slowness.max(slowness_here)
                     + here.range_m * (slowness - slowness_here).abs())

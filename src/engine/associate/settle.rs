@@ -103,7 +103,14 @@ impl Settling {
     }
 
     /// Makes the step at `step_s` and returns the events that are final by it, in order of time.
-    pub fn step(&mut self, isa: Isa, problem: &Problem<'_>, learnt: &mut Learnt, step_s: f64, bar: f64) -> Vec<Located> {
+    pub fn step(
+        &mut self,
+        isa: Isa,
+        problem: &Problem<'_>,
+        learnt: &mut Learnt,
+        step_s: f64,
+        bar: f64,
+    ) -> Vec<Located> {
         let travel_s = problem.travel_s;
         let mut fresh: Vec<(f64, Apex)> = Vec::new();
         while let Some(entry) = self.queue.pop_front_if(|&mut (time_s, _)| time_s < step_s - travel_s) {
@@ -129,7 +136,14 @@ impl Settling {
     }
 
     /// Events that are final now; they leave the plan.
-    fn conclude(&mut self, isa: Isa, problem: &Problem<'_>, learnt: &mut Learnt, step_s: f64, bar: f64) -> Vec<Located> {
+    fn conclude(
+        &mut self,
+        isa: Isa,
+        problem: &Problem<'_>,
+        learnt: &mut Learnt,
+        step_s: f64,
+        bar: f64,
+    ) -> Vec<Located> {
         let before_s = step_s - 2.0 * problem.travel_s;
         let due = |plan: &Plan| -> Vec<u32> {
             let mut due: Vec<(u32, f64)> = plan

@@ -27,7 +27,8 @@ pub fn solve(
     b: Third,
 ) -> [Option<(f64, f64, f64)>; 2] {
     let c2 = speed_m_s * speed_m_s;
-    let drifted = |third: Third| (third.x_m - wind_east_m_s * third.after_s, third.y_m - wind_north_m_s * third.after_s);
+    let drifted =
+        |third: Third| (third.x_m - wind_east_m_s * third.after_s, third.y_m - wind_north_m_s * third.after_s);
     let ((ax, ay), (bx, by)) = (drifted(a), drifted(b));
     let cross = ax * by - ay * bx;
     if cross * cross < FLAT * FLAT * (ax * ax + ay * ay) * (bx * bx + by * by) || cross == 0.0 {
