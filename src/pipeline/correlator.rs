@@ -119,12 +119,11 @@ impl Correlator {
             results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
         }
         self.engine.ingest(&self.lines.observations, &self.registry, &mut self.output);
-        for (origin, decision) in self.lines.decisions.drain(..) {
+        for line in self.lines.decisions.drain(..) {
             self.tally.decisions += 1;
-            let raw = serde_json::to_vec(&decision).unwrap_or_default();
-            if let Err(error) = self.engine.decide(decision, &mut self.output) {
+            if let Err(error) = self.engine.decide(line.decision, &mut self.output) {
                 let refusal = Refusal { reason: Reason::BadField, message: error.to_string() };
-                results.rejected.push(Rejected { origin, refusal, raw });
+                results.rejected.push(Rejected { origin: line.origin, refusal, raw: line.raw });
             }
         }
         self.tally.rejected += (results.rejected.len() - before) as u64;
@@ -180,5 +179,25 @@ impl Correlator {
         for refused in self.output.refused.drain(..) {
             results.rejected.push(Rejected { origin: refused.origin, refusal: refused.refusal, raw: refused.raw });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_decision_that_cannot_stand_is_refused_with_the_bytes_that_came() {
+        let places = Places::new(Vec::new(), Vec::new());
+        let topics = vec!["review.decisions".to_owned()];
+        let mut correlator = Correlator::new(Settings::default(), String::new(), topics, Registry::default(), places);
+        let received =
+            br#"{ "alert":"A-0", "revision":1,"x":[1.0], "decision":"dismissed","by":"c","at":"2026-03-01T00:00:00Z"}"#;
+        let mut results = Results::default();
+        correlator.record(received, RecordAt { topic: 0, partition: 2, offset: 7 });
+        correlator.correlate(&mut results);
+        let [rejected] = results.rejected.as_slice() else { panic!("{:?}", results.rejected) };
+        assert_eq!(rejected.refusal.reason, Reason::BadField);
+        assert_eq!(String::from_utf8_lossy(&rejected.raw), String::from_utf8_lossy(received));
     }
 }
