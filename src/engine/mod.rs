@@ -21,7 +21,7 @@ use book::{Book, DecisionError, Said};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
 use places::Places;
-use progress::{Partition, Progress, Standing};
+use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
 use settings::Settings;
 use weather::Weather;
@@ -51,6 +51,8 @@ pub struct Output {
     pub said: Vec<Said>,
     /// Lines refused.
     pub refused: Vec<Refused>,
+    /// Lines of earlier calls that were held back and have been let in, and their times, nanoseconds.
+    pub released: Vec<(Origin, i64)>,
 }
 
 impl Output {
@@ -58,6 +60,7 @@ impl Output {
     pub fn clear(&mut self) {
         self.said.clear();
         self.refused.clear();
+        self.released.clear();
     }
 }
 
@@ -133,6 +136,11 @@ impl Engine {
         self.fire.regions().iter().map(|region| region.arrivals_held()).sum()
     }
 
+    /// Where the lines stand that are held back because they are ahead of the stream.
+    pub fn held(&self) -> &[Origin] {
+        &self.held.origin
+    }
+
     /// What a restart would have to read again: everything from this event time on, nanoseconds. Observations before
     /// it are in alerts that are final, or in none.
     pub fn low_water_ns(&self) -> i64 {
@@ -157,6 +165,12 @@ impl Engine {
         self.advance(registry, out);
     }
 
+    /// There is more in a partition, not yet read: it is told before the batch at hand, so that what others say in it
+    /// does not move event time past what this one still has to say.
+    pub fn behind(&mut self, partition: Partition) {
+        self.progress.behind(partition);
+    }
+
     /// Takes in a batch and says what follows from it.
     pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
         for row in 0..batch.len() {
@@ -168,8 +182,8 @@ impl Engine {
                 Standing::Ahead if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
                 Standing::Ahead => self.refuse_ahead(batch, row, out),
             }
-            if !self.held.is_empty() {
-                self.consider_held(registry, out);
+            if let Some(verdict) = self.progress.verdict() {
+                self.judge_held(verdict, registry, out);
             }
         }
         self.advance(registry, out);
@@ -184,10 +198,7 @@ impl Engine {
 
     /// The stream has ended: everything that can be final is.
     pub fn finish(&mut self, registry: &Registry, out: &mut Output) {
-        let held = std::mem::take(&mut self.held);
-        for row in 0..held.len() {
-            self.refuse_ahead(&held, row, out);
-        }
+        self.judge_held(Verdict::AllRefuted, registry, out);
         // Rules that wait for something to appear again must not wait until the end of time.
         let end_ns = self.progress.stream_ns().unwrap_or(i64::MIN).saturating_add(1);
         self.progress.finish();
@@ -246,24 +257,26 @@ impl Engine {
         self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s)));
     }
 
-    /// What is held back is released once the stream bears it out, and refused once it does not.
-    fn consider_held(&mut self, registry: &Registry, out: &mut Output) {
-        let borne_out = self.progress.held_is_borne_out();
-        if !borne_out && !self.progress.held_is_refuted() {
-            return;
-        }
-        self.progress.settle_doubt();
+    /// Lets in, refuses or keeps what is held back, as the verdict says.
+    fn judge_held(&mut self, verdict: Verdict, registry: &Registry, out: &mut Output) {
         let held = std::mem::take(&mut self.held);
         let latest_ns = self.progress.latest_credible_ns();
         for row in 0..held.len() {
-            if borne_out || held.time_ns[row] <= latest_ns {
-                let Origin { topic, partition, .. } = held.origin[row];
-                let standing = self.progress.release((topic, partition), held.node[row], held.time_ns[row]);
+            let (origin, time_ns) = (held.origin[row], held.time_ns[row]);
+            let partition = (origin.topic, origin.partition);
+            let is_refuted = verdict == Verdict::AllRefuted || verdict == Verdict::Refuted(partition);
+            if verdict == Verdict::BorneOut || (time_ns <= latest_ns && (is_refuted || verdict == Verdict::Reached)) {
+                let standing = self.progress.release(partition, held.node[row], time_ns);
+                out.released.push((origin, time_ns));
                 self.accept(&held, row, standing == Standing::Late, registry);
-            } else {
+            } else if is_refuted {
                 self.refuse_ahead(&held, row, out);
+            } else {
+                self.held.copy_row(&held, row);
             }
         }
+        let still_held = self.held.origin.iter().zip(&self.held.time_ns);
+        self.progress.judged(verdict, still_held.map(|(origin, &time_ns)| ((origin.topic, origin.partition), time_ns)));
     }
 
     fn refuse_too_late(&mut self, batch: &Observations, row: usize, out: &mut Output) {
