@@ -20,6 +20,19 @@ pub trait Outbox {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError>;
 
+    /// Sends a record as [`Outbox::send`] does; if it is too large, for the client or for its topic, its key and headers
+    /// go without the payload.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn send_what_fits(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError>;
+
     /// Makes all that was sent stand, and then the positions.
     ///
     /// # Errors
@@ -59,6 +72,16 @@ impl Outbox for AtLeastOnce {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
         self.sink.send(topic, key, payload, headers)
+    }
+
+    fn send_what_fits(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        self.sink.send_what_fits(topic, key, payload, headers)
     }
 
     fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError> {
