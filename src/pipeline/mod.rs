@@ -6,6 +6,7 @@
 pub mod archive;
 pub mod correlator;
 pub mod demo;
+mod held_keys;
 mod low_water;
 pub mod nodes;
 pub mod reference;
