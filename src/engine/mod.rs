@@ -171,6 +171,24 @@ impl Engine {
         self.progress.behind(partition);
     }
 
+    /// All has been quiet for so long: event time goes on by as much from where the stream stood, and what waited for
+    /// more becomes final, as at the stream's end. Lines held back are refused, for nothing has borne them out. Does
+    /// nothing while a partition has more to read. What comes after it, of a time that was passed, is late.
+    pub fn quiet_for(&mut self, quiet_ns: i64, registry: &Registry, out: &mut Output) {
+        let Some(stream_ns) = self.progress.stream_ns().filter(|_| self.progress.is_caught_up()) else { return };
+        if quiet_ns >= ns_from_s(self.settings.max_future_s) {
+            self.judge_held(Verdict::AllRefuted, registry, out);
+        }
+        let passed_ns = stream_ns.saturating_add(quiet_ns).saturating_sub(ns_from_s(self.settings.lateness_s));
+        if passed_ns > self.progress.watermark_ns() {
+            self.progress.pass(passed_ns);
+            // Rules that wait for something to appear again are not to count the time in which nobody could.
+            let rules_ns = passed_ns.min(stream_ns.saturating_add(1)).max(self.advanced_to_ns);
+            self.settle(rules_ns, passed_ns, registry);
+        }
+        out.said.append(&mut self.book.take_said());
+    }
+
     /// Takes in a batch and says what follows from it.
     pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
         for row in 0..batch.len() {
@@ -236,9 +254,9 @@ impl Engine {
     }
 
     fn advance(&mut self, registry: &Registry, out: &mut Output) {
-        let watermark_ns = self.progress.advance();
-        if watermark_ns > self.advanced_to_ns {
-            self.settle(watermark_ns, watermark_ns, registry);
+        let borne_out_ns = self.progress.advance();
+        if borne_out_ns > self.advanced_to_ns {
+            self.settle(borne_out_ns, self.progress.watermark_ns(), registry);
         }
         out.said.append(&mut self.book.take_said());
     }

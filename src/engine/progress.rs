@@ -111,6 +111,8 @@ pub struct Progress {
     clocks: BTreeMap<Partition, PartitionClock>,
     leaders: Leaders,
     doubt: Doubt,
+    /// The watermark as far as data alone has moved it.
+    borne_out_ns: i64,
     watermark_ns: i64,
 }
 
@@ -125,6 +127,7 @@ impl Progress {
             clocks: BTreeMap::new(),
             leaders: Leaders::default(),
             doubt: Doubt::default(),
+            borne_out_ns: i64::MIN,
             watermark_ns: i64::MIN,
         }
     }
@@ -276,9 +279,10 @@ impl Progress {
         if time_ns < self.watermark_ns { Standing::Late } else { Standing::InTime }
     }
 
-    /// Moves the watermark to what all partitions have passed, and returns it.
+    /// Moves the watermark to what all partitions have passed. Returns how far data has moved it so far, which is
+    /// less than the watermark after [`Progress::pass`].
     pub fn advance(&mut self) -> i64 {
-        let Some(stream_ns) = self.leaders.agreed_ns() else { return self.watermark_ns };
+        let Some(stream_ns) = self.leaders.agreed_ns() else { return self.borne_out_ns };
         let newest_ns = self.clocks.values().map(|clock| clock.newest_ns).max().unwrap_or(i64::MIN).min(stream_ns);
         let slowest_ns = self
             .clocks
@@ -291,13 +295,27 @@ impl Progress {
             })
             .min()
             .unwrap_or(i64::MIN);
-        self.watermark_ns = self.watermark_ns.max(slowest_ns.saturating_sub(self.lateness_ns));
-        self.watermark_ns
+        self.borne_out_ns = self.borne_out_ns.max(slowest_ns.saturating_sub(self.lateness_ns));
+        self.watermark_ns = self.watermark_ns.max(self.borne_out_ns);
+        self.borne_out_ns
+    }
+
+    /// Moves the watermark without data: nothing from before `time_ns` is waited for any longer.
+    pub fn pass(&mut self, time_ns: i64) {
+        self.watermark_ns = self.watermark_ns.max(time_ns);
     }
 
     /// The stream has ended: nothing more will come.
     pub fn finish(&mut self) {
         self.watermark_ns = i64::MAX;
+    }
+
+    /// The newest time let in of each partition that has said something, nanoseconds.
+    pub fn newest_ns(&self) -> impl Iterator<Item = (Partition, i64)> + '_ {
+        self.clocks
+            .iter()
+            .filter(|(_, clock)| clock.newest_ns > i64::MIN)
+            .map(|(&partition, clock)| (partition, clock.newest_ns))
     }
 
     /// The partition furthest behind that still has something to read, and its clock: the one to read next.

@@ -44,6 +44,8 @@ pub struct Results {
     pub said: Vec<Said>,
     /// Refused lines.
     pub rejected: Vec<Rejected>,
+    /// Lines of earlier batches that were held back and have been let in, and their times, nanoseconds.
+    pub released: Vec<(Origin, i64)>,
 }
 
 impl Results {
@@ -51,6 +53,7 @@ impl Results {
     pub fn clear(&mut self) {
         self.said.clear();
         self.rejected.clear();
+        self.released.clear();
     }
 }
 
@@ -144,6 +147,12 @@ impl Correlator {
         self.collect(results);
     }
 
+    /// All has been quiet for so long, nanoseconds.
+    pub fn quiet_for(&mut self, quiet_ns: i64, results: &mut Results) {
+        self.engine.quiet_for(quiet_ns, &self.registry, &mut self.output);
+        self.collect(results);
+    }
+
     /// A change of reference data.
     pub fn refer(&mut self, change: Reference) {
         match change {
@@ -174,6 +183,7 @@ impl Correlator {
 
     fn collect(&mut self, results: &mut Results) {
         results.said.append(&mut self.output.said);
+        results.released.append(&mut self.output.released);
         // Not all of `results`: some of it may have been there, and counted, before.
         self.tally.rejected += self.output.refused.len() as u64;
         for refused in self.output.refused.drain(..) {

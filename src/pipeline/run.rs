@@ -5,6 +5,7 @@
 //! alerts (with the same ids) and loses none.
 
 use super::correlator::{Correlator, Reference, Results, Tally};
+use super::held_keys::HeldKeys;
 use super::low_water::LowWater;
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use crate::codec::RecordAt;
@@ -16,6 +17,7 @@ use crate::model::alert::{AlertFeature, Latency};
 use crate::model::area::Area;
 use crate::model::node::Node;
 use crate::model::notice::Notice;
+use crate::model::time::NS_PER_S;
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -111,6 +113,7 @@ struct Live<'a> {
     correlator: Correlator,
     results: Results,
     keys: Keys,
+    held_keys: HeldKeys,
     low_water: LowWater,
     started: Instant,
     last_commit: Instant,
@@ -165,6 +168,7 @@ impl<'a> Live<'a> {
             correlator,
             results: Results::default(),
             keys: Keys::default(),
+            held_keys: HeldKeys::default(),
             low_water: LowWater::default(),
             started: now,
             last_commit: now,
@@ -182,6 +186,7 @@ impl<'a> Live<'a> {
         let mut ended = Vec::new();
         let mut leaving = Vec::new();
         let mut reassigned = false;
+        let mut is_quiet = false;
         let mut records = 0;
         while records < BATCH_RECORDS && leaving.is_empty() {
             // Wait for the first record alone; then take what is there already.
@@ -206,6 +211,11 @@ impl<'a> Live<'a> {
                     leaving.extend(partitions.iter().map(|&partition| (partition, lost)));
                 }
                 Event::End { topic, partition } => ended.push((topic, partition)),
+                Event::Behind { topic, partition } => {
+                    ended.retain(|&end| end != (topic, partition));
+                    correlator.engine().behind((topic, partition));
+                }
+                Event::Quiet => is_quiet = true,
                 Event::Failed(error) => tracing::warn!("{error}"),
                 Event::Restored => tracing::info!("the broker is back"),
             })?;
@@ -214,16 +224,24 @@ impl<'a> Live<'a> {
                 break;
             }
         }
-        let observations = &correlator.lines().observations;
-        for (origin, &time_ns) in observations.origin.iter().zip(&observations.time_ns) {
-            low_water.observed((origin.topic, origin.partition), time_ns);
-        }
         correlator.correlate(results);
         for (topic, partition) in ended {
             correlator.caught_up(topic, partition, results);
         }
+        if is_quiet {
+            tracing::info!("all is quiet: what waits for more is final");
+            correlator.quiet_for(i64::from(self.run.kafka.close_after_s) * NS_PER_S, results);
+        }
+        for (partition, newest_ns) in correlator.engine().progress().newest_ns() {
+            low_water.observed(partition, newest_ns);
+        }
+        for (origin, time_ns) in results.released.drain(..) {
+            low_water.released(origin, time_ns);
+        }
         low_water.mark();
         self.send(taken_at)?;
+        let Live { correlator, keys, held_keys, .. } = self;
+        held_keys.keep(correlator.engine().held(), |place| keys.of(place).map(<[u8]>::to_vec));
         self.keys.clear();
         if !leaving.is_empty() {
             self.commit();
@@ -282,14 +300,10 @@ impl<'a> Live<'a> {
             let headers = rejected_headers(topic, line.origin, &line.refusal);
             let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
             let at = (line.origin.topic, line.origin.partition, line.origin.offset);
-            let sent = self.outbox.send(&names.rejected, self.keys.of(at), &line.raw, &headers);
-            if let Err(KafkaError::TooLarge { .. }) = sent {
-                // The headers tell its place: it can be read where it came from, for as long as that topic keeps it.
-                tracing::error!(topic, partition = at.1, offset = at.2, "a rejected record is too large to pass on");
-                self.outbox.send(&names.rejected, self.keys.of(at), &[], &headers)?;
-            } else {
-                sent?;
-            }
+            let key = self.keys.of(at).or_else(|| self.held_keys.of(at));
+            // The headers tell its place: what does not fit can be read where it came from, for as long as that topic
+            // keeps it.
+            self.outbox.send_what_fits(&names.rejected, key, &line.raw, &headers)?;
         }
         Ok(())
     }
@@ -298,7 +312,8 @@ impl<'a> Live<'a> {
     /// stay where they were, and the next commit covers these too.
     fn commit(&mut self) {
         self.last_commit = Instant::now();
-        let positions = self.low_water.positions(self.correlator.engine().low_water_ns());
+        let engine = self.correlator.engine();
+        let positions = self.low_water.positions(engine.low_water_ns(), engine.held());
         if positions.is_empty() {
             return;
         }

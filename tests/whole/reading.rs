@@ -52,6 +52,7 @@ impl Seen {
             Event::End { topic, partition } => {
                 self.ended.insert((topic, partition));
             }
+            Event::Behind { .. } | Event::Quiet => {}
             Event::Failed(failure) => self.told.push(failure.to_string()),
             Event::Restored => self.told.push("restored".to_owned()),
         }
