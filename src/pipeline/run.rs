@@ -314,9 +314,7 @@ impl<'a> Live<'a> {
         self.last_commit = Instant::now();
         let engine = self.correlator.engine();
         let positions = self.low_water.positions(engine.low_water_ns(), engine.held());
-        if positions.is_empty() {
-            return;
-        }
+        // Also without positions: what a topic refused is sent again.
         if let Err(error) = self.outbox.commit(&self.source, &positions) {
             tracing::warn!("offsets are not committed: {error}");
         }

@@ -286,3 +286,20 @@ fn files_are_read_as_they_are_written_and_a_bad_line_is_named() {
     let error = run(&dir.path().join("none"), &truth, None, By::Evidence).unwrap_err().to_string();
     assert!(error.contains("cannot read") && error.contains("none"), "{error}");
 }
+
+#[test]
+fn alerts_from_before_the_first_event_or_after_the_last_are_not_false() {
+    let truth = truth(10, 5);
+    let mut alerts = perfect(&truth);
+    let (first, last) = (truth[0].time.0, truth[9].time.0);
+    for (id, time_ns) in [("before", first - 1), ("after", last + 1), ("within", first + 1), ("at the end", last)] {
+        let mut other = alert(id, &truth[0]);
+        other.properties.time = Timestamp(time_ns);
+        other.properties.evidence.iter_mut().for_each(|evidence| evidence.id = format!("{id} {}", evidence.id));
+        alerts.push(other);
+    }
+    let score = score(&alerts, &truth, &Options::default());
+    assert_eq!((score.outside, score.overall.alerts, score.overall.found), (2, 12, 10));
+    assert_eq!(score.false_alarms, ["at the end", "within"]);
+    assert!(score.to_string().contains("2 alerts from before the first event or after the last are left out"));
+}

@@ -5,11 +5,12 @@ use super::broker::Broker;
 use super::records::fresh;
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use truceline::kafka::topics::{Topics, check, create_missing};
+use truceline::kafka::topics::{Topics, check, create_missing, warnings};
 use truceline::kafka::{KafkaError, KafkaSettings};
 
 pub const TRIALS: &[Case] = &[
     ("missing_topics_are_named_then_made_then_there", missing_topics_are_named_then_made_then_there),
+    ("settings_of_topics_that_lose_something_are_warned_of", settings_that_lose_something_are_warned_of),
     ("too_few_partitions_are_named", too_few_partitions_are_named),
     ("a_refused_topic_is_told_with_the_reason", a_refused_topic_is_told_with_the_reason),
 ];
@@ -52,6 +53,33 @@ fn told(broker: &Broker, topic: &str, key: &str) -> String {
     let answers = runtime.block_on(admin.describe_configs(&asked, &AdminOptions::new())).expect("an answer");
     let found = answers[0].as_ref().expect("a topic").get(key).and_then(|entry| entry.value.clone());
     found.expect("a value")
+}
+
+fn settings_that_lose_something_are_warned_of(broker: &Broker) {
+    let settings = settings(broker);
+    let all = settings.topics.all();
+    let bare = ["current", "rejected", "reference_areas", "violations"];
+    for spec in all.iter().filter(|spec| bare.contains(&spec.key)) {
+        broker.create_topic(&spec.name, 4);
+    }
+    create_missing(&settings, &all).expect("made");
+    let told = warnings(&settings, &all).expect("an answer");
+    let names = &settings.topics;
+    let beginnings = [
+        format!(
+            "kafka.topics.reference_areas is {:?}, whose cleanup.policy is \"delete\"; expected",
+            names.reference_areas
+        ),
+        format!(
+            "kafka.topics.current is {:?}, whose cleanup.policy is \"delete\"; expected \"compact\"",
+            names.current
+        ),
+        format!("kafka.topics.rejected is {:?}, whose max.message.bytes is 1048588; expected at least", names.rejected),
+    ];
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (told, beginning) in told.iter().zip(&beginnings) {
+        assert!(told.starts_with(beginning), "{told}");
+    }
 }
 
 fn too_few_partitions_are_named(broker: &Broker) {
