@@ -250,6 +250,21 @@ pub fn remove(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError
     refusal.map_or(Ok(()), |(topic, code)| Err(KafkaError::failed(format!("deleting topic {topic:?}"), code)))
 }
 
+/// Deletes consumer groups without members; those that are not there are no fault.
+///
+/// # Errors
+/// No broker, or its first refusal.
+pub fn remove_groups(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError> {
+    let failed = |error: &dyn std::fmt::Display| KafkaError::failed("deleting consumer groups", error);
+    let admin: AdminClient<DefaultClientContext> = settings.probe_config().create().map_err(KafkaError::client)?;
+    let patience = Duration::from_millis(settings.answer_timeout_ms.into());
+    let options = AdminOptions::new().request_timeout(Some(patience));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| failed(&error))?;
+    let answers = runtime.block_on(admin.delete_groups(names, &options)).map_err(|error| failed(&error))?;
+    let refusal = answers.into_iter().filter_map(Result::err).find(|(_, code)| *code != Code::GroupIdNotFound);
+    refusal.map_or(Ok(()), |(group, code)| Err(KafkaError::failed(format!("deleting group {group:?}"), code)))
+}
+
 /// What a new topic is told about its records.
 fn wishes(settings: &KafkaSettings, spec: &TopicSpec) -> Vec<(&'static str, String)> {
     let retention_ms = |hours: u32| match hours {
