@@ -5,6 +5,7 @@
 //! what is committed is the last mark older than what the engine still needs.
 
 use crate::kafka::Position;
+use crate::model::observation::Observations;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Marks kept of one partition; when there are more, every other one is dropped, and commits are coarser.
@@ -35,8 +36,21 @@ impl LowWater {
         self.partitions.entry(partition).or_default().read_to = Some(next_offset);
     }
 
-    /// An observation of that time was in what was read since the last mark.
-    pub fn observed(&mut self, partition: (u16, i32), time_ns: i64) {
+    /// These were in what was read since the last mark.
+    pub fn observed(&mut self, batch: &Observations) {
+        // Observations of one partition come in runs.
+        let mut rows = batch.origin.iter().zip(&batch.time_ns).peekable();
+        while let Some((origin, &first_ns)) = rows.next() {
+            let partition = (origin.topic, origin.partition);
+            let mut newest_ns = first_ns;
+            while let Some((_, &time_ns)) = rows.next_if(|(next, _)| (next.topic, next.partition) == partition) {
+                newest_ns = newest_ns.max(time_ns);
+            }
+            self.reached(partition, newest_ns);
+        }
+    }
+
+    fn reached(&mut self, partition: (u16, i32), time_ns: i64) {
         let marks = self.partitions.entry(partition).or_default();
         marks.newest_ns = Some(marks.newest_ns.map_or(time_ns, |newest_ns| newest_ns.max(time_ns)));
     }
@@ -93,7 +107,7 @@ mod tests {
         let mut water = LowWater::default();
         for batch in 0..10 {
             water.read(P, (batch + 1) * 1000);
-            water.observed(P, batch * 10);
+            water.reached(P, batch * 10);
             water.mark();
         }
         assert_eq!(water.positions(0), []);
@@ -107,7 +121,7 @@ mod tests {
         let mut water = LowWater::default();
         for (offset, time_ns) in [(1000, 5), (2000, 500), (3000, 6)] {
             water.read(P, offset);
-            water.observed(P, time_ns);
+            water.reached(P, time_ns);
             water.mark();
         }
         assert_eq!(water.positions(10), [Position { topic: 0, partition: 1, next_offset: 1000 }]);
@@ -118,7 +132,7 @@ mod tests {
         let mut water = LowWater::default();
         for batch in 0..20_000 {
             water.read(P, (batch + 1) * MARK_EVERY);
-            water.observed(P, batch);
+            water.reached(P, batch);
             water.mark();
         }
         assert!(water.partitions[&P].marks.len() <= MAX_MARKS);

@@ -1,0 +1,168 @@
+//! The first stage of a live run, on a thread of its own: what the consumer has becomes batches of columns.
+//!
+//! A batch is handed over as soon as the consumer has nothing more at hand, or when it is full. The decoder needs to
+//! know nodes by name, and adds those that only bring their own position; so it has a registry of its own, and what
+//! changes in it travels with the batches. The other stage makes the same changes in the same order, and a node has
+//! the same index here and there.
+
+use super::correlator::Reference;
+use super::handover::{Batch, Giver};
+use super::reference_tables::ReferenceTables;
+use crate::codec::{DecodeOptions, Decoder, RecordAt};
+use crate::kafka::{Event, KafkaError, Offsets, Source};
+use crate::model::node::Registry;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Records handed over at a time: what bounds the wait of the first of them. Beyond it goes no more than what the
+/// consumer gives at once.
+pub const BATCH_RECORDS: usize = 2_048;
+/// Longest wait for a record before everything else is looked at.
+const POLL: Duration = Duration::from_millis(5);
+/// Between two looks at the reference tables.
+const TABLES_EVERY: Duration = Duration::from_millis(250);
+/// Between two looks at what still waits at the broker; when nothing comes, so often that is handed over.
+const LAG_EVERY: Duration = Duration::from_millis(50);
+
+/// Everything that reads.
+pub struct Intake {
+    source: Source,
+    tables: Option<ReferenceTables>,
+    decoder: Decoder,
+    registry: Registry,
+    /// Nodes that the other stage knows of.
+    nodes_told: usize,
+    last_tables: Instant,
+    last_lag: Instant,
+    lag: u64,
+}
+
+impl Intake {
+    /// Reads that source. The registry is as the other stage has it; tables are followed from here on.
+    pub fn new(source: Source, tables: Option<ReferenceTables>, registry: Registry) -> Intake {
+        let now = Instant::now();
+        Intake {
+            source,
+            tables,
+            decoder: Decoder::new(DecodeOptions { keep_raw: true }),
+            nodes_told: registry.nodes().len(),
+            registry,
+            last_tables: now,
+            last_lag: now,
+            lag: 0,
+        }
+    }
+
+    /// What commits for the source on the other thread.
+    pub fn offsets(&self) -> Offsets {
+        self.source.offsets()
+    }
+
+    /// Reads until it is told to stop or the other end is gone; what was read is handed over in any case.
+    ///
+    /// # Errors
+    /// What ends the Kafka client.
+    pub fn run(&mut self, mut giver: Giver, stop: &AtomicBool) -> Result<(), KafkaError> {
+        let Some(mut batch) = giver.empty() else { return Ok(()) };
+        while !stop.load(Ordering::Acquire) {
+            self.follow_tables(&mut batch)?;
+            self.fill(&mut batch)?;
+            if !self.is_worth_giving(&mut batch) {
+                continue;
+            }
+            let (is_assigned, is_leaving) = (!batch.assigned.is_empty(), !batch.leaving.is_empty());
+            if !giver.give(batch) {
+                return Ok(());
+            }
+            // The next poll gives the partitions away: before that their offsets have to be committed.
+            if is_leaving && !giver.await_all() {
+                return Ok(());
+            }
+            if is_assigned {
+                self.check_share();
+            }
+            let Some(empty) = giver.empty() else { return Ok(()) };
+            batch = empty;
+        }
+        Ok(())
+    }
+
+    /// Waits for a first record, then takes what is there already.
+    fn fill(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
+        let Intake { source, decoder, registry, .. } = self;
+        let (mut records, mut wait) = (0, POLL);
+        while records < BATCH_RECORDS && batch.leaving.is_empty() {
+            let taken = source.poll(wait, &mut |event| match event {
+                Event::Record(record) => {
+                    batch.taken_at.get_or_insert_with(Instant::now);
+                    let at = RecordAt { topic: record.topic, partition: record.partition, offset: record.offset };
+                    batch.keys.push(at, record.key);
+                    batch.note((record.topic, record.partition), record.offset + 1);
+                    decoder.record(record.payload, at, registry, &mut batch.lines);
+                }
+                Event::Assigned(partitions) => {
+                    tracing::info!(partitions = partitions.len(), "partitions assigned");
+                    // Given away and taken back at once: they have never left.
+                    batch.leaving.retain(|partition| !partitions.contains(partition));
+                    batch.assigned.extend_from_slice(partitions);
+                }
+                Event::Revoked { partitions, lost } => {
+                    tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
+                    batch.leaving.extend_from_slice(partitions);
+                }
+                Event::End { topic, partition } => batch.ended.push((topic, partition)),
+                Event::Failed(error) => tracing::warn!("{error}"),
+                Event::Restored => tracing::info!("the broker is back"),
+            })?;
+            if taken == 0 {
+                break;
+            }
+            (records, wait) = (records + taken, Duration::ZERO);
+        }
+        let new = registry.nodes().get(self.nodes_told..).unwrap_or_default();
+        batch.references.extend(new.iter().cloned().map(Reference::Node));
+        self.nodes_told = registry.nodes().len();
+        Ok(())
+    }
+
+    /// When nothing happened, what waits at the broker is told now and then all the same.
+    fn is_worth_giving(&mut self, batch: &mut Batch) -> bool {
+        let is_due = self.last_lag.elapsed() >= LAG_EVERY;
+        if is_due || batch.read_to.is_empty() {
+            self.lag = self.source.lag();
+        }
+        if is_due {
+            self.last_lag = Instant::now();
+        }
+        batch.lag = self.lag;
+        is_due || !batch.is_empty()
+    }
+
+    fn follow_tables(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
+        if self.last_tables.elapsed() < TABLES_EVERY {
+            return Ok(());
+        }
+        self.last_tables = Instant::now();
+        let Intake { tables: Some(tables), registry, .. } = self else { return Ok(()) };
+        tables.follow(&mut |reference| {
+            if let Reference::Node(node) = &reference {
+                registry.upsert(node.clone());
+            }
+            batch.references.push(reference);
+        })?;
+        self.nodes_told = self.registry.nodes().len();
+        Ok(())
+    }
+
+    /// An event is heard by nodes of all partitions: a process that reads only some of them misses what it can't put
+    /// together.
+    fn check_share(&self) {
+        let (mine, all) = (self.source.assignment().count(), self.source.partitions_in_all());
+        if let Some(all) = all.filter(|&all| mine < all) {
+            tracing::warn!(
+                "this process reads {mine} of {all} partitions; another one in the same group reads the rest, and \
+                 events heard across both are missed: run one process a group"
+            );
+        }
+    }
+}
