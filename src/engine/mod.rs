@@ -13,6 +13,7 @@ pub mod settings;
 pub mod weather;
 
 use crate::model::decision::Decision;
+use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin};
 use crate::model::reject::{Reason, Refusal};
@@ -74,6 +75,13 @@ pub struct Counts {
     pub refused: u64,
 }
 
+/// What an observation is, before anything is made of it.
+#[derive(Clone, Copy, Debug)]
+enum Verdict {
+    New(Standing),
+    Repeated,
+}
+
 /// The engine of one process.
 pub struct Engine {
     settings: Settings,
@@ -82,11 +90,15 @@ pub struct Engine {
     duplicates: Duplicates,
     weather: Weather,
     fire: FireWatch,
-    rules: Vec<Box<dyn Rule>>,
+    rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
+    /// Room for those of a batch.
+    verdicts: Vec<Verdict>,
     counts: Counts,
     advanced_to_ns: i64,
+    /// The newest time accepted.
+    newest_ns: i64,
 }
 
 impl Engine {
@@ -95,7 +107,7 @@ impl Engine {
     pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, places: Places) -> Engine {
         Engine {
             progress: Progress::new(&settings),
-            rules: rules::all(),
+            rules: rules::all().into_iter().map(|rule| (rule.kinds(), rule)).collect(),
             settings,
             places,
             duplicates: Duplicates::default(),
@@ -103,8 +115,10 @@ impl Engine {
             fire: FireWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
+            verdicts: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
+            newest_ns: i64::MIN,
         }
     }
 
@@ -159,20 +173,49 @@ impl Engine {
 
     /// Takes in a batch and says what follows from it.
     pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
-        for row in 0..batch.len() {
-            let Origin { topic, partition, .. } = batch.origin[row];
-            match self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]) {
-                Standing::InTime => self.accept(batch, row, false, registry),
-                Standing::Late => self.accept(batch, row, true, registry),
-                Standing::TooLate => self.refuse_too_late(batch, row, out),
-                Standing::Ahead if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
-                Standing::Ahead => self.refuse_ahead(batch, row, out),
+        let mut verdicts = std::mem::take(&mut self.verdicts);
+        let mut from = 0;
+        while from < batch.len() {
+            self.judge(batch, from, &mut verdicts);
+            for (row, verdict) in (from..).zip(verdicts.drain(..)) {
+                from += 1;
+                match verdict {
+                    Verdict::Repeated => self.counts.duplicates += 1,
+                    Verdict::New(Standing::InTime) => self.accept(batch, row, false, registry),
+                    Verdict::New(Standing::Late) => self.accept(batch, row, true, registry),
+                    Verdict::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
+                    Verdict::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
+                    Verdict::New(Standing::Ahead) => self.refuse_ahead(batch, row, out),
+                }
             }
             if !self.held.is_empty() {
                 self.consider_held(registry, out);
             }
         }
+        self.verdicts = verdicts;
         self.advance(registry, out);
+    }
+
+    /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
+    /// each may decide about those. Looking all of them up in a row lets the processor wait for memory once, not
+    /// each time.
+    fn judge(&mut self, batch: &Observations, from: usize, verdicts: &mut Vec<Verdict>) {
+        verdicts.clear();
+        for row in from..batch.len() {
+            let Origin { topic, partition, .. } = batch.origin[row];
+            let standing = self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]);
+            verdicts.push(Verdict::New(standing));
+            if standing == Standing::Ahead || !self.held.is_empty() {
+                break;
+            }
+        }
+        for (row, verdict) in (from..).zip(verdicts) {
+            if let Verdict::New(Standing::InTime | Standing::Late) = verdict
+                && self.duplicates.seen(batch.key[row], batch.time_ns[row])
+            {
+                *verdict = Verdict::Repeated;
+            }
+        }
     }
 
     /// A decision of the commission. The error is a sentence that says why it cannot stand.
@@ -195,17 +238,16 @@ impl Engine {
         out.said.append(&mut self.book.take_said());
     }
 
+    /// Takes in an observation that is new.
     fn accept(&mut self, batch: &Observations, row: usize, late: bool, registry: &Registry) {
-        if self.duplicates.seen(batch.key[row], batch.time_ns[row]) {
-            self.counts.duplicates += 1;
-            return;
-        }
         if late {
             self.counts.late += 1;
         } else {
             self.counts.accepted += 1;
         }
-        if batch.kind[row] == crate::model::kind::Kind::Status {
+        self.newest_ns = self.newest_ns.max(batch.time_ns[row]);
+        let kind = batch.kind[row];
+        if kind == Kind::Status {
             let status = batch.statuses.row(batch.detail[row] as usize);
             self.weather.note(batch.node[row], batch.time_ns[row], &status);
         }
@@ -219,8 +261,10 @@ impl Engine {
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
         }
-        for rule in &mut self.rules {
-            rule.observe(batch, row, world, &mut self.book);
+        for (kinds, rule) in &mut self.rules {
+            if kinds.contains(kind) {
+                rule.observe(batch, row, world, &mut self.book);
+            }
         }
     }
 
@@ -237,9 +281,12 @@ impl Engine {
         self.advanced_to_ns = rules_ns;
         let world = World { registry, places: &self.places, settings: &self.settings };
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
-        self.fire.advance(now, world, &mut self.book);
-        for rule in &mut self.rules {
-            rule.advance(rules_ns, world, &mut self.book);
+        if self.settings.fire.on {
+            self.fire.advance(now, world, &mut self.book);
+        }
+        let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
+        for (_, rule) in &mut self.rules {
+            rule.advance(heard_ns, world, &mut self.book);
         }
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
@@ -259,7 +306,11 @@ impl Engine {
             if borne_out || held.time_ns[row] <= latest_ns {
                 let Origin { topic, partition, .. } = held.origin[row];
                 let standing = self.progress.release((topic, partition), held.node[row], held.time_ns[row]);
-                self.accept(&held, row, standing == Standing::Late, registry);
+                if self.duplicates.seen(held.key[row], held.time_ns[row]) {
+                    self.counts.duplicates += 1;
+                } else {
+                    self.accept(&held, row, standing == Standing::Late, registry);
+                }
             } else {
                 self.refuse_ahead(&held, row, out);
             }

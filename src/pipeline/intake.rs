@@ -166,3 +166,103 @@ impl Intake {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::handover::{Taken, handover};
+    use super::super::reference::ReferenceFiles;
+    use super::*;
+    use crate::kafka::settings::Start;
+    use crate::kafka::{Embedded, KafkaSettings, Sink};
+    use std::collections::BTreeSet;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+    const RECORDS: usize = 600;
+
+    /// A heartbeat of one of forty nodes, the even ones of which bring their own position.
+    fn heartbeat(number: usize) -> (String, String) {
+        let node = format!("n{}", number % 40);
+        let own = if number.is_multiple_of(2) { r#","lon":31.5,"lat":46.9"# } else { "" };
+        let minute = number / 60;
+        let second = number % 60;
+        let line = format!(
+            r#"{{"id":"{number}","node":"{node}","kind":"status","time":"2026-01-01T00:{minute:02}:{second:02}Z"{own}}}"#
+        );
+        (node, line)
+    }
+
+    fn feature(node: &str) -> String {
+        format!(
+            r#"{{"type":"Feature","geometry":{{"type":"Point","coordinates":[31.5,46.9]}},"properties":{{"node":"{node}","kinds":["status"]}}}}"#
+        )
+    }
+
+    #[test]
+    fn a_node_has_the_same_index_on_both_sides_of_the_handover() {
+        let broker = Embedded::start().unwrap();
+        let settings = KafkaSettings { start: Start::Earliest, ..broker.settings(&KafkaSettings::default()) };
+        for spec in settings.topics.all() {
+            broker.create_topic(&spec.name, 2).unwrap();
+        }
+        let names = &settings.topics;
+        let sink = Sink::new(&settings).unwrap();
+        let register = |node: &str| {
+            sink.send(&names.reference_sensors, Some(node.as_bytes()), feature(node).as_bytes(), &[]).unwrap();
+        };
+        register("n1");
+        sink.flush(PATIENCE).unwrap();
+        let mut theirs = Registry::default();
+        let tables = ReferenceTables::load(&settings, &ReferenceFiles::default(), &mut |reference| {
+            let Reference::Node(node) = reference else { panic!("only nodes were published") };
+            theirs.upsert(node);
+        });
+        let source = Source::new(&settings, std::slice::from_ref(&names.sensors)).unwrap();
+        let mut intake = Intake::new(source, tables.unwrap(), theirs.clone());
+        let (giver, taker) = handover();
+        let stop = AtomicBool::new(false);
+        let mut seen = BTreeSet::new();
+        std::thread::scope(|scope| {
+            let (stop, intake) = (&stop, &mut intake);
+            scope.spawn(move || intake.run(giver, stop).unwrap());
+            for number in 0..RECORDS / 2 {
+                let (node, line) = heartbeat(number);
+                sink.send(&names.sensors, Some(node.as_bytes()), line.as_bytes(), &[]).unwrap();
+            }
+            // The rest of the nodes are registered while records come, and some that are known become others.
+            (3..40).rev().for_each(|number| register(&format!("n{number}")));
+            sink.flush(PATIENCE).unwrap();
+            let (started, mut sent) = (Instant::now(), RECORDS / 2);
+            while seen.len() < RECORDS && started.elapsed() < PATIENCE {
+                let Taken::Batch(mut batch) = taker.take(PATIENCE) else { panic!("the intake ended") };
+                for reference in batch.references.drain(..) {
+                    let Reference::Node(node) = reference else { panic!("only nodes were published") };
+                    theirs.upsert(node);
+                }
+                let rows = &batch.lines.observations;
+                for row in 0..rows.len() {
+                    let number: usize = rows.text(rows.id[row]).parse().unwrap();
+                    assert_eq!(theirs.node(rows.node[row]).name, heartbeat(number).0);
+                    seen.insert(number);
+                }
+                // Nodes that were unknown are refused until the table has them; then they send again.
+                for line in &batch.lines.rejected {
+                    let key = batch.keys.of((line.origin.topic, line.origin.partition, line.origin.offset)).unwrap();
+                    sink.send(&names.sensors, Some(key), &line.raw, &[]).unwrap();
+                }
+                if sent < RECORDS {
+                    let (node, line) = heartbeat(sent);
+                    sink.send(&names.sensors, Some(node.as_bytes()), line.as_bytes(), &[]).unwrap();
+                    sent += 1;
+                }
+                taker.give_back(batch);
+            }
+            stop.store(true, Ordering::Release);
+            while let Taken::Batch(batch) = taker.take(PATIENCE) {
+                taker.give_back(batch);
+            }
+        });
+        assert_eq!(seen.len(), RECORDS);
+        assert_eq!(theirs.nodes(), intake.registry.nodes());
+        assert!(theirs.nodes().iter().filter(|node| node.registered).count() >= 37);
+    }
+}
