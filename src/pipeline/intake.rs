@@ -14,9 +14,9 @@ use crate::model::node::Registry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Records handed over at a time: what bounds the wait of the first of them. Beyond it goes no more than what the
-/// consumer gives at once.
-pub const BATCH_RECORDS: usize = 2_048;
+/// Records after which a batch is handed over, and most that are taken at one poll: what bounds the wait of the first of
+/// them.
+pub const BATCH_RECORDS: u32 = 1_024;
 /// Longest wait for a record before everything else is looked at.
 const POLL: Duration = Duration::from_millis(5);
 /// Between two looks at the reference tables.
@@ -91,7 +91,7 @@ impl Intake {
     fn fill(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
         let Intake { source, decoder, registry, .. } = self;
         let (mut records, mut wait) = (0, POLL);
-        while records < BATCH_RECORDS && batch.leaving.is_empty() {
+        while records < BATCH_RECORDS as usize && batch.leaving.is_empty() {
             let taken = source.poll(wait, &mut |event| match event {
                 Event::Record(record) => {
                     batch.taken_at.get_or_insert_with(Instant::now);

@@ -7,7 +7,7 @@
 
 use super::correlator::{Correlator, Results, Tally};
 use super::handover::{Batch, Keys, Taken, Taker, handover};
-use super::intake::Intake;
+use super::intake::{BATCH_RECORDS, Intake};
 use super::latency::latencies;
 use super::low_water::LowWater;
 use super::reference::{ReferenceFileError, ReferenceFiles};
@@ -132,7 +132,8 @@ impl<'a> Live<'a> {
             Correlator::new(run.settings.clone(), run.config_digest.clone(), topics.clone(), registry, places);
         let tables = ReferenceTables::load(&run.kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
-        let source = Source::new(&run.kafka, &topics)?;
+        let batch_records = run.kafka.batch_records.min(BATCH_RECORDS);
+        let source = Source::new(&KafkaSettings { batch_records, ..run.kafka.clone() }, &topics)?;
         let intake = Intake::new(source, tables, correlator.registry().clone());
         let now = Instant::now();
         let live = Live {
