@@ -154,8 +154,8 @@ impl<'a> Live<'a> {
         Ok((live, intake))
     }
 
-    /// Works through batches until there will be no more. `over` tells the other stage to stop, and is told when this
-    /// one does.
+    /// Works through batches until there will be no more. `over` tells the other stage to stop, which it also does when
+    /// this one fails.
     fn work(
         &mut self,
         taker: Taker,
