@@ -103,22 +103,23 @@ impl Keys {
 
 /// The end that fills batches.
 pub struct Giver {
-    full: SyncSender<Batch>,
-    empty: Receiver<Batch>,
-    spare: Vec<Batch>,
+    full: SyncSender<Box<Batch>>,
+    empty: Receiver<Box<Batch>>,
+    #[expect(clippy::vec_box, reason = "they go to and fro in their boxes")]
+    spare: Vec<Box<Batch>>,
 }
 
 /// The end that works through them.
 pub struct Taker {
-    full: Receiver<Batch>,
-    empty: SyncSender<Batch>,
+    full: Receiver<Box<Batch>>,
+    empty: SyncSender<Box<Batch>>,
 }
 
 /// What waiting for a batch came to.
 #[derive(Debug)]
 pub enum Taken {
     /// The next batch.
-    Batch(Batch),
+    Batch(Box<Batch>),
     /// None within the time.
     Nothing,
     /// There will be no more.
@@ -129,18 +130,18 @@ pub enum Taken {
 pub fn handover() -> (Giver, Taker) {
     let (full, taken) = sync_channel(BATCHES);
     let (given_back, empty) = sync_channel(BATCHES);
-    let spare = (0..BATCHES).map(|_| Batch::default()).collect();
+    let spare = (0..BATCHES).map(|_| Box::default()).collect();
     (Giver { full, empty, spare }, Taker { full: taken, empty: given_back })
 }
 
 impl Giver {
     /// An empty batch, as soon as there is one; `None` when the other end is gone.
-    pub fn empty(&mut self) -> Option<Batch> {
+    pub fn empty(&mut self) -> Option<Box<Batch>> {
         self.spare.pop().or_else(|| self.empty.recv().ok())
     }
 
     /// Hands a batch over; false when the other end is gone.
-    pub fn give(&mut self, batch: Batch) -> bool {
+    pub fn give(&mut self, batch: Box<Batch>) -> bool {
         self.full.send(batch).is_ok()
     }
 
@@ -165,7 +166,7 @@ impl Taker {
     }
 
     /// Gives back a batch that has been worked through.
-    pub fn give_back(&self, mut batch: Batch) {
+    pub fn give_back(&self, mut batch: Box<Batch>) {
         batch.clear();
         // When the other end is gone nobody needs it.
         let _ = self.empty.send(batch);
