@@ -80,6 +80,16 @@ pub struct Lines {
 }
 
 impl Lines {
+    /// Lines held.
+    pub fn len(&self) -> usize {
+        self.observations.len() + self.rejected.len() + self.decisions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Forgets the lines, keeps the memory.
     pub fn clear(&mut self) {
         self.observations.clear();

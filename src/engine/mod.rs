@@ -13,6 +13,7 @@ pub mod settings;
 pub mod weather;
 
 use crate::model::decision::Decision;
+use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin};
 use crate::model::reject::{Reason, Refusal};
@@ -77,6 +78,13 @@ pub struct Counts {
     pub refused: u64,
 }
 
+/// What an observation is, before anything is made of it.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    New(Standing),
+    Repeated,
+}
+
 /// The engine of one process.
 pub struct Engine {
     settings: Settings,
@@ -85,11 +93,15 @@ pub struct Engine {
     duplicates: Duplicates,
     weather: Weather,
     fire: FireWatch,
-    rules: Vec<Box<dyn Rule>>,
+    rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
+    /// Room for those of a batch.
+    found: Vec<Found>,
     counts: Counts,
     advanced_to_ns: i64,
+    /// The newest time accepted.
+    newest_ns: i64,
 }
 
 impl Engine {
@@ -98,7 +110,7 @@ impl Engine {
     pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, places: Places) -> Engine {
         Engine {
             progress: Progress::new(&settings),
-            rules: rules::all(),
+            rules: rules::all().into_iter().map(|rule| (rule.kinds(), rule)).collect(),
             settings,
             places,
             duplicates: Duplicates::default(),
@@ -106,8 +118,10 @@ impl Engine {
             fire: FireWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
+            found: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
+            newest_ns: i64::MIN,
         }
     }
 
@@ -191,20 +205,49 @@ impl Engine {
 
     /// Takes in a batch and says what follows from it.
     pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
-        for row in 0..batch.len() {
-            let Origin { topic, partition, .. } = batch.origin[row];
-            match self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]) {
-                Standing::InTime => self.accept(batch, row, false, registry),
-                Standing::Late => self.accept(batch, row, true, registry),
-                Standing::TooLate => self.refuse_too_late(batch, row, out),
-                Standing::Ahead if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
-                Standing::Ahead => self.refuse_ahead(batch, row, out),
+        let mut found = std::mem::take(&mut self.found);
+        let mut from = 0;
+        while from < batch.len() {
+            self.judge(batch, from, &mut found);
+            for (row, found) in (from..).zip(found.drain(..)) {
+                from += 1;
+                match found {
+                    Found::Repeated => self.counts.duplicates += 1,
+                    Found::New(Standing::InTime) => self.accept(batch, row, false, registry),
+                    Found::New(Standing::Late) => self.accept(batch, row, true, registry),
+                    Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
+                    Found::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
+                    Found::New(Standing::Ahead) => self.refuse_ahead(batch, row, out),
+                }
             }
             if let Some(verdict) = self.progress.verdict() {
                 self.judge_held(verdict, registry, out);
             }
         }
+        self.found = found;
         self.advance(registry, out);
+    }
+
+    /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
+    /// each may decide about those. Looking all of them up in a row lets the processor wait for memory once, not
+    /// each time.
+    fn judge(&mut self, batch: &Observations, from: usize, found: &mut Vec<Found>) {
+        found.clear();
+        for row in from..batch.len() {
+            let Origin { topic, partition, .. } = batch.origin[row];
+            let standing = self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]);
+            found.push(Found::New(standing));
+            if standing == Standing::Ahead || !self.held.is_empty() {
+                break;
+            }
+        }
+        for (row, found) in (from..).zip(found) {
+            if let Found::New(Standing::InTime | Standing::Late) = found
+                && self.duplicates.seen(batch.key[row], batch.time_ns[row])
+            {
+                *found = Found::Repeated;
+            }
+        }
     }
 
     /// A decision of the commission. The error is a sentence that says why it cannot stand.
@@ -224,17 +267,16 @@ impl Engine {
         out.said.append(&mut self.book.take_said());
     }
 
+    /// Takes in an observation that is new.
     fn accept(&mut self, batch: &Observations, row: usize, late: bool, registry: &Registry) {
-        if self.duplicates.seen(batch.key[row], batch.time_ns[row]) {
-            self.counts.duplicates += 1;
-            return;
-        }
         if late {
             self.counts.late += 1;
         } else {
             self.counts.accepted += 1;
         }
-        if batch.kind[row] == crate::model::kind::Kind::Status {
+        self.newest_ns = self.newest_ns.max(batch.time_ns[row]);
+        let kind = batch.kind[row];
+        if kind == Kind::Status {
             let status = batch.statuses.row(batch.detail[row] as usize);
             self.weather.note(batch.node[row], batch.time_ns[row], &status);
         }
@@ -248,8 +290,10 @@ impl Engine {
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
         }
-        for rule in &mut self.rules {
-            rule.observe(batch, row, world, &mut self.book);
+        for (kinds, rule) in &mut self.rules {
+            if kinds.contains(kind) {
+                rule.observe(batch, row, world, &mut self.book);
+            }
         }
     }
 
@@ -266,9 +310,12 @@ impl Engine {
         self.advanced_to_ns = rules_ns;
         let world = World { registry, places: &self.places, settings: &self.settings };
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
-        self.fire.advance(now, world, &mut self.book);
-        for rule in &mut self.rules {
-            rule.advance(rules_ns, world, &mut self.book);
+        if self.settings.fire.on {
+            self.fire.advance(now, world, &mut self.book);
+        }
+        let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
+        for (_, rule) in &mut self.rules {
+            rule.advance(heard_ns, world, &mut self.book);
         }
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
@@ -286,7 +333,11 @@ impl Engine {
             if verdict == Verdict::BorneOut || (time_ns <= latest_ns && (is_refuted || verdict == Verdict::Reached)) {
                 let standing = self.progress.release(partition, held.node[row], time_ns);
                 out.released.push((origin, time_ns));
-                self.accept(&held, row, standing == Standing::Late, registry);
+                if self.duplicates.seen(held.key[row], time_ns) {
+                    self.counts.duplicates += 1;
+                } else {
+                    self.accept(&held, row, standing == Standing::Late, registry);
+                }
             } else if is_refuted {
                 self.refuse_ahead(&held, row, out);
             } else {

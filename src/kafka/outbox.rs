@@ -1,8 +1,8 @@
 //! What is said, bound to what it was concluded from.
 
 use super::error::KafkaError;
+use super::offsets::{Offsets, Position};
 use super::sink::Sink;
-use super::source::{Position, Source};
 use std::time::Duration;
 
 /// Where results go. A commit says: all that was sent since the last one stands, and with it the input up to these
@@ -38,13 +38,13 @@ pub trait Outbox {
     /// # Errors
     /// When not everything was delivered (the positions stay where they were: after a restart the input is read
     /// again), or the positions were refused.
-    fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError>;
+    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError>;
 }
 
 /// Delivers, then commits: after a crash in between, the same is said again, with the same ids.
 ///
 /// A transactional outbox takes this one's place where each must be said exactly once: `send` begins a transaction if
-/// none is open, `commit` sends the positions with the group's metadata into it and commits it, and after an
+/// none is open, `commit` sends the positions with the group's metadata (the offsets' client has it) into it and commits it, and after an
 /// error that leaves the outcome open the producer is dropped and a new one made, whose epoch fences the old one.
 pub struct AtLeastOnce {
     sink: Sink,
@@ -84,8 +84,8 @@ impl Outbox for AtLeastOnce {
         self.sink.send_what_fits(topic, key, payload, headers)
     }
 
-    fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError> {
+    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
         self.sink.flush(self.flush_timeout)?;
-        source.commit(consumed)
+        offsets.commit(consumed)
     }
 }

@@ -56,7 +56,7 @@ pub struct KafkaSettings {
     pub prefetch_records: u32,
     /// KiB fetched ahead.
     pub prefetch_kib: u32,
-    /// Records taken at one poll.
+    /// Records taken at one poll; a live run takes 1024 at most.
     pub batch_records: u32,
     /// Records that wait to be taken by a broker; then sending waits.
     pub unsent_records: u32,

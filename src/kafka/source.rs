@@ -4,24 +4,13 @@
 //! poll and given away at the next: in between the caller flushes and commits.
 
 use super::error::KafkaError;
-use super::raw::{self, Handle};
+use super::offsets::{Offsets, Position};
 use super::reader::{Read, Reader, Record};
 use super::settings::KafkaSettings;
 use super::watch::{self, Rebalance};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::time::{Duration, Instant};
-
-/// Where a partition is to be read from next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The topic, an index in the source's list.
-    pub topic: u16,
-    /// The partition.
-    pub partition: i32,
-    /// The offset of the first record that is not yet done with.
-    pub next_offset: i64,
-}
 
 /// What a source tells.
 #[derive(Debug)]
@@ -80,6 +69,7 @@ pub struct Source {
     parts: Vec<Part>,
     /// Told to be revoked, given away at the next poll.
     leaving: Vec<(u16, i32)>,
+    offsets: Offsets,
     answer_timeout: Duration,
     close_after: Duration,
     /// When the broker is to be asked whether all is quiet; `None` when it has said so.
@@ -100,9 +90,10 @@ impl Source {
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         reader.consumer().subscribe(&names).map_err(|error| KafkaError::failed("subscribing", error))?;
         let answer_timeout = Duration::from_millis(settings.answer_timeout_ms.into());
+        let offsets = Offsets::new(reader.shared_consumer(), topics, answer_timeout);
         let close_after = Duration::from_secs(settings.close_after_s.into());
         let ask_at = Some(Instant::now() + close_after);
-        Ok(Source { reader, parts: Vec::new(), leaving: Vec::new(), answer_timeout, close_after, ask_at })
+        Ok(Source { reader, parts: Vec::new(), leaving: Vec::new(), offsets, answer_timeout, close_after, ask_at })
     }
 
     /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
@@ -227,25 +218,12 @@ impl Source {
         list
     }
 
-    fn positions(&self, positions: &[Position]) -> Result<TopicPartitionList, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for position in positions {
-            let Some(name) = self.reader.topics().get(usize::from(position.topic)) else { continue };
-            list.add_partition_offset(name, position.partition, Offset::Offset(position.next_offset))
-                .map_err(|error| KafkaError::failed("naming an offset", error))?;
-        }
-        Ok(list)
-    }
-
     /// Commits positions and waits for the answer, as long as a broker may take (`answer_timeout_ms`).
     ///
     /// # Errors
     /// The broker's refusal, or none in time. The source lives on.
     pub fn commit(&self, positions: &[Position]) -> Result<(), KafkaError> {
-        if positions.is_empty() {
-            return Ok(());
-        }
-        raw::commit(Handle::of(self.consumer().client()), &self.positions(positions)?, self.answer_timeout)
+        self.offsets.commit(positions)
     }
 
     /// Commits positions without waiting; a refusal comes as [`Event::Failed`].
@@ -253,11 +231,12 @@ impl Source {
     /// # Errors
     /// When it can't even be sent off.
     pub fn commit_async(&self, positions: &[Position]) -> Result<(), KafkaError> {
-        if positions.is_empty() {
-            return Ok(());
-        }
-        let sent = self.consumer().commit(&self.positions(positions)?, CommitMode::Async);
-        sent.map_err(|error| KafkaError::failed("committing offsets", error))
+        self.offsets.commit_async(positions)
+    }
+
+    /// What commits for this source on another thread.
+    pub fn offsets(&self) -> Offsets {
+        self.offsets.clone()
     }
 
     /// Reads partitions from these positions on; they must be assigned. No record from before is told any more.
@@ -265,7 +244,7 @@ impl Source {
     /// # Errors
     /// When a partition is not assigned or the broker does not answer in time.
     pub fn seek(&mut self, positions: &[Position]) -> Result<(), KafkaError> {
-        seek(self.consumer(), self.positions(positions)?, self.answer_timeout)?;
+        seek(self.consumer(), self.offsets.list(positions)?, self.answer_timeout)?;
         for position in positions {
             for part in &mut self.parts {
                 if (part.topic, part.partition) == (position.topic, position.partition) {
@@ -329,8 +308,7 @@ impl Source {
         self.reader.topics()
     }
 
-    /// The client beneath, whose group metadata a transaction needs.
-    pub(super) fn consumer(&self) -> &BaseConsumer<watch::Watch> {
+    fn consumer(&self) -> &BaseConsumer<watch::Watch> {
         self.reader.consumer()
     }
 }
@@ -520,7 +498,7 @@ mod tests {
         let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
         poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
         let mut outbox = AtLeastOnce::new(Sink::new(&settings).unwrap(), PATIENCE);
-        outbox.commit(&source, &seen.positions()).unwrap();
+        outbox.commit(&source.offsets(), &seen.positions()).unwrap();
         drop(source);
         write(&settings, "a", 100..200);
         let mut seen = Seen::default();

@@ -1,6 +1,6 @@
-//! Decoder, registry and engine together: records in, alerts and rejected lines out. Reads and writes nothing.
+//! Registry and engine together: decoded lines in, alerts and rejected lines out. Reads and writes nothing.
 
-use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
+use crate::codec::Lines;
 use crate::engine::book::Said;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
@@ -70,10 +70,8 @@ pub struct Tally {
     pub engine: Counts,
 }
 
-/// One correlator a thread; it keeps its memory between batches.
+/// Keeps its memory between batches.
 pub struct Correlator {
-    decoder: Decoder,
-    lines: Lines,
     registry: Registry,
     engine: Engine,
     output: Output,
@@ -81,7 +79,7 @@ pub struct Correlator {
 }
 
 impl Correlator {
-    /// A correlator with this reference data. `topics` names what [`RecordAt::topic`] counts.
+    /// A correlator with this reference data. `topics` names what [`Origin::topic`] counts.
     pub fn new(
         settings: Settings,
         config_digest: String,
@@ -90,8 +88,6 @@ impl Correlator {
         places: Places,
     ) -> Correlator {
         Correlator {
-            decoder: Decoder::new(DecodeOptions { keep_raw: true }),
-            lines: Lines::default(),
             registry,
             engine: Engine::new(settings, config_digest, topics, places),
             output: Output::default(),
@@ -99,30 +95,16 @@ impl Correlator {
         }
     }
 
-    /// Decodes a record into the batch at hand.
-    pub fn record(&mut self, payload: &[u8], at: RecordAt) {
-        self.decoder.record(payload, at, &mut self.registry, &mut self.lines);
-    }
-
-    /// Lines decoded into the batch at hand.
-    pub fn pending(&self) -> usize {
-        self.lines.observations.len() + self.lines.rejected.len() + self.lines.decisions.len()
-    }
-
-    /// The batch at hand, for whoever keeps observations as well.
-    pub fn lines(&self) -> &Lines {
-        &self.lines
-    }
-
-    /// Correlates the batch at hand and empties it; what follows is added to `results`.
-    pub fn correlate(&mut self, results: &mut Results) {
-        self.tally.observations += self.lines.observations.len() as u64;
+    /// Correlates a batch and empties it; what follows is added to `results`. The batch's nodes are those of this
+    /// correlator's registry.
+    pub fn correlate(&mut self, lines: &mut Lines, results: &mut Results) {
+        self.tally.observations += lines.observations.len() as u64;
         let before = results.rejected.len();
-        for line in self.lines.rejected.drain(..) {
+        for line in lines.rejected.drain(..) {
             results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
         }
-        self.engine.ingest(&self.lines.observations, &self.registry, &mut self.output);
-        for line in self.lines.decisions.drain(..) {
+        self.engine.ingest(&lines.observations, &self.registry, &mut self.output);
+        for line in lines.decisions.drain(..) {
             self.tally.decisions += 1;
             if let Err(error) = self.engine.decide(line.decision, &mut self.output) {
                 let refusal = Refusal { reason: Reason::BadField, message: error.to_string() };
@@ -130,13 +112,12 @@ impl Correlator {
             }
         }
         self.tally.rejected += (results.rejected.len() - before) as u64;
-        self.lines.clear();
+        lines.clear();
         self.collect(results);
     }
 
     /// The stream has ended.
     pub fn finish(&mut self, results: &mut Results) {
-        self.correlate(results);
         self.engine.finish(&self.registry, &mut self.output);
         self.collect(results);
     }
@@ -176,6 +157,11 @@ impl Correlator {
         &self.registry
     }
 
+    /// The sensor registry, for a decoder on the same thread: it adds nodes that only bring their own position.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
     /// What was taken in so far.
     pub fn tally(&self) -> Tally {
         Tally { engine: self.engine.counts(), ..self.tally }
@@ -195,6 +181,7 @@ impl Correlator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::{DecodeOptions, Decoder, RecordAt};
 
     #[test]
     fn a_decision_that_cannot_stand_is_refused_with_the_bytes_that_came() {
@@ -203,9 +190,11 @@ mod tests {
         let mut correlator = Correlator::new(Settings::default(), String::new(), topics, Registry::default(), places);
         let received =
             br#"{ "alert":"A-0", "revision":1,"x":[1.0], "decision":"dismissed","by":"c","at":"2026-03-01T00:00:00Z"}"#;
-        let mut results = Results::default();
-        correlator.record(received, RecordAt { topic: 0, partition: 2, offset: 7 });
-        correlator.correlate(&mut results);
+        let (mut lines, mut results) = (Lines::default(), Results::default());
+        let mut decoder = Decoder::new(DecodeOptions { keep_raw: true });
+        let at = RecordAt { topic: 0, partition: 2, offset: 7 };
+        decoder.record(received, at, correlator.registry_mut(), &mut lines);
+        correlator.correlate(&mut lines, &mut results);
         let [rejected] = results.rejected.as_slice() else { panic!("{:?}", results.rejected) };
         assert_eq!(rejected.refusal.reason, Reason::BadField);
         assert_eq!(String::from_utf8_lossy(&rejected.raw), String::from_utf8_lossy(received));
