@@ -235,6 +235,23 @@ mod tests {
     }
 
     #[test]
+    fn the_last_word_on_a_partitions_end_counts_and_silence_is_news() {
+        let mut batch = Batch::default();
+        batch.ended.extend([(0, 1), (0, 2)]);
+        batch.note_behind((0, 1));
+        assert_eq!((batch.behind.as_slice(), batch.ended.as_slice()), (&[(0, 1)][..], &[(0, 2)][..]));
+        batch.clear();
+        assert!(batch.is_empty());
+        batch.note_behind((0, 1));
+        assert!(!batch.is_empty());
+        batch.clear();
+        batch.quiet = true;
+        assert!(!batch.is_empty());
+        batch.clear();
+        assert!(batch.is_empty());
+    }
+
+    #[test]
     fn a_key_is_found_by_the_place_of_its_record() {
         let mut keys = Keys::default();
         for offset in 0..10 {
