@@ -17,7 +17,7 @@ use truceline::simulate::load::{Load, Mix};
 use truceline::simulate::{DEFAULT_START_NS, Options, Scenario, simulate};
 
 /// Observations through the engine at a time, as in a live run.
-const BATCH: usize = 2_048;
+const BATCH: usize = 1_024;
 
 /// Telemetry, decoded.
 struct Decoded {

@@ -13,7 +13,7 @@ use std::time::Duration;
 /// Lines in memory: 15 MB, more than the caches hold.
 const LINES: usize = 65_536;
 /// Lines in one batch of columns, as many as a live run takes at once.
-const BATCH: usize = 2_048;
+const BATCH: usize = 1_024;
 
 /// What decoding does.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

@@ -1,7 +1,7 @@
 //! Topics of a measurement's own: made, filled, read, and removed.
 
 use super::{Bench, BenchError, Step, Watch};
-use crate::kafka::topics::{create_missing, remove};
+use crate::kafka::topics::{create_missing, remove, remove_groups};
 use crate::kafka::{Embedded, KafkaError, KafkaSettings, Sink};
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
@@ -21,6 +21,9 @@ const FILL_UNSENT_RECORDS: u32 = 200_000;
 const FILL_UNSENT_KIB: u32 = 256 * 1024;
 /// Lines between two looks around while filling.
 const LOOK_EVERY: u64 = 16_384;
+
+/// The groups that read here, by the ends of their names.
+const GROUPS: [&str; 4] = ["consume", "whole", "latency", "watch"];
 
 /// Where a measurement takes place. Its topics go when it goes.
 pub struct Ground {
@@ -135,6 +138,13 @@ impl Drop for Ground {
         let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
         if let Err(error) = remove(&self.settings, &names) {
             tracing::warn!("the topics whose names begin with {:?} are left behind: {error}", self.settings.group);
+        }
+        let groups = GROUPS.map(|group| self.settings(group).group);
+        if let Err(error) = remove_groups(&self.settings, &groups.each_ref().map(String::as_str)) {
+            tracing::warn!(
+                "the consumer groups whose names begin with {:?} are left behind: {error}",
+                self.settings.group
+            );
         }
     }
 }

@@ -6,10 +6,11 @@
 //! is its number. What a batch led to, revisions included, is counted from when the batch was taken as well.
 
 use super::ground::Ground;
-use super::percentiles::{Percentiles, latencies};
+use super::percentiles::Percentiles;
 use super::{Bench, BenchError, PATIENCE, Step, Watch};
 use crate::kafka::{Event, KafkaError, KafkaSettings, Sink, Source};
 use crate::model::alert::{AlertFeature, Status};
+use crate::pipeline::latency::latencies;
 use crate::pipeline::run::Figures;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

@@ -4,17 +4,8 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 use std::io::{self, Write};
 
-/// An hour, microseconds: what takes longer counts as an hour.
-const LONGEST_US: u64 = 3_600_000_000;
-/// Digits kept of each latency.
-const DIGITS: u8 = 3;
 /// Lines of a distribution between two halvings of what is left above.
 const TICKS_PER_HALF: u32 = 5;
-
-/// An empty histogram of microseconds.
-pub fn latencies() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, LONGEST_US, DIGITS).expect("bounds and digits are constants that fit")
-}
 
 /// The percentiles people ask for, milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -72,6 +63,7 @@ pub fn write_hgrm(histogram: &Histogram<u64>, out: &mut dyn Write) -> io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::latency::latencies;
 
     #[test]
     fn percentiles_are_those_of_what_was_recorded() {

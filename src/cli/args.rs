@@ -221,7 +221,10 @@ pub enum MatchBy {
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
   truceline score --alerts result/alerts.ndjson --truth sparse/truth.ndjson
-  truceline score --alerts result/alerts.ndjson --truth catalogue.ndjson --by place --seconds 3 --metres 1000")]
+  truceline score --alerts result/alerts.ndjson --truth catalogue.ndjson --by place --seconds 3 --metres 1000
+
+Only what the truth speaks of is scored: its classes, and the time from its first event to its last. An alert from
+before or after that is no false alarm; how many were left out is told.")]
 pub struct Score {
     /// Alerts, one revision a line
     #[arg(long, value_name = "FILE")]

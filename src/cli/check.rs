@@ -113,6 +113,11 @@ fn check_topics(loaded: &Loaded, create_topics: bool) -> Result<String, Vec<Comp
         |errors: Vec<KafkaError>| errors.iter().map(|error| kafka_complaint(loaded, error)).collect::<Vec<_>>();
     let made = if create_topics { topics::create_missing(kafka, &topics).map_err(complaints)? } else { Vec::new() };
     topics::check(kafka, &topics).map_err(complaints)?;
+    match topics::warnings(kafka, &topics) {
+        Ok(warnings) => warnings.iter().for_each(|warning| tracing::warn!("{warning}")),
+        // An operator may not be allowed to ask.
+        Err(error) => tracing::debug!("{error}"),
+    }
     let made = if made.is_empty() { String::new() } else { format!(", made {}", made.join(", ")) };
     Ok(format!("broker: {} answers, {} topics are there{made}", kafka.brokers, topics.len()))
 }

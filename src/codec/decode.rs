@@ -57,6 +57,17 @@ pub struct RejectedLine {
     pub raw: Vec<u8>,
 }
 
+/// A review decision as it was received.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecisionLine {
+    /// Where it stood.
+    pub origin: Origin,
+    /// What was decided.
+    pub decision: Decision,
+    /// The bytes as received, without the line's end: should it be refused, they go out untouched.
+    pub raw: Vec<u8>,
+}
+
 /// What the records decoded so far came to. Each line that is not blank is in exactly one of the three.
 #[derive(Clone, Debug, Default)]
 pub struct Lines {
@@ -65,10 +76,20 @@ pub struct Lines {
     /// Refused lines.
     pub rejected: Vec<RejectedLine>,
     /// Review decisions.
-    pub decisions: Vec<(Origin, Decision)>,
+    pub decisions: Vec<DecisionLine>,
 }
 
 impl Lines {
+    /// Lines held.
+    pub fn len(&self) -> usize {
+        self.observations.len() + self.rejected.len() + self.decisions.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Forgets the lines, keeps the memory.
     pub fn clear(&mut self) {
         self.observations.clear();
@@ -223,7 +244,7 @@ fn accept(
         });
     };
     match decision::find(&fields) {
-        Some(decision) => out.decisions.push((origin, decision?)),
+        Some(decision) => out.decisions.push(DecisionLine { origin, decision: decision?, raw: raw.to_vec() }),
         None => kinds::read(&fields, raw, keep_raw, origin, registry, &mut out.observations)?,
     }
     Ok(())

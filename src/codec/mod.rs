@@ -17,5 +17,6 @@ pub mod signature;
 pub mod wire;
 
 pub use decode::{
-    DecodeOptions, Decoder, Lines, MAX_DEPTH, MAX_LINE_BYTES, MAX_RECORD_BYTES, RecordAt, RejectedLine, line_of,
+    DecisionLine, DecodeOptions, Decoder, Lines, MAX_DEPTH, MAX_LINE_BYTES, MAX_RECORD_BYTES, RecordAt, RejectedLine,
+    line_of,
 };

@@ -1,64 +1,154 @@
 //! What was seen already: (node, id) seen again is dropped and counted.
 //!
-//! Keys are kept by event time, so that forgetting is dropping whole buckets. A key is looked for in all buckets:
-//! an id used twice is a duplicate whatever time the second one claims.
+//! Each key stands with the minute of its event time in a table of open addressing. Minutes are forgotten whole: their
+//! keys stay where they are, void, until their table is full and is made anew without them. The keys are spread over
+//! many small tables, so that no observation waits for a large one to be made anew.
 
 use crate::model::time::NS_PER_S;
-use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 
-/// Event time that one bucket holds.
-const BUCKET_NS: i64 = 60 * NS_PER_S;
+/// Event time that is forgotten at once.
+const MINUTE_NS: i64 = 60 * NS_PER_S;
 
-/// Keys kept at most; beyond, the oldest bucket goes first (a duplicate of something that old may then pass).
+/// Keys kept at most; beyond, the oldest minute goes first (a duplicate of something that old may then pass).
 pub const MAX_KEYS: usize = 32_000_000;
 
-/// The keys seen within the horizon.
+/// Tables, a power of two: a full one holds a 256th of [`MAX_KEYS`], and is made anew within some milliseconds.
+const TABLES: usize = 256;
+/// Slots of a table at first, a power of two.
+const FIRST_SLOTS: usize = 64;
+
+/// A key, in halves so that a slot has twelve bytes, and its minute.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: [u32; 2],
+    minute: u32,
+}
+
+/// The minute of a slot that was never filled.
+const VACANT: u32 = 0;
+
+impl Slot {
+    const EMPTY: Slot = Slot { key: [0, 0], minute: VACANT };
+}
+
+/// A minute's number: 1970 begins with 1, and whatever is earlier counts to its first.
+fn minute_of(time_ns: i64) -> u32 {
+    u32::try_from(time_ns.div_euclid(MINUTE_NS).max(0)).unwrap_or(u32::MAX - 1).saturating_add(1)
+}
+
 #[derive(Debug, Default)]
+struct Table {
+    slots: Vec<Slot>,
+    /// Slots that are not vacant.
+    filled: usize,
+}
+
+impl Table {
+    /// The key's slot if it is there and its minute is not before `keep`; else puts it there.
+    fn insert(&mut self, key: u64, minute: u32, keep: u32) -> bool {
+        if self.filled * 4 >= self.slots.len() * 3 {
+            self.make_anew(keep);
+        }
+        let halves = [key as u32, (key >> 32) as u32];
+        let mask = self.slots.len() - 1;
+        let (mut at, mut void) = (key as usize & mask, None);
+        loop {
+            let slot = self.slots[at];
+            if slot.minute == VACANT {
+                break;
+            }
+            if slot.key == halves {
+                if slot.minute >= keep {
+                    return true;
+                }
+                self.slots[at].minute = minute;
+                return false;
+            }
+            if slot.minute < keep {
+                void.get_or_insert(at);
+            }
+            at = (at + 1) & mask;
+        }
+        self.filled += usize::from(void.is_none());
+        self.slots[void.unwrap_or(at)] = Slot { key: halves, minute };
+        false
+    }
+
+    /// Twice as many slots as there are keys that count, at least.
+    fn make_anew(&mut self, keep: u32) {
+        let counts = |slot: &&Slot| slot.minute != VACANT && slot.minute >= keep;
+        self.filled = self.slots.iter().filter(counts).count();
+        let len = (self.filled * 2).next_power_of_two().max(FIRST_SLOTS);
+        let old = std::mem::replace(&mut self.slots, vec![Slot::EMPTY; len]);
+        for slot in old.iter().filter(counts) {
+            let mut at = slot.key[0] as usize & (len - 1);
+            while self.slots[at].minute != VACANT {
+                at = (at + 1) & (len - 1);
+            }
+            self.slots[at] = *slot;
+        }
+    }
+}
+
+/// The keys seen within the horizon.
+#[derive(Debug)]
 pub struct Duplicates {
-    seen: FxHashMap<u64, ()>,
-    by_time: BTreeMap<i64, Vec<u64>>,
-    spare: Vec<Vec<u64>>,
+    tables: Vec<Table>,
+    /// How many keys each minute has that is not forgotten.
+    minutes: BTreeMap<u32, usize>,
+    len: usize,
+    /// The first minute that counts.
+    keep: u32,
+}
+
+impl Default for Duplicates {
+    fn default() -> Duplicates {
+        let tables = std::iter::repeat_with(Table::default).take(TABLES).collect();
+        Duplicates { tables, minutes: BTreeMap::new(), len: 0, keep: VACANT + 1 }
+    }
 }
 
 impl Duplicates {
-    /// Notes the key; true when it was there already.
+    /// Notes the key, which must be a good hash; true when it was there already, whatever its time was.
     pub fn seen(&mut self, key: u64, time_ns: i64) -> bool {
-        if self.seen.insert(key, ()).is_some() {
+        // What comes late is remembered as if it were of the oldest minute that counts.
+        let minute = minute_of(time_ns).max(self.keep);
+        // A table is chosen by the highest bits, a slot in it by the lowest.
+        if self.tables[(key >> 56) as usize % TABLES].insert(key, minute, self.keep) {
             return true;
         }
-        let spare = &mut self.spare;
-        self.by_time.entry(time_ns.div_euclid(BUCKET_NS)).or_insert_with(|| spare.pop().unwrap_or_default()).push(key);
-        if self.seen.len() > MAX_KEYS {
-            self.drop_oldest();
+        *self.minutes.entry(minute).or_default() += 1;
+        self.len += 1;
+        if self.len > MAX_KEYS {
+            self.forget_oldest();
         }
         false
     }
 
-    /// Forgets what lies wholly before.
+    /// Forgets the minutes that lie wholly before.
     pub fn forget_before(&mut self, time_ns: i64) {
-        let keep = time_ns.div_euclid(BUCKET_NS);
-        while self.by_time.first_key_value().is_some_and(|(&bucket, _)| bucket < keep) {
-            self.drop_oldest();
+        let keep = minute_of(time_ns);
+        while self.minutes.first_key_value().is_some_and(|(&minute, _)| minute < keep) {
+            self.forget_oldest();
         }
+        self.keep = self.keep.max(keep);
     }
 
     /// Keys held.
     pub fn len(&self) -> usize {
-        self.seen.len()
+        self.len
     }
 
     /// Whether none are.
     pub fn is_empty(&self) -> bool {
-        self.seen.is_empty()
+        self.len == 0
     }
 
-    fn drop_oldest(&mut self) {
-        if let Some((_, mut keys)) = self.by_time.pop_first() {
-            for key in keys.drain(..) {
-                self.seen.remove(&key);
-            }
-            self.spare.push(keys);
+    fn forget_oldest(&mut self) {
+        if let Some((minute, count)) = self.minutes.pop_first() {
+            self.keep = minute.saturating_add(1);
+            self.len -= count;
         }
     }
 }
@@ -66,6 +156,10 @@ impl Duplicates {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::node::NodeIx;
+    use crate::model::observation::duplicate_key;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn a_key_is_new_once_until_forgotten() {
@@ -77,5 +171,54 @@ mod tests {
         duplicates.forget_before(600 * NS_PER_S);
         assert_eq!(duplicates.len(), 1);
         assert!(!duplicates.seen(7, 600 * NS_PER_S));
+    }
+
+    #[test]
+    fn what_comes_very_late_is_not_counted_twice_either() {
+        let mut duplicates = Duplicates::default();
+        assert!(!duplicates.seen(7, 3600 * NS_PER_S));
+        duplicates.forget_before(3601 * NS_PER_S);
+        assert!(!duplicates.seen(8, 0));
+        assert!(duplicates.seen(8, 0));
+    }
+
+    #[test]
+    fn memory_does_not_grow_while_as_much_is_forgotten_as_comes() {
+        let mut duplicates = Duplicates::default();
+        let mut slots = Vec::new();
+        for second in 0..3600u32 {
+            for id in 0..100u32 {
+                let key = duplicate_key(NodeIx(id), &second.to_le_bytes());
+                assert!(!duplicates.seen(key, i64::from(second) * NS_PER_S));
+            }
+            duplicates.forget_before(i64::from(second.saturating_sub(300)) * NS_PER_S);
+            slots.push(duplicates.tables.iter().map(|table| table.slots.len()).sum::<usize>());
+        }
+        assert!(duplicates.len() <= 360 * 100 + 100);
+        assert!(slots[3599] <= 2 * slots[900], "{} {}", slots[900], slots[3599]);
+    }
+
+    proptest! {
+        #[test]
+        fn it_remembers_what_a_set_remembers(
+            steps in proptest::collection::vec((0u32..400, 0i64..20, any::<bool>()), 0..2000),
+        ) {
+            let mut duplicates = Duplicates::default();
+            let (mut known, mut keep) = (BTreeSet::<(u64, i64)>::new(), 0);
+            for (number, minute, forget) in steps {
+                if forget && number % 50 == 0 {
+                    keep = keep.max(minute);
+                    known.retain(|&(_, of)| of >= keep);
+                    duplicates.forget_before(minute * MINUTE_NS);
+                }
+                let key = duplicate_key(NodeIx(number), b"id");
+                let was_there = known.iter().any(|&(of, _)| of == key);
+                if !was_there {
+                    known.insert((key, minute.max(keep)));
+                }
+                prop_assert_eq!(duplicates.seen(key, minute * MINUTE_NS), was_there);
+                prop_assert_eq!(duplicates.len(), known.len());
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@ pub mod settings;
 pub mod weather;
 
 use crate::model::decision::Decision;
+use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin};
 use crate::model::reject::{Reason, Refusal};
@@ -21,7 +22,7 @@ use book::{Book, DecisionError, Said};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
 use places::Places;
-use progress::{Partition, Progress, Standing};
+use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
 use settings::Settings;
 use weather::Weather;
@@ -51,6 +52,8 @@ pub struct Output {
     pub said: Vec<Said>,
     /// Lines refused.
     pub refused: Vec<Refused>,
+    /// Lines of earlier calls that were held back and have been let in, and their times, nanoseconds.
+    pub released: Vec<(Origin, i64)>,
 }
 
 impl Output {
@@ -58,6 +61,7 @@ impl Output {
     pub fn clear(&mut self) {
         self.said.clear();
         self.refused.clear();
+        self.released.clear();
     }
 }
 
@@ -74,6 +78,13 @@ pub struct Counts {
     pub refused: u64,
 }
 
+/// What an observation is, before anything is made of it.
+#[derive(Clone, Copy, Debug)]
+enum Found {
+    New(Standing),
+    Repeated,
+}
+
 /// The engine of one process.
 pub struct Engine {
     settings: Settings,
@@ -82,11 +93,15 @@ pub struct Engine {
     duplicates: Duplicates,
     weather: Weather,
     fire: FireWatch,
-    rules: Vec<Box<dyn Rule>>,
+    rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
+    /// Room for those of a batch.
+    found: Vec<Found>,
     counts: Counts,
     advanced_to_ns: i64,
+    /// The newest time accepted.
+    newest_ns: i64,
 }
 
 impl Engine {
@@ -95,7 +110,7 @@ impl Engine {
     pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, places: Places) -> Engine {
         Engine {
             progress: Progress::new(&settings),
-            rules: rules::all(),
+            rules: rules::all().into_iter().map(|rule| (rule.kinds(), rule)).collect(),
             settings,
             places,
             duplicates: Duplicates::default(),
@@ -103,8 +118,10 @@ impl Engine {
             fire: FireWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
+            found: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
+            newest_ns: i64::MIN,
         }
     }
 
@@ -133,6 +150,11 @@ impl Engine {
         self.fire.regions().iter().map(|region| region.arrivals_held()).sum()
     }
 
+    /// Where the lines stand that are held back because they are ahead of the stream.
+    pub fn held(&self) -> &[Origin] {
+        &self.held.origin
+    }
+
     /// What a restart would have to read again: everything from this event time on, nanoseconds. Observations before
     /// it are in alerts that are final, or in none.
     pub fn low_water_ns(&self) -> i64 {
@@ -157,22 +179,75 @@ impl Engine {
         self.advance(registry, out);
     }
 
+    /// There is more in a partition, not yet read: it is told before the batch at hand, so that what others say in it
+    /// does not move event time past what this one still has to say.
+    pub fn behind(&mut self, partition: Partition) {
+        self.progress.behind(partition);
+    }
+
+    /// All has been quiet for so long: event time goes on by as much from where the stream stood, and what waited for
+    /// more becomes final, as at the stream's end. Lines held back are refused, for nothing has borne them out. Does
+    /// nothing while a partition has more to read. What comes after it, of a time that was passed, is late.
+    pub fn quiet_for(&mut self, quiet_ns: i64, registry: &Registry, out: &mut Output) {
+        let Some(stream_ns) = self.progress.stream_ns().filter(|_| self.progress.is_caught_up()) else { return };
+        if quiet_ns >= ns_from_s(self.settings.max_future_s) {
+            self.judge_held(Verdict::AllRefuted, registry, out);
+        }
+        let passed_ns = stream_ns.saturating_add(quiet_ns).saturating_sub(ns_from_s(self.settings.lateness_s));
+        if passed_ns > self.progress.watermark_ns() {
+            self.progress.pass(passed_ns);
+            // Rules that wait for something to appear again are not to count the time in which nobody could.
+            let rules_ns = passed_ns.min(stream_ns.saturating_add(1)).max(self.advanced_to_ns);
+            self.settle(rules_ns, passed_ns, registry);
+        }
+        out.said.append(&mut self.book.take_said());
+    }
+
     /// Takes in a batch and says what follows from it.
     pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
-        for row in 0..batch.len() {
-            let Origin { topic, partition, .. } = batch.origin[row];
-            match self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]) {
-                Standing::InTime => self.accept(batch, row, false, registry),
-                Standing::Late => self.accept(batch, row, true, registry),
-                Standing::TooLate => self.refuse_too_late(batch, row, out),
-                Standing::Ahead if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
-                Standing::Ahead => self.refuse_ahead(batch, row, out),
+        let mut found = std::mem::take(&mut self.found);
+        let mut from = 0;
+        while from < batch.len() {
+            self.judge(batch, from, &mut found);
+            for (row, found) in (from..).zip(found.drain(..)) {
+                from += 1;
+                match found {
+                    Found::Repeated => self.counts.duplicates += 1,
+                    Found::New(Standing::InTime) => self.accept(batch, row, false, registry),
+                    Found::New(Standing::Late) => self.accept(batch, row, true, registry),
+                    Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
+                    Found::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
+                    Found::New(Standing::Ahead) => self.refuse_ahead(batch, row, out),
+                }
             }
-            if !self.held.is_empty() {
-                self.consider_held(registry, out);
+            if let Some(verdict) = self.progress.verdict() {
+                self.judge_held(verdict, registry, out);
             }
         }
+        self.found = found;
         self.advance(registry, out);
+    }
+
+    /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
+    /// each may decide about those. Looking all of them up in a row lets the processor wait for memory once, not
+    /// each time.
+    fn judge(&mut self, batch: &Observations, from: usize, found: &mut Vec<Found>) {
+        found.clear();
+        for row in from..batch.len() {
+            let Origin { topic, partition, .. } = batch.origin[row];
+            let standing = self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]);
+            found.push(Found::New(standing));
+            if standing == Standing::Ahead || !self.held.is_empty() {
+                break;
+            }
+        }
+        for (row, found) in (from..).zip(found) {
+            if let Found::New(Standing::InTime | Standing::Late) = found
+                && self.duplicates.seen(batch.key[row], batch.time_ns[row])
+            {
+                *found = Found::Repeated;
+            }
+        }
     }
 
     /// A decision of the commission. The error is a sentence that says why it cannot stand.
@@ -184,10 +259,7 @@ impl Engine {
 
     /// The stream has ended: everything that can be final is.
     pub fn finish(&mut self, registry: &Registry, out: &mut Output) {
-        let held = std::mem::take(&mut self.held);
-        for row in 0..held.len() {
-            self.refuse_ahead(&held, row, out);
-        }
+        self.judge_held(Verdict::AllRefuted, registry, out);
         // Rules that wait for something to appear again must not wait until the end of time.
         let end_ns = self.progress.stream_ns().unwrap_or(i64::MIN).saturating_add(1);
         self.progress.finish();
@@ -195,17 +267,16 @@ impl Engine {
         out.said.append(&mut self.book.take_said());
     }
 
+    /// Takes in an observation that is new.
     fn accept(&mut self, batch: &Observations, row: usize, late: bool, registry: &Registry) {
-        if self.duplicates.seen(batch.key[row], batch.time_ns[row]) {
-            self.counts.duplicates += 1;
-            return;
-        }
         if late {
             self.counts.late += 1;
         } else {
             self.counts.accepted += 1;
         }
-        if batch.kind[row] == crate::model::kind::Kind::Status {
+        self.newest_ns = self.newest_ns.max(batch.time_ns[row]);
+        let kind = batch.kind[row];
+        if kind == Kind::Status {
             let status = batch.statuses.row(batch.detail[row] as usize);
             self.weather.note(batch.node[row], batch.time_ns[row], &status);
         }
@@ -219,15 +290,17 @@ impl Engine {
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
         }
-        for rule in &mut self.rules {
-            rule.observe(batch, row, world, &mut self.book);
+        for (kinds, rule) in &mut self.rules {
+            if kinds.contains(kind) {
+                rule.observe(batch, row, world, &mut self.book);
+            }
         }
     }
 
     fn advance(&mut self, registry: &Registry, out: &mut Output) {
-        let watermark_ns = self.progress.advance();
-        if watermark_ns > self.advanced_to_ns {
-            self.settle(watermark_ns, watermark_ns, registry);
+        let borne_out_ns = self.progress.advance();
+        if borne_out_ns > self.advanced_to_ns {
+            self.settle(borne_out_ns, self.progress.watermark_ns(), registry);
         }
         out.said.append(&mut self.book.take_said());
     }
@@ -237,33 +310,42 @@ impl Engine {
         self.advanced_to_ns = rules_ns;
         let world = World { registry, places: &self.places, settings: &self.settings };
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
-        self.fire.advance(now, world, &mut self.book);
-        for rule in &mut self.rules {
-            rule.advance(rules_ns, world, &mut self.book);
+        if self.settings.fire.on {
+            self.fire.advance(now, world, &mut self.book);
+        }
+        let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
+        for (_, rule) in &mut self.rules {
+            rule.advance(heard_ns, world, &mut self.book);
         }
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
         self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s)));
     }
 
-    /// What is held back is released once the stream bears it out, and refused once it does not.
-    fn consider_held(&mut self, registry: &Registry, out: &mut Output) {
-        let borne_out = self.progress.held_is_borne_out();
-        if !borne_out && !self.progress.held_is_refuted() {
-            return;
-        }
-        self.progress.settle_doubt();
+    /// Lets in, refuses or keeps what is held back, as the verdict says.
+    fn judge_held(&mut self, verdict: Verdict, registry: &Registry, out: &mut Output) {
         let held = std::mem::take(&mut self.held);
         let latest_ns = self.progress.latest_credible_ns();
         for row in 0..held.len() {
-            if borne_out || held.time_ns[row] <= latest_ns {
-                let Origin { topic, partition, .. } = held.origin[row];
-                let standing = self.progress.release((topic, partition), held.node[row], held.time_ns[row]);
-                self.accept(&held, row, standing == Standing::Late, registry);
-            } else {
+            let (origin, time_ns) = (held.origin[row], held.time_ns[row]);
+            let partition = (origin.topic, origin.partition);
+            let is_refuted = verdict == Verdict::AllRefuted || verdict == Verdict::Refuted(partition);
+            if verdict == Verdict::BorneOut || (time_ns <= latest_ns && (is_refuted || verdict == Verdict::Reached)) {
+                let standing = self.progress.release(partition, held.node[row], time_ns);
+                out.released.push((origin, time_ns));
+                if self.duplicates.seen(held.key[row], time_ns) {
+                    self.counts.duplicates += 1;
+                } else {
+                    self.accept(&held, row, standing == Standing::Late, registry);
+                }
+            } else if is_refuted {
                 self.refuse_ahead(&held, row, out);
+            } else {
+                self.held.copy_row(&held, row);
             }
         }
+        let still_held = self.held.origin.iter().zip(&self.held.time_ns);
+        self.progress.judged(verdict, still_held.map(|(origin, &time_ns)| ((origin.topic, origin.partition), time_ns)));
     }
 
     fn refuse_too_late(&mut self, batch: &Observations, row: usize, out: &mut Output) {

@@ -1,16 +1,19 @@
 //! Event time: a clock per partition, moved by data alone, and the watermark that all of them have passed.
 //!
 //! A partition's clock is the newest time accepted from it, but never beyond the stream's clock, which is the
-//! newest time that *two* nodes have reached: one node far ahead of all others drags nothing. An observation more
-//! than `max_future_s` ahead of the stream's clock is held back. Either the stream catches up with it (after a gap
-//! in all data, most of the nodes heard since are ahead), and it is released, or the stream passes on without it
-//! and it is refused.
+//! newest time that *two* nodes have reached: one node far ahead of all others drags nothing.
+//!
+//! An observation more than `max_future_s` ahead of the stream's clock is held back. Partitions are read at different
+//! speeds, so it may only have been read early. It is let in when the stream comes near it, or when most of the nodes
+//! heard since are ahead too (after a gap in all data). It is refused when two nodes of its own partition have
+//! gone on for `max_future_s` without it, or when every partition has been read to its end since and then the stream
+//! has gone on for so long.
 
 use super::settings::Settings;
 use crate::model::node::NodeIx;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashSet;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where an observation stands in event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +35,12 @@ pub type Partition = (u16, i32);
 struct PartitionClock {
     newest_ns: i64,
     caught_up: bool,
+    /// Since its first line that is held back: how far it was, and who has gone on.
+    doubt: Option<(i64, Leaders)>,
+}
+
+impl PartitionClock {
+    const UNHEARD: PartitionClock = PartitionClock { newest_ns: i64::MIN, caught_up: false, doubt: None };
 }
 
 /// The newest times of two distinct nodes.
@@ -63,12 +72,30 @@ impl Leaders {
     }
 }
 
-/// Who has been heard since something was first held back.
+/// What has happened since something was first held back.
 #[derive(Debug, Default)]
 struct Doubt {
-    since_ns: Option<i64>,
+    /// The earliest time that is held back; `None` when nothing is.
+    earliest_ns: Option<i64>,
     ahead: FxHashSet<NodeIx>,
     abreast: FxHashSet<NodeIx>,
+    /// Partitions that have not been read to their end since something was last held back.
+    unread: BTreeSet<Partition>,
+    /// Where the stream was when all of them had been.
+    all_read_ns: Option<i64>,
+}
+
+/// What is to become of lines that are held back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// They are so: all are let in.
+    BorneOut,
+    /// The stream is near some: those up to [`Progress::latest_credible_ns`] are let in, the others wait on.
+    Reached,
+    /// Those of this partition are let in up to [`Progress::latest_credible_ns`] and refused beyond.
+    Refuted(Partition),
+    /// The same for all.
+    AllRefuted,
 }
 
 /// Nodes remembered while something is held back; a majority of so many decides as well as of all.
@@ -84,6 +111,8 @@ pub struct Progress {
     clocks: BTreeMap<Partition, PartitionClock>,
     leaders: Leaders,
     doubt: Doubt,
+    /// The watermark as far as data alone has moved it.
+    borne_out_ns: i64,
     watermark_ns: i64,
 }
 
@@ -98,6 +127,7 @@ impl Progress {
             clocks: BTreeMap::new(),
             leaders: Leaders::default(),
             doubt: Doubt::default(),
+            borne_out_ns: i64::MIN,
             watermark_ns: i64::MIN,
         }
     }
@@ -114,25 +144,41 @@ impl Progress {
 
     /// A partition that is read: until its first observation it holds the watermark back.
     pub fn assign(&mut self, partition: Partition) {
-        self.clocks.entry(partition).or_insert(PartitionClock { newest_ns: i64::MIN, caught_up: false });
+        self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
     }
 
     /// A partition that is no longer read here.
     pub fn revoke(&mut self, partition: Partition) {
         self.clocks.remove(&partition);
+        self.read_to_end(partition);
     }
 
     /// The shell has read all there is in the partition.
     pub fn caught_up(&mut self, partition: Partition) {
-        self.assign(partition);
-        if let Some(clock) = self.clocks.get_mut(&partition) {
-            clock.caught_up = true;
+        self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD).caught_up = true;
+        self.read_to_end(partition);
+    }
+
+    /// There is more in the partition, not yet read: until it is, the partition holds the watermark back again.
+    pub fn behind(&mut self, partition: Partition) {
+        self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD).caught_up = false;
+    }
+
+    /// Whether all there is has been read, of every partition.
+    pub fn is_caught_up(&self) -> bool {
+        self.clocks.values().all(|clock| clock.caught_up)
+    }
+
+    fn read_to_end(&mut self, partition: Partition) {
+        let doubt = &mut self.doubt;
+        if doubt.earliest_ns.is_some() && doubt.unread.remove(&partition) && doubt.unread.is_empty() {
+            doubt.all_read_ns = doubt.all_read_ns.or(self.leaders.agreed_ns());
         }
     }
 
     /// Judges an observation and, unless it is ahead or too late, moves its partition's clock.
     pub fn observe(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
-        let clock = self.clocks.entry(partition).or_insert(PartitionClock { newest_ns: i64::MIN, caught_up: false });
+        let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
         clock.caught_up = false;
         if time_ns < clock.newest_ns.saturating_sub(self.horizon_ns) {
             return Standing::TooLate;
@@ -140,36 +186,66 @@ impl Progress {
         if let Some(stream_ns) = self.leaders.agreed_ns()
             && time_ns > stream_ns.saturating_add(self.max_future_ns)
         {
-            self.doubt.since_ns.get_or_insert(stream_ns);
-            if self.doubt.ahead.len() < MAX_WITNESSES {
-                self.doubt.ahead.insert(node);
-            }
+            self.hold(partition, node, time_ns, stream_ns);
             return Standing::Ahead;
         }
-        if self.doubt.since_ns.is_some() && self.doubt.abreast.len() < MAX_WITNESSES {
-            self.doubt.abreast.insert(node);
+        if self.doubt.earliest_ns.is_some() {
+            if self.doubt.abreast.len() < MAX_WITNESSES {
+                self.doubt.abreast.insert(node);
+            }
+            if let Some((_, heard)) = &mut clock.doubt {
+                heard.note(time_ns, node);
+            }
         }
         clock.newest_ns = clock.newest_ns.max(time_ns);
         self.leaders.note(time_ns, node);
         if time_ns < self.watermark_ns { Standing::Late } else { Standing::InTime }
     }
 
-    /// Whether what is held back is to be released: the stream itself is there, or most of the nodes heard since
-    /// are (two at least, unless there is only one node in all).
-    pub fn held_is_borne_out(&self) -> bool {
+    fn hold(&mut self, partition: Partition, node: NodeIx, time_ns: i64, stream_ns: i64) {
+        let doubt = &mut self.doubt;
+        doubt.earliest_ns = Some(doubt.earliest_ns.map_or(time_ns, |earliest_ns| earliest_ns.min(time_ns)));
+        if doubt.ahead.len() < MAX_WITNESSES {
+            doubt.ahead.insert(node);
+        }
+        for (&other, clock) in &mut self.clocks {
+            if !clock.caught_up {
+                doubt.unread.insert(other);
+            }
+            if other == partition {
+                let since_ns = if clock.newest_ns > i64::MIN { clock.newest_ns } else { stream_ns };
+                clock.doubt.get_or_insert((since_ns, Leaders::default()));
+            }
+        }
+    }
+
+    /// What is to become of lines that are held back; `None`: they wait on.
+    pub fn verdict(&self) -> Option<Verdict> {
+        let (earliest_ns, stream_ns) = (self.doubt.earliest_ns?, self.leaders.agreed_ns()?);
+        if self.is_borne_out() {
+            return Some(Verdict::BorneOut);
+        }
+        let gone_on = |since_ns: i64, to_ns: i64| to_ns.saturating_sub(since_ns) >= self.max_future_ns;
+        if self.doubt.unread.is_empty() && self.doubt.all_read_ns.is_some_and(|since_ns| gone_on(since_ns, stream_ns)) {
+            return Some(Verdict::AllRefuted);
+        }
+        for (&partition, clock) in &self.clocks {
+            if let Some((since_ns, Leaders { second: Some((second_ns, _)), .. })) = clock.doubt
+                && gone_on(since_ns, second_ns)
+            {
+                return Some(Verdict::Refuted(partition));
+            }
+        }
+        // Not at each step of the stream: it takes a pass over all that is held back.
+        let near_ns = stream_ns.saturating_add(self.max_future_ns / 2);
+        (earliest_ns <= near_ns).then_some(Verdict::Reached)
+    }
+
+    /// Most of the nodes heard since are ahead: two at least, unless there is only one node in all.
+    fn is_borne_out(&self) -> bool {
         let only_one_node = self.leaders.second.is_none();
         let ahead = self.doubt.ahead.len();
         ahead > self.doubt.abreast.len() && (ahead >= 2 || only_one_node)
-    }
-
-    /// Whether the stream has gone on for `max_future_s` without bearing out what is held back.
-    pub fn held_is_refuted(&self) -> bool {
-        match (self.doubt.since_ns, self.leaders.agreed_ns()) {
-            (Some(since_ns), Some(stream_ns)) => {
-                stream_ns - since_ns >= self.max_future_ns && !self.held_is_borne_out()
-            }
-            _ => false,
-        }
     }
 
     /// How far ahead of the stream a time is allowed to be, as an instant.
@@ -177,24 +253,36 @@ impl Progress {
         self.leaders.agreed_ns().map_or(i64::MAX, |stream_ns| stream_ns.saturating_add(self.max_future_ns))
     }
 
-    /// The doubt is settled, one way or the other.
-    pub fn settle_doubt(&mut self) {
-        self.doubt.since_ns = None;
-        self.doubt.ahead.clear();
-        self.doubt.abreast.clear();
+    /// A verdict was carried out; `still_held` are the partitions and times of lines that wait on.
+    pub fn judged(&mut self, verdict: Verdict, still_held: impl Iterator<Item = (Partition, i64)>) {
+        let (mut holding, mut earliest_ns) = (BTreeSet::new(), None::<i64>);
+        for (partition, time_ns) in still_held {
+            holding.insert(partition);
+            earliest_ns = Some(earliest_ns.map_or(time_ns, |earliest_ns| earliest_ns.min(time_ns)));
+        }
+        for (partition, clock) in &mut self.clocks {
+            if verdict == Verdict::Refuted(*partition) || !holding.contains(partition) {
+                clock.doubt = None;
+            }
+        }
+        self.doubt.earliest_ns = earliest_ns;
+        if earliest_ns.is_none() {
+            self.doubt = Doubt::default();
+        }
     }
 
     /// Lets a time that was held back count after all.
     pub fn release(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
-        let clock = self.clocks.entry(partition).or_insert(PartitionClock { newest_ns: i64::MIN, caught_up: false });
+        let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
         clock.newest_ns = clock.newest_ns.max(time_ns);
         self.leaders.note(time_ns, node);
         if time_ns < self.watermark_ns { Standing::Late } else { Standing::InTime }
     }
 
-    /// Moves the watermark to what all partitions have passed, and returns it.
+    /// Moves the watermark to what all partitions have passed. Returns how far data has moved it so far, which is
+    /// less than the watermark after [`Progress::pass`].
     pub fn advance(&mut self) -> i64 {
-        let Some(stream_ns) = self.leaders.agreed_ns() else { return self.watermark_ns };
+        let Some(stream_ns) = self.leaders.agreed_ns() else { return self.borne_out_ns };
         let newest_ns = self.clocks.values().map(|clock| clock.newest_ns).max().unwrap_or(i64::MIN).min(stream_ns);
         let slowest_ns = self
             .clocks
@@ -207,13 +295,27 @@ impl Progress {
             })
             .min()
             .unwrap_or(i64::MIN);
-        self.watermark_ns = self.watermark_ns.max(slowest_ns.saturating_sub(self.lateness_ns));
-        self.watermark_ns
+        self.borne_out_ns = self.borne_out_ns.max(slowest_ns.saturating_sub(self.lateness_ns));
+        self.watermark_ns = self.watermark_ns.max(self.borne_out_ns);
+        self.borne_out_ns
+    }
+
+    /// Moves the watermark without data: nothing from before `time_ns` is waited for any longer.
+    pub fn pass(&mut self, time_ns: i64) {
+        self.watermark_ns = self.watermark_ns.max(time_ns);
     }
 
     /// The stream has ended: nothing more will come.
     pub fn finish(&mut self) {
         self.watermark_ns = i64::MAX;
+    }
+
+    /// The newest time let in of each partition that has said something, nanoseconds.
+    pub fn newest_ns(&self) -> impl Iterator<Item = (Partition, i64)> + '_ {
+        self.clocks
+            .iter()
+            .filter(|(_, clock)| clock.newest_ns > i64::MIN)
+            .map(|(&partition, clock)| (partition, clock.newest_ns))
     }
 
     /// The partition furthest behind that still has something to read, and its clock: the one to read next.
@@ -278,12 +380,14 @@ mod tests {
         assert_eq!(see(&mut p, P, 9, 5000), Standing::Ahead);
         assert_eq!(see(&mut p, P, 9, 150), Standing::InTime);
         assert_eq!(p.advance(), 94 * NS_PER_S);
-        assert!(!p.held_is_borne_out());
+        assert_eq!(p.verdict(), None);
         for second in 105..180 {
             see(&mut p, P, 1, second);
             see(&mut p, P, 2, second);
         }
-        assert!(p.held_is_refuted());
+        assert_eq!(p.verdict(), Some(Verdict::Refuted(P)));
+        p.judged(Verdict::Refuted(P), std::iter::empty());
+        assert_eq!(p.verdict(), None);
     }
 
     #[test]
@@ -293,10 +397,10 @@ mod tests {
             see(&mut p, P, node, 100);
         }
         assert_eq!(see(&mut p, P, 0, 4000), Standing::Ahead);
-        assert!(!p.held_is_borne_out());
+        assert_eq!(p.verdict(), None);
         assert_eq!(see(&mut p, P, 1, 4001), Standing::Ahead);
-        assert!(p.held_is_borne_out());
-        p.settle_doubt();
+        assert_eq!(p.verdict(), Some(Verdict::BorneOut));
+        p.judged(Verdict::BorneOut, std::iter::empty());
         assert_eq!(p.release(P, NodeIx(0), 4000 * NS_PER_S), Standing::InTime);
         assert_eq!(p.release(P, NodeIx(1), 4001 * NS_PER_S), Standing::InTime);
         assert_eq!(p.advance(), 3990 * NS_PER_S);
@@ -307,7 +411,7 @@ mod tests {
         let mut p = progress();
         see(&mut p, P, 1, 100);
         assert_eq!(see(&mut p, P, 1, 700), Standing::Ahead);
-        assert!(p.held_is_borne_out());
+        assert_eq!(p.verdict(), Some(Verdict::BorneOut));
     }
 
     #[test]
@@ -319,3 +423,6 @@ mod tests {
         assert_eq!(see(&mut p, Q, 1, 10), Standing::InTime, "another partition may be read later");
     }
 }
+
+#[cfg(test)]
+mod pace;

@@ -85,6 +85,20 @@ type Essence = (Status, String, i64, [i64; 2], u32, Vec<String>, Vec<String>);
 
 /// Runs the picks in this order and these batches, and gives the last word about each alert that was not taken back.
 fn run(picks: &[Pick], batches: &[usize], shift_ns: i64) -> BTreeMap<String, Essence> {
+    run_with_pauses(&[picks], batches, shift_ns, &|engine, registry, out| engine.finish(registry, out))
+}
+
+/// What happens to the engine between picks.
+type Pause<'a> = &'a dyn Fn(&mut Engine, &Registry, &mut Output);
+
+/// All has been read and nothing has come for as long as a live run waits.
+fn quiet(engine: &mut Engine, registry: &Registry, out: &mut Output) {
+    engine.caught_up((0, 0), registry, out);
+    engine.quiet_for(150 * crate::model::time::NS_PER_S, registry, out);
+}
+
+/// The same with a pause after each part.
+fn run_with_pauses(parts: &[&[Pick]], batches: &[usize], shift_ns: i64, pause: Pause<'_>) -> BTreeMap<String, Essence> {
     let registry = registry();
     let mut settings = Settings::default();
     settings.silence.on = false;
@@ -94,19 +108,21 @@ fn run(picks: &[Pick], batches: &[usize], shift_ns: i64) -> BTreeMap<String, Ess
     let mut last = BTreeMap::new();
     let mut out = Output::default();
     let mut sizes = batches.iter().copied().cycle();
-    let mut rest = picks;
     let mut offset = 0;
-    while !rest.is_empty() {
-        let (now, later) = rest.split_at(sizes.next().unwrap_or(1).clamp(1, rest.len()));
-        let mut batch = Observations::default();
-        for &pick in now {
-            push(&mut batch, offset, pick, shift_ns);
-            offset += 1;
+    for part in parts {
+        let mut rest = *part;
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(sizes.next().unwrap_or(1).clamp(1, rest.len()));
+            let mut batch = Observations::default();
+            for &pick in now {
+                push(&mut batch, offset, pick, shift_ns);
+                offset += 1;
+            }
+            engine.ingest(&batch, &registry, &mut out);
+            rest = later;
         }
-        engine.ingest(&batch, &registry, &mut out);
-        rest = later;
+        pause(&mut engine, &registry, &mut out);
     }
-    engine.finish(&registry, &mut out);
     assert!(out.refused.is_empty(), "{:?}", out.refused);
     let mut revisions: BTreeMap<String, u32> = BTreeMap::new();
     for said in out.said {
@@ -187,6 +203,48 @@ fn an_observation_sent_twice_counts_once() {
     assert_eq!(run(&twice, &[5], 0), run(&picks, &[5], 0));
 }
 
+#[test]
+fn nothing_is_final_by_quiet_while_a_partition_has_more() {
+    let picks = heard(&registry(), 0.0, 0.0, 10.0);
+    let unread: Pause<'_> = &|engine, registry, out| {
+        engine.behind((0, 0));
+        engine.quiet_for(150 * crate::model::time::NS_PER_S, registry, out);
+    };
+    let alerts = run_with_pauses(&[&picks], &[5], 0, unread);
+    assert!(alerts.values().all(|alert| alert.0 != Status::Final), "{alerts:?}");
+}
+
+#[test]
+fn what_comes_after_a_quiet_time_is_in_time_again() {
+    let registry = registry();
+    let [one, other] = [(10.0, 1_000.0), (300.0, -1_000.0)].map(|(at_s, x_m)| {
+        let mut picks = heard(&registry, x_m, 0.0, at_s);
+        picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+        picks
+    });
+    let both = [one.as_slice(), &other].concat();
+    let alerts = run_with_pauses(&[&one, &other], &[5], 0, &quiet);
+    assert_eq!(alerts.len(), 2);
+    assert_eq!(alerts, run(&both, &[5], 0));
+}
+
+#[test]
+fn a_line_that_is_held_back_is_refused_in_its_own_place_when_all_goes_quiet() {
+    let registry = registry();
+    let settings = Settings { max_future_s: 60.0, ..Settings::default() };
+    let mut engine = Engine::new(settings, String::new(), vec!["t".to_owned()], Places::new(Vec::new(), Vec::new()));
+    let (mut out, mut batch) = (Output::default(), Observations::default());
+    for (offset, pick) in [(0, 0.0), (1, 0.5), (2, 5_000.0), (3, 1.0)].into_iter().enumerate() {
+        push(&mut batch, offset as i64, pick, 0);
+    }
+    engine.ingest(&batch, &registry, &mut out);
+    assert_eq!(engine.held(), [batch.origin[2]]);
+    quiet(&mut engine, &registry, &mut out);
+    assert_eq!(engine.held(), []);
+    let [refused] = out.refused.as_slice() else { panic!("{:?}", out.refused) };
+    assert_eq!((refused.origin, refused.refusal.reason), (batch.origin[2], Reason::BadTime));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
@@ -198,6 +256,11 @@ proptest! {
     #[test]
     fn the_final_alerts_do_not_depend_on_the_batches(picks in world(), sizes in proptest::collection::vec(1usize..60, 1..8)) {
         prop_assert_eq!(run(&picks, &sizes, 0), run(&picks, &[1], 0));
+    }
+
+    #[test]
+    fn a_stream_that_goes_quiet_ends_as_one_that_is_at_its_end(picks in world()) {
+        prop_assert_eq!(run_with_pauses(&[&picks], &[4], 0, &quiet), run(&picks, &[4], 0));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 
 pub mod embedded;
 pub mod error;
+pub mod offsets;
 pub mod outbox;
 mod raw;
 mod reader;
@@ -19,10 +20,11 @@ mod watch;
 
 pub use embedded::Embedded;
 pub use error::KafkaError;
+pub use offsets::{Offsets, Position};
 pub use outbox::{AtLeastOnce, Outbox};
 pub use reader::Record;
 pub use settings::KafkaSettings;
 pub use sink::Sink;
-pub use source::{Event, Position, Source};
+pub use source::{Event, Source};
 pub use tables::{Change, Tables};
 pub use topics::TopicSpec;

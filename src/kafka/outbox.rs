@@ -1,8 +1,8 @@
 //! What is said, bound to what it was concluded from.
 
 use super::error::KafkaError;
+use super::offsets::{Offsets, Position};
 use super::sink::Sink;
-use super::source::{Position, Source};
 use std::time::Duration;
 
 /// Where results go. A commit says: all that was sent since the last one stands, and with it the input up to these
@@ -20,18 +20,31 @@ pub trait Outbox {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError>;
 
+    /// Sends a record as [`Outbox::send`] does; if it is too large, for the client or for its topic, its key and headers
+    /// go without the payload.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn send_what_fits(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError>;
+
     /// Makes all that was sent stand, and then the positions.
     ///
     /// # Errors
     /// When not everything was delivered (the positions stay where they were: after a restart the input is read
     /// again), or the positions were refused.
-    fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError>;
+    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError>;
 }
 
 /// Delivers, then commits: after a crash in between, the same is said again, with the same ids.
 ///
 /// A transactional outbox takes this one's place where each must be said exactly once: `send` begins a transaction if
-/// none is open, `commit` sends the positions with the group's metadata into it and commits it, and after an
+/// none is open, `commit` sends the positions with the group's metadata (the offsets' client has it) into it and commits it, and after an
 /// error that leaves the outcome open the producer is dropped and a new one made, whose epoch fences the old one.
 pub struct AtLeastOnce {
     sink: Sink,
@@ -61,8 +74,18 @@ impl Outbox for AtLeastOnce {
         self.sink.send(topic, key, payload, headers)
     }
 
-    fn commit(&mut self, source: &Source, consumed: &[Position]) -> Result<(), KafkaError> {
+    fn send_what_fits(
+        &mut self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        self.sink.send_what_fits(topic, key, payload, headers)
+    }
+
+    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
         self.sink.flush(self.flush_timeout)?;
-        source.commit(consumed)
+        offsets.commit(consumed)
     }
 }

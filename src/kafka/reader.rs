@@ -14,6 +14,7 @@ use rdkafka::error::KafkaError as Error;
 use rdkafka::types::RDKafkaErrorCode as Code;
 use rdkafka::{ClientConfig, TopicPartitionList};
 use std::ffi::{CStr, CString};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The longest wait for records in one call: rebalances and errors are looked at before and after.
@@ -102,7 +103,7 @@ enum Link {
 pub struct Reader {
     // In this order they are dropped: the queue before the client it belongs to.
     queue: Queue,
-    consumer: BaseConsumer<Watch>,
+    consumer: Arc<BaseConsumer<Watch>>,
     batch_records: usize,
     topics: Vec<String>,
     names: Vec<CString>,
@@ -122,7 +123,7 @@ impl Reader {
         let consumer: BaseConsumer<Watch> = config.create_with_context(Watch::default()).map_err(KafkaError::client)?;
         Ok(Reader {
             queue: Queue::new(Handle::of(consumer.client())),
-            consumer,
+            consumer: Arc::new(consumer),
             batch_records: settings.batch_records as usize,
             topics: topics.to_vec(),
             names,
@@ -136,6 +137,11 @@ impl Reader {
     /// The client beneath.
     pub fn consumer(&self) -> &BaseConsumer<Watch> {
         &self.consumer
+    }
+
+    /// The client beneath, for another thread.
+    pub fn shared_consumer(&self) -> Arc<BaseConsumer<Watch>> {
+        self.consumer.clone()
     }
 
     /// The topics' names.

@@ -7,6 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// How long a stream may say nothing: the default lateness, 30 s, and what passes until the final word about an event
+/// that microphones heard, which is twice the longest travel time.
+pub const DEFAULT_CLOSE_AFTER_S: u32 = 150;
 /// What a reader fetches ahead of what was taken, in records.
 pub const DEFAULT_PREFETCH_RECORDS: u32 = 100_000;
 /// The same in KiB: the bound on a reader's memory, but for the answers that are on their way.
@@ -47,11 +50,13 @@ pub struct KafkaSettings {
     pub answer_timeout_ms: u32,
     /// How long a member of the group may be silent before its partitions go to others, milliseconds.
     pub session_timeout_ms: u32,
+    /// How long no record may come, when all there is was read, until a live stream counts as gone quiet, seconds.
+    pub close_after_s: u32,
     /// Records fetched ahead.
     pub prefetch_records: u32,
     /// KiB fetched ahead.
     pub prefetch_kib: u32,
-    /// Records taken at one poll.
+    /// Records taken at one poll; a live run takes 1024 at most.
     pub batch_records: u32,
     /// Records that wait to be taken by a broker; then sending waits.
     pub unsent_records: u32,
@@ -83,6 +88,7 @@ impl Default for KafkaSettings {
             alerts_retention_h: 0,
             answer_timeout_ms: 10_000,
             session_timeout_ms: 10_000,
+            close_after_s: DEFAULT_CLOSE_AFTER_S,
             prefetch_records: DEFAULT_PREFETCH_RECORDS,
             prefetch_kib: DEFAULT_PREFETCH_KIB,
             batch_records: 4096,
@@ -248,6 +254,7 @@ impl KafkaSettings {
             ("replication", self.replication),
             ("answer_timeout_ms", self.answer_timeout_ms),
             ("session_timeout_ms", self.session_timeout_ms),
+            ("close_after_s", self.close_after_s),
             ("prefetch_records", self.prefetch_records),
             ("prefetch_kib", self.prefetch_kib),
             ("unsent_records", self.unsent_records),
@@ -263,6 +270,7 @@ impl KafkaSettings {
         fault(self.unsent_records > 10_000_000, "unsent_records", &self.unsent_records, "at most 10000000");
         fault(self.unsent_kib > 2_097_151, "unsent_kib", &self.unsent_kib, "at most 2097151");
         fault(!(2..=100_000).contains(&self.batch_records), "batch_records", &self.batch_records, "2 to 100000");
+        fault(self.close_after_s > 86_400, "close_after_s", &self.close_after_s, "at most 86400");
         fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");
         fault(
             !(1_100_000..=1_000_000_000).contains(&self.largest_record_bytes),

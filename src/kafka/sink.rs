@@ -2,6 +2,10 @@
 //!
 //! What was sent is held in memory until a broker took it; when that is full, sending waits. A broker that is away
 //! makes sending wait, it loses nothing.
+//!
+//! A topic may take less than the client does, and says so only when a batch of records is refused whole. What was
+//! sent by [`Sink::send_what_fits`] is then sent again at the next flush: each record alone, and if that is still too
+//! large, without its payload.
 
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
@@ -9,7 +13,7 @@ use super::watch;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError as Error;
-use rdkafka::message::{DeliveryResult, Header, Message, OwnedHeaders};
+use rdkafka::message::{BorrowedHeaders, DeliveryResult, Header, Headers, Message, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode as Code;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -22,8 +26,32 @@ struct Tally {
     settled: u64,
     failed: u64,
     first_failure: Option<(String, String)>,
+    refused: Vec<Refused>,
     down: bool,
     last_trouble: String,
+}
+
+/// What may be done when a topic refuses a record for its size. It travels with the record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fit {
+    /// Nothing: it is lost, and told.
+    Whole = 0,
+    /// It went with others: it is sent alone.
+    WithOthers = 1,
+    /// It went alone: it is sent without its payload.
+    Alone = 2,
+}
+
+/// Refused records kept until the next flush; beyond, sending waits for it.
+const MAX_REFUSED: usize = 64;
+
+/// A record that its topic refused for its size.
+struct Refused {
+    topic: String,
+    key: Option<Vec<u8>>,
+    payload: Vec<u8>,
+    headers: Option<OwnedHeaders>,
+    was: Fit,
 }
 
 /// Receives delivery reports on the producer's own thread.
@@ -57,13 +85,27 @@ impl ClientContext for Reports {
 }
 
 impl ProducerContext for Reports {
-    type DeliveryOpaque = ();
+    /// A [`Fit`].
+    type DeliveryOpaque = usize;
 
-    fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
+    fn delivery(&self, result: &DeliveryResult<'_>, fit: usize) {
+        let was = [Fit::Whole, Fit::WithOthers, Fit::Alone].into_iter().find(|&known| known as usize == fit);
         let mut tally = self.tally();
         tally.settled += 1;
         match result {
             Ok(_) => tally.down = false,
+            Err((error, message))
+                if error.rdkafka_error_code() == Some(Code::MessageSizeTooLarge)
+                    && let Some(was @ (Fit::WithOthers | Fit::Alone)) = was =>
+            {
+                tally.refused.push(Refused {
+                    topic: message.topic().to_owned(),
+                    key: message.key().map(<[u8]>::to_vec),
+                    payload: message.payload().unwrap_or_default().to_vec(),
+                    headers: message.headers().map(BorrowedHeaders::detach),
+                    was,
+                });
+            }
             Err((error, message)) => {
                 tally.failed += 1;
                 if tally.first_failure.is_none() {
@@ -83,6 +125,16 @@ pub enum Sent {
     Accepted,
     /// Too much waits for the brokers: try again later.
     Full,
+}
+
+fn owned(headers: &[(&str, &[u8])]) -> Option<OwnedHeaders> {
+    let owned = OwnedHeaders::new_with_capacity(headers.len());
+    let insert = |owned: OwnedHeaders, &(key, value): &(&str, &[u8])| owned.insert(Header { key, value: Some(value) });
+    (!headers.is_empty()).then(|| headers.iter().fold(owned, insert))
+}
+
+fn told(header: &Header<'_, &[u8]>) -> String {
+    format!("{} = {}", header.key, String::from_utf8_lossy(header.value.unwrap_or_default()))
 }
 
 /// A writer. Dropped, it forgets what was not delivered yet; [`Sink::flush`] before.
@@ -113,22 +165,31 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<Sent, KafkaError> {
-        let bytes = payload.len()
-            + key.map_or(0, <[u8]>::len)
-            + headers.iter().map(|(name, value)| name.len() + value.len() + 10).sum::<usize>();
+        self.try_send_owned(topic, key, payload, owned(headers), Fit::Whole)
+    }
+
+    fn try_send_owned(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: Option<OwnedHeaders>,
+        fit: Fit,
+    ) -> Result<Sent, KafkaError> {
+        let header_bytes = |headers: &OwnedHeaders| -> usize {
+            headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10).sum()
+        };
+        let bytes = payload.len() + key.map_or(0, <[u8]>::len) + headers.as_ref().map_or(0, header_bytes);
         let too_large = || KafkaError::TooLarge { topic: topic.to_owned(), bytes, limit: self.largest_record_bytes };
         if bytes > self.largest_record_bytes {
             return Err(too_large());
         }
-        let mut record = BaseRecord::<[u8], [u8]>::to(topic).payload(payload);
+        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, fit as usize).payload(payload);
         if let Some(key) = key {
             record = record.key(key);
         }
-        if !headers.is_empty() {
-            let owned = OwnedHeaders::new_with_capacity(headers.len());
-            record = record.headers(
-                headers.iter().fold(owned, |owned, &(key, value)| owned.insert(Header { key, value: Some(value) })),
-            );
+        if let Some(headers) = headers {
+            record = record.headers(headers);
         }
         // Counted before, for its report may come before `send` returns.
         self.reports().tally().sent += 1;
@@ -152,7 +213,60 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
-        while self.try_send(topic, key, payload, headers)? == Sent::Full {
+        self.send_owned(topic, key, payload, owned(headers), Fit::Whole)
+    }
+
+    /// Sends a record, waiting while too much waits already. If it is too large, for the client or for its topic, its
+    /// key and headers go without the payload, and the log tells so.
+    ///
+    /// # Errors
+    /// As [`Sink::try_send`]; [`KafkaError::TooLarge`] when the headers alone are.
+    pub fn send_what_fits(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        while self.reports().tally().refused.len() >= MAX_REFUSED {
+            match self.flush(Duration::from_secs(1)) {
+                Ok(()) | Err(KafkaError::TimedOut { .. }) => {}
+                Err(fatal) if fatal.is_fatal() => return Err(fatal),
+                // What was lost is told at the next commit.
+                Err(_) => break,
+            }
+        }
+        let headers = owned(headers);
+        match self.send_owned(topic, key, payload, headers.clone(), Fit::WithOthers) {
+            Err(KafkaError::TooLarge { .. }) => self.send_bare(topic, key, payload.len(), headers),
+            sent => sent,
+        }
+    }
+
+    fn send_bare(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload_bytes: usize,
+        headers: Option<OwnedHeaders>,
+    ) -> Result<(), KafkaError> {
+        let told: Vec<String> = headers.iter().flat_map(Headers::iter).map(|header| told(&header)).collect();
+        tracing::error!(
+            "a record of {payload_bytes} bytes is too large for {topic:?}; it goes without: {}",
+            told.join(", ")
+        );
+        self.send_owned(topic, key, &[], headers, Fit::Whole)
+    }
+
+    fn send_owned(
+        &self,
+        topic: &str,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: Option<OwnedHeaders>,
+        fit: Fit,
+    ) -> Result<(), KafkaError> {
+        while self.try_send_owned(topic, key, payload, headers.clone(), fit)? == Sent::Full {
             if let Some(fatal) = self.fatal() {
                 return Err(fatal);
             }
@@ -179,8 +293,15 @@ impl Sink {
             let tally = self.reports().tally();
             let open = tally.sent.saturating_sub(tally.settled);
             if open == 0 {
+                let mut tally = tally;
+                let refused = tally.refused.pop();
                 drop(tally);
-                return self.check();
+                match refused {
+                    None => return self.check(),
+                    // One at a time: the next goes when this one is settled.
+                    Some(refused) => self.send_again(refused)?,
+                }
+                continue;
             }
             let now = Instant::now();
             if now >= deadline {
@@ -194,6 +315,14 @@ impl Sink {
             if let Some(fatal) = self.fatal() {
                 return Err(fatal);
             }
+        }
+    }
+
+    fn send_again(&self, refused: Refused) -> Result<(), KafkaError> {
+        let Refused { topic, key, payload, headers, was } = refused;
+        match was {
+            Fit::Alone => self.send_bare(&topic, key.as_deref(), payload.len(), headers),
+            Fit::Whole | Fit::WithOthers => self.send_owned(&topic, key.as_deref(), &payload, headers, Fit::Alone),
         }
     }
 
@@ -274,6 +403,17 @@ mod tests {
         assert!(matches!(refused, KafkaError::TooLarge { bytes: 3145729, limit: 2097152, .. }), "{refused}");
         sink.send("t", Some(b"k"), b"small", &[]).unwrap();
         sink.flush(Duration::from_secs(30)).unwrap();
+    }
+
+    #[test]
+    fn what_is_too_large_to_send_goes_without_its_payload() {
+        let broker = Embedded::start().unwrap();
+        broker.create_topic("t", 1).unwrap();
+        let sink = Sink::new(&settings(&broker)).unwrap();
+        sink.send_what_fits("t", Some(b"k"), &vec![b'x'; 3 << 20], &[("h", b"v")]).unwrap();
+        sink.flush(Duration::from_secs(30)).unwrap();
+        assert_eq!(sink.check(), Ok(()));
+        assert_eq!(sink.reports().tally().sent, 1);
     }
 
     #[test]

@@ -4,24 +4,13 @@
 //! poll and given away at the next: in between the caller flushes and commits.
 
 use super::error::KafkaError;
-use super::raw::{self, Handle};
+use super::offsets::{Offsets, Position};
 use super::reader::{Read, Reader, Record};
 use super::settings::KafkaSettings;
 use super::watch::{self, Rebalance};
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::{Offset, TopicPartitionList};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::time::{Duration, Instant};
-
-/// Where a partition is to be read from next.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// The topic, an index in the source's list.
-    pub topic: u16,
-    /// The partition.
-    pub partition: i32,
-    /// The offset of the first record that is not yet done with.
-    pub next_offset: i64,
-}
 
 /// What a source tells.
 #[derive(Debug)]
@@ -44,11 +33,24 @@ pub enum Event<'a> {
         /// The partition.
         partition: i32,
     },
+    /// A partition that was read to its end has more: it will be told at this poll or a later one.
+    Behind {
+        /// The topic's index.
+        topic: u16,
+        /// The partition.
+        partition: i32,
+    },
+    /// No record has come for `close_after_s`, and the broker says that there is none to come of any partition. Told
+    /// once; again when something has come since.
+    Quiet,
     /// Something that does not end the source. Told once, not at each retry.
     Failed(KafkaError),
     /// The connection that was told to be lost is back: something new came.
     Restored,
 }
+
+/// Between two questions whether all is quiet, and the longest wait for the answer.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// One assigned partition.
 #[derive(Clone, Copy, Debug)]
@@ -57,6 +59,8 @@ struct Part {
     partition: i32,
     /// The offset after the last record told; `None` before the first.
     next_offset: Option<i64>,
+    /// Whether its end was told and nothing after it is known of.
+    is_at_end: bool,
 }
 
 /// A member of the consumer group.
@@ -65,7 +69,11 @@ pub struct Source {
     parts: Vec<Part>,
     /// Told to be revoked, given away at the next poll.
     leaving: Vec<(u16, i32)>,
+    offsets: Offsets,
     answer_timeout: Duration,
+    close_after: Duration,
+    /// When the broker is to be asked whether all is quiet; `None` when it has said so.
+    ask_at: Option<Instant>,
 }
 
 impl Source {
@@ -82,7 +90,10 @@ impl Source {
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         reader.consumer().subscribe(&names).map_err(|error| KafkaError::failed("subscribing", error))?;
         let answer_timeout = Duration::from_millis(settings.answer_timeout_ms.into());
-        Ok(Source { reader, parts: Vec::new(), leaving: Vec::new(), answer_timeout })
+        let offsets = Offsets::new(reader.shared_consumer(), topics, answer_timeout);
+        let close_after = Duration::from_secs(settings.close_after_s.into());
+        let ask_at = Some(Instant::now() + close_after);
+        Ok(Source { reader, parts: Vec::new(), leaving: Vec::new(), offsets, answer_timeout, close_after, ask_at })
     }
 
     /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
@@ -110,7 +121,43 @@ impl Source {
             let Source { reader, parts, .. } = self;
             records += reader.take(if busy { Duration::ZERO } else { timeout }, &mut |read| tell(parts, read, on));
         }
+        self.tell_behind(on);
+        if busy || records > 0 {
+            self.ask_at = Some(Instant::now() + self.close_after);
+        } else if self.is_quiet() {
+            on(Event::Quiet);
+        }
         Ok(records)
+    }
+
+    /// What was fetched lies in the queue behind what other partitions have; until it is told, its partition is not
+    /// at its end.
+    fn tell_behind(&mut self, on: &mut dyn FnMut(Event<'_>)) {
+        let Source { reader, parts, .. } = self;
+        for part in parts.iter_mut().filter(|part| part.is_at_end) {
+            let end = reader.watermarks(part.topic, part.partition).map(|(_, end)| end);
+            if end > part.next_offset {
+                part.is_at_end = false;
+                on(Event::Behind { topic: part.topic, partition: part.partition });
+            }
+        }
+    }
+
+    /// Whether it is time to say that all is quiet, and the broker bears it out: what was last heard of it may be old.
+    fn is_quiet(&mut self) -> bool {
+        let Some(ask_at) = self.ask_at else { return false };
+        if Instant::now() < ask_at || self.parts.is_empty() || !self.parts.iter().all(|part| part.is_at_end) {
+            return false;
+        }
+        let patience = self.answer_timeout.min(ASK_AGAIN);
+        let is_read = |part: &Part| {
+            let topic = &self.reader.topics()[usize::from(part.topic)];
+            let ends = self.reader.consumer().fetch_watermarks(topic, part.partition, patience);
+            ends.is_ok_and(|(_, end)| Some(end) == part.next_offset)
+        };
+        let is_quiet = self.parts.iter().all(is_read);
+        self.ask_at = (!is_quiet).then(|| Instant::now() + ASK_AGAIN);
+        is_quiet
     }
 
     fn assigned(&mut self, partitions: &[(String, i32)], on: &mut dyn FnMut(Event<'_>)) {
@@ -123,7 +170,7 @@ impl Source {
             return;
         }
         self.parts.retain(|part| !taken.contains(&(part.topic, part.partition)));
-        let new = |&(topic, partition): &(u16, i32)| Part { topic, partition, next_offset: None };
+        let new = |&(topic, partition): &(u16, i32)| Part { topic, partition, next_offset: None, is_at_end: false };
         self.parts.extend(taken.iter().map(new));
         self.reader.gather(&taken);
         if !taken.is_empty() {
@@ -171,25 +218,12 @@ impl Source {
         list
     }
 
-    fn positions(&self, positions: &[Position]) -> Result<TopicPartitionList, KafkaError> {
-        let mut list = TopicPartitionList::new();
-        for position in positions {
-            let Some(name) = self.reader.topics().get(usize::from(position.topic)) else { continue };
-            list.add_partition_offset(name, position.partition, Offset::Offset(position.next_offset))
-                .map_err(|error| KafkaError::failed("naming an offset", error))?;
-        }
-        Ok(list)
-    }
-
     /// Commits positions and waits for the answer, as long as a broker may take (`answer_timeout_ms`).
     ///
     /// # Errors
     /// The broker's refusal, or none in time. The source lives on.
     pub fn commit(&self, positions: &[Position]) -> Result<(), KafkaError> {
-        if positions.is_empty() {
-            return Ok(());
-        }
-        raw::commit(Handle::of(self.consumer().client()), &self.positions(positions)?, self.answer_timeout)
+        self.offsets.commit(positions)
     }
 
     /// Commits positions without waiting; a refusal comes as [`Event::Failed`].
@@ -197,11 +231,12 @@ impl Source {
     /// # Errors
     /// When it can't even be sent off.
     pub fn commit_async(&self, positions: &[Position]) -> Result<(), KafkaError> {
-        if positions.is_empty() {
-            return Ok(());
-        }
-        let sent = self.consumer().commit(&self.positions(positions)?, CommitMode::Async);
-        sent.map_err(|error| KafkaError::failed("committing offsets", error))
+        self.offsets.commit_async(positions)
+    }
+
+    /// What commits for this source on another thread.
+    pub fn offsets(&self) -> Offsets {
+        self.offsets.clone()
     }
 
     /// Reads partitions from these positions on; they must be assigned. No record from before is told any more.
@@ -209,11 +244,12 @@ impl Source {
     /// # Errors
     /// When a partition is not assigned or the broker does not answer in time.
     pub fn seek(&mut self, positions: &[Position]) -> Result<(), KafkaError> {
-        seek(self.consumer(), self.positions(positions)?, self.answer_timeout)?;
+        seek(self.consumer(), self.offsets.list(positions)?, self.answer_timeout)?;
         for position in positions {
             for part in &mut self.parts {
                 if (part.topic, part.partition) == (position.topic, position.partition) {
                     part.next_offset = Some(position.next_offset);
+                    part.is_at_end = false;
                 }
             }
         }
@@ -272,8 +308,7 @@ impl Source {
         self.reader.topics()
     }
 
-    /// The client beneath, whose group metadata a transaction needs.
-    pub(super) fn consumer(&self) -> &BaseConsumer<watch::Watch> {
+    fn consumer(&self) -> &BaseConsumer<watch::Watch> {
         self.reader.consumer()
     }
 }
@@ -302,12 +337,16 @@ fn tell(parts: &mut [Part], read: Read<'_>, on: &mut dyn FnMut(Event<'_>)) {
         Read::Record(record) => {
             if let Some(part) = find(parts, (record.topic, record.partition)) {
                 parts[part].next_offset = Some(record.offset + 1);
+                if std::mem::take(&mut parts[part].is_at_end) {
+                    on(Event::Behind { topic: record.topic, partition: record.partition });
+                }
                 on(Event::Record(record));
             }
         }
         Read::End { topic, partition, offset } => {
             if let Some(part) = find(parts, (topic, partition)) {
                 parts[part].next_offset = Some(offset);
+                parts[part].is_at_end = true;
                 on(Event::End { topic, partition });
             }
         }
@@ -401,6 +440,10 @@ mod tests {
                 Event::End { topic, partition } => {
                     self.ended.insert((topic, partition));
                 }
+                Event::Behind { topic, partition } => {
+                    self.ended.remove(&(topic, partition));
+                }
+                Event::Quiet => self.told.push("quiet".to_owned()),
                 Event::Failed(failure) => self.told.push(failure.to_string()),
                 Event::Restored => self.told.push("restored".to_owned()),
             }
@@ -455,7 +498,7 @@ mod tests {
         let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
         poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
         let mut outbox = AtLeastOnce::new(Sink::new(&settings).unwrap(), PATIENCE);
-        outbox.commit(&source, &seen.positions()).unwrap();
+        outbox.commit(&source.offsets(), &seen.positions()).unwrap();
         drop(source);
         write(&settings, "a", 100..200);
         let mut seen = Seen::default();
@@ -571,6 +614,68 @@ mod tests {
         }
         let read = seen.all().len() + seen_second.all().len();
         assert!(read == 2000 || refused, "{read} read though it was committed before it was given away");
+    }
+
+    #[test]
+    fn a_partition_that_was_at_its_end_is_behind_as_soon_as_there_is_more() {
+        let (_broker, settings) = broker(&["a"]);
+        write(&settings, "a", 0..100);
+        // One record a poll, and few fetched ahead.
+        let mut settings = KafkaSettings { batch_records: 2, ..settings };
+        settings.prefetch_records = 10;
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        let mut seen = Seen::default();
+        poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
+        write(&settings, "a", 100..200);
+        let mut told = Vec::new();
+        let started = Instant::now();
+        while seen.all().len() < 200 {
+            assert!(started.elapsed() < PATIENCE);
+            let mut ended = seen.ended.clone();
+            source
+                .poll(Duration::from_millis(20), &mut |event| {
+                    match &event {
+                        Event::Record(record) => {
+                            assert!(!ended.contains(&(record.topic, record.partition)), "it was not told to be behind");
+                        }
+                        Event::Behind { topic, partition } => {
+                            told.push((*topic, *partition));
+                            ended.remove(&(*topic, *partition));
+                        }
+                        Event::End { topic, partition } => {
+                            ended.insert((*topic, *partition));
+                        }
+                        _ => {}
+                    }
+                    seen.see(event);
+                })
+                .unwrap();
+        }
+        assert!(told.len() >= 4, "{told:?}");
+    }
+
+    #[test]
+    fn quiet_is_told_once_after_all_was_read_and_again_after_more() {
+        let (broker, settings) = broker(&["a"]);
+        let settings = KafkaSettings { close_after_s: 1, ..settings };
+        write(&settings, "a", 0..100);
+        let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
+        let mut seen = Seen::default();
+        let quiet = |seen: &Seen| seen.told.iter().filter(|told| *told == "quiet").count();
+        poll_until(&mut source, &mut seen, |seen| quiet(seen) == 1);
+        assert_eq!((seen.all().len(), seen.ended.len()), (100, 4));
+        write(&settings, "a", 100..200);
+        poll_until(&mut source, &mut seen, |seen| quiet(seen) == 2);
+        assert_eq!(seen.all().len(), 200);
+        // What is not known is not quiet.
+        write(&settings, "a", 200..300);
+        poll_until(&mut source, &mut seen, |seen| seen.all().len() == 300);
+        broker.set_up(false).unwrap();
+        let gone = Instant::now();
+        poll_until(&mut source, &mut seen, |_| gone.elapsed() > Duration::from_secs(4));
+        assert_eq!(quiet(&seen), 2);
+        broker.set_up(true).unwrap();
+        poll_until(&mut source, &mut seen, |seen| quiet(seen) == 3);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
 use super::watch::Watch;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
@@ -149,6 +149,47 @@ pub fn check(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<K
     if faults.is_empty() { Ok(()) } else { Err(faults) }
 }
 
+/// The largest record that is refused as it came, and its headers with the longest message.
+const LARGEST_REJECTED_BYTES: u64 = (1 << 20) + 4096;
+
+/// What of the topics' own settings will do, but not well: a sentence each. Nothing of a broker that does not tell them.
+///
+/// # Errors
+/// No broker, or none that answers.
+pub fn warnings(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<Vec<String>, KafkaError> {
+    let failed = |error: &dyn std::fmt::Display| KafkaError::failed("asking for the topics' settings", error);
+    let admin: AdminClient<DefaultClientContext> = settings.probe_config().create().map_err(KafkaError::client)?;
+    let patience = Duration::from_millis(settings.answer_timeout_ms.into());
+    let options = AdminOptions::new().request_timeout(Some(patience));
+    let asked: Vec<ResourceSpecifier<'_>> = topics.iter().map(|spec| ResourceSpecifier::Topic(&spec.name)).collect();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| failed(&error))?;
+    let answers = runtime.block_on(admin.describe_configs(&asked, &options)).map_err(|error| failed(&error))?;
+    let told = topics.iter().zip(&answers).filter_map(|(spec, answer)| Some((spec, answer.as_ref().ok()?)));
+    Ok(told.filter_map(|(spec, told)| warning(spec, told)).collect())
+}
+
+fn warning(spec: &TopicSpec, told: &ConfigResource) -> Option<String> {
+    let value = |key: &str| told.get(key).and_then(|entry| entry.value.as_deref());
+    let TopicSpec { key, name, keep } = spec;
+    if *keep == Keep::Newest {
+        let policy = value("cleanup.policy").filter(|policy| !policy.split(',').any(|it| it.trim() == "compact"))?;
+        return Some(format!(
+            "kafka.topics.{key} is {name:?}, whose cleanup.policy is {policy:?}; expected \"compact\", or what it last \
+             said of a key is lost in time, or every word ever said is read at each start"
+        ));
+    }
+    if *key == "rejected" {
+        let most: u64 = value("max.message.bytes").and_then(|bytes| bytes.parse().ok())?;
+        return (most < LARGEST_REJECTED_BYTES).then(|| {
+            format!(
+                "kafka.topics.{key} is {name:?}, whose max.message.bytes is {most}; expected at least \
+                 {LARGEST_REJECTED_BYTES}, or the largest of the rejected records come there without their bytes"
+            )
+        });
+    }
+    None
+}
+
 /// Creates the topics that are missing and waits until the broker shows them. Returns their names.
 ///
 /// # Errors
@@ -209,6 +250,21 @@ pub fn remove(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError
     refusal.map_or(Ok(()), |(topic, code)| Err(KafkaError::failed(format!("deleting topic {topic:?}"), code)))
 }
 
+/// Deletes consumer groups without members; those that are not there are no fault.
+///
+/// # Errors
+/// No broker, or its first refusal.
+pub fn remove_groups(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError> {
+    let failed = |error: &dyn std::fmt::Display| KafkaError::failed("deleting consumer groups", error);
+    let admin: AdminClient<DefaultClientContext> = settings.probe_config().create().map_err(KafkaError::client)?;
+    let patience = Duration::from_millis(settings.answer_timeout_ms.into());
+    let options = AdminOptions::new().request_timeout(Some(patience));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| failed(&error))?;
+    let answers = runtime.block_on(admin.delete_groups(names, &options)).map_err(|error| failed(&error))?;
+    let refusal = answers.into_iter().filter_map(Result::err).find(|(_, code)| *code != Code::GroupIdNotFound);
+    refusal.map_or(Ok(()), |(group, code)| Err(KafkaError::failed(format!("deleting group {group:?}"), code)))
+}
+
 /// What a new topic is told about its records.
 fn wishes(settings: &KafkaSettings, spec: &TopicSpec) -> Vec<(&'static str, String)> {
     let retention_ms = |hours: u32| match hours {
@@ -230,8 +286,10 @@ fn wishes(settings: &KafkaSettings, spec: &TopicSpec) -> Vec<(&'static str, Stri
 /// A topic takes a moment to be known to all brokers, each partition with a leader.
 fn await_topics(settings: &KafkaSettings, missing: &[&TopicSpec], patience: Duration) -> Result<(), Vec<KafkaError>> {
     let deadline = Instant::now() + patience;
+    let probe = probe(settings).map_err(|error| vec![error])?;
     loop {
-        let found = ask(settings).map_err(|error| vec![error])?;
+        // The answer of a broker is what is waited for each time.
+        let found = ask_by(&probe, settings).map_err(|error| vec![error])?;
         let led = |spec: &TopicSpec| {
             let mut shown = found.topics().iter().filter(|topic| topic.name() == spec.name);
             shown.any(|topic| topic.error().is_none() && topic.partitions().iter().all(|part| part.leader() >= 0))
@@ -249,7 +307,6 @@ fn await_topics(settings: &KafkaSettings, missing: &[&TopicSpec], patience: Dura
             };
             return Err(hidden.into_iter().map(fault).collect());
         }
-        std::thread::sleep(Duration::from_millis(50));
     }
 }
 
@@ -259,10 +316,16 @@ fn partitions(found: &Metadata, name: &str) -> Option<usize> {
     (topic.error().is_none() && !topic.partitions().is_empty()).then(|| topic.partitions().len())
 }
 
-/// All topics. Asking for one by name could create it.
+fn probe(settings: &KafkaSettings) -> Result<BaseConsumer<Watch>, KafkaError> {
+    settings.probe_config().create_with_context(Watch::default()).map_err(KafkaError::client)
+}
+
 fn ask(settings: &KafkaSettings) -> Result<Metadata, KafkaError> {
-    let probe: BaseConsumer<Watch> =
-        settings.probe_config().create_with_context(Watch::default()).map_err(KafkaError::client)?;
+    ask_by(&probe(settings)?, settings)
+}
+
+/// All topics. Asking for one by name could create it.
+fn ask_by(probe: &BaseConsumer<Watch>, settings: &KafkaSettings) -> Result<Metadata, KafkaError> {
     let patience = Duration::from_millis(settings.answer_timeout_ms.into());
     let deadline = Instant::now() + patience;
     loop {

@@ -98,6 +98,10 @@ vocabulary! {
 pub struct KindSet(u16);
 
 impl KindSet {
+    /// The set of one kind.
+    pub const fn of(kind: Kind) -> KindSet {
+        KindSet(0).with(kind)
+    }
     /// The set with `kind` in it as well.
     pub const fn with(self, kind: Kind) -> KindSet {
         KindSet(self.0 | 1 << kind as u16)

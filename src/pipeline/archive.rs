@@ -262,7 +262,7 @@ impl Work {
                 batch.revoked = true;
                 batch.lost |= lost;
             }
-            Event::End { .. } => {}
+            Event::End { .. } | Event::Behind { .. } | Event::Quiet => {}
             Event::Failed(failure) => tracing::warn!("archive: {failure}"),
             Event::Restored => tracing::info!("archive: the broker is back"),
         })?;

@@ -1,6 +1,6 @@
-//! Decoder, registry and engine together: records in, alerts and rejected lines out. Reads and writes nothing.
+//! Registry and engine together: decoded lines in, alerts and rejected lines out. Reads and writes nothing.
 
-use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
+use crate::codec::Lines;
 use crate::engine::book::Said;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
@@ -44,6 +44,8 @@ pub struct Results {
     pub said: Vec<Said>,
     /// Refused lines.
     pub rejected: Vec<Rejected>,
+    /// Lines of earlier batches that were held back and have been let in, and their times, nanoseconds.
+    pub released: Vec<(Origin, i64)>,
 }
 
 impl Results {
@@ -51,6 +53,7 @@ impl Results {
     pub fn clear(&mut self) {
         self.said.clear();
         self.rejected.clear();
+        self.released.clear();
     }
 }
 
@@ -67,10 +70,8 @@ pub struct Tally {
     pub engine: Counts,
 }
 
-/// One correlator a thread; it keeps its memory between batches.
+/// Keeps its memory between batches.
 pub struct Correlator {
-    decoder: Decoder,
-    lines: Lines,
     registry: Registry,
     engine: Engine,
     output: Output,
@@ -78,7 +79,7 @@ pub struct Correlator {
 }
 
 impl Correlator {
-    /// A correlator with this reference data. `topics` names what [`RecordAt::topic`] counts.
+    /// A correlator with this reference data. `topics` names what [`Origin::topic`] counts.
     pub fn new(
         settings: Settings,
         config_digest: String,
@@ -87,8 +88,6 @@ impl Correlator {
         places: Places,
     ) -> Correlator {
         Correlator {
-            decoder: Decoder::new(DecodeOptions { keep_raw: true }),
-            lines: Lines::default(),
             registry,
             engine: Engine::new(settings, config_digest, topics, places),
             output: Output::default(),
@@ -96,45 +95,29 @@ impl Correlator {
         }
     }
 
-    /// Decodes a record into the batch at hand.
-    pub fn record(&mut self, payload: &[u8], at: RecordAt) {
-        self.decoder.record(payload, at, &mut self.registry, &mut self.lines);
-    }
-
-    /// Lines decoded into the batch at hand.
-    pub fn pending(&self) -> usize {
-        self.lines.observations.len() + self.lines.rejected.len() + self.lines.decisions.len()
-    }
-
-    /// The batch at hand, for whoever keeps observations as well.
-    pub fn lines(&self) -> &Lines {
-        &self.lines
-    }
-
-    /// Correlates the batch at hand and empties it; what follows is added to `results`.
-    pub fn correlate(&mut self, results: &mut Results) {
-        self.tally.observations += self.lines.observations.len() as u64;
+    /// Correlates a batch and empties it; what follows is added to `results`. The batch's nodes are those of this
+    /// correlator's registry.
+    pub fn correlate(&mut self, lines: &mut Lines, results: &mut Results) {
+        self.tally.observations += lines.observations.len() as u64;
         let before = results.rejected.len();
-        for line in self.lines.rejected.drain(..) {
+        for line in lines.rejected.drain(..) {
             results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
         }
-        self.engine.ingest(&self.lines.observations, &self.registry, &mut self.output);
-        for (origin, decision) in self.lines.decisions.drain(..) {
+        self.engine.ingest(&lines.observations, &self.registry, &mut self.output);
+        for line in lines.decisions.drain(..) {
             self.tally.decisions += 1;
-            let raw = serde_json::to_vec(&decision).unwrap_or_default();
-            if let Err(error) = self.engine.decide(decision, &mut self.output) {
+            if let Err(error) = self.engine.decide(line.decision, &mut self.output) {
                 let refusal = Refusal { reason: Reason::BadField, message: error.to_string() };
-                results.rejected.push(Rejected { origin, refusal, raw });
+                results.rejected.push(Rejected { origin: line.origin, refusal, raw: line.raw });
             }
         }
         self.tally.rejected += (results.rejected.len() - before) as u64;
-        self.lines.clear();
+        lines.clear();
         self.collect(results);
     }
 
     /// The stream has ended.
     pub fn finish(&mut self, results: &mut Results) {
-        self.correlate(results);
         self.engine.finish(&self.registry, &mut self.output);
         self.collect(results);
     }
@@ -142,6 +125,12 @@ impl Correlator {
     /// A partition has nothing more to read.
     pub fn caught_up(&mut self, topic: u16, partition: i32, results: &mut Results) {
         self.engine.caught_up((topic, partition), &self.registry, &mut self.output);
+        self.collect(results);
+    }
+
+    /// All has been quiet for so long, nanoseconds.
+    pub fn quiet_for(&mut self, quiet_ns: i64, results: &mut Results) {
+        self.engine.quiet_for(quiet_ns, &self.registry, &mut self.output);
         self.collect(results);
     }
 
@@ -168,6 +157,11 @@ impl Correlator {
         &self.registry
     }
 
+    /// The sensor registry, for a decoder on the same thread: it adds nodes that only bring their own position.
+    pub fn registry_mut(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
     /// What was taken in so far.
     pub fn tally(&self) -> Tally {
         Tally { engine: self.engine.counts(), ..self.tally }
@@ -175,10 +169,34 @@ impl Correlator {
 
     fn collect(&mut self, results: &mut Results) {
         results.said.append(&mut self.output.said);
+        results.released.append(&mut self.output.released);
         // Not all of `results`: some of it may have been there, and counted, before.
         self.tally.rejected += self.output.refused.len() as u64;
         for refused in self.output.refused.drain(..) {
             results.rejected.push(Rejected { origin: refused.origin, refusal: refused.refusal, raw: refused.raw });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::{DecodeOptions, Decoder, RecordAt};
+
+    #[test]
+    fn a_decision_that_cannot_stand_is_refused_with_the_bytes_that_came() {
+        let places = Places::new(Vec::new(), Vec::new());
+        let topics = vec!["review.decisions".to_owned()];
+        let mut correlator = Correlator::new(Settings::default(), String::new(), topics, Registry::default(), places);
+        let received =
+            br#"{ "alert":"A-0", "revision":1,"x":[1.0], "decision":"dismissed","by":"c","at":"2026-03-01T00:00:00Z"}"#;
+        let (mut lines, mut results) = (Lines::default(), Results::default());
+        let mut decoder = Decoder::new(DecodeOptions { keep_raw: true });
+        let at = RecordAt { topic: 0, partition: 2, offset: 7 };
+        decoder.record(received, at, correlator.registry_mut(), &mut lines);
+        correlator.correlate(&mut lines, &mut results);
+        let [rejected] = results.rejected.as_slice() else { panic!("{:?}", results.rejected) };
+        assert_eq!(rejected.refusal.reason, Reason::BadField);
+        assert_eq!(String::from_utf8_lossy(&rejected.raw), String::from_utf8_lossy(received));
     }
 }

@@ -3,8 +3,12 @@
 //! A window of event time rests on records that were read long ago. Committing past them would lose the window when
 //! the process ends. So each partition keeps marks (everything before this offset is no newer than that time), and
 //! what is committed is the last mark older than what the engine still needs.
+//!
+//! A line that is held back because it is ahead of the stream counts by its place alone: nothing behind it is
+//! committed until it is let in, which gives it a time, or refused, which ends it.
 
 use crate::kafka::Position;
+use crate::model::observation::Origin;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Marks kept of one partition; when there are more, every other one is dropped, and commits are coarser.
@@ -35,10 +39,21 @@ impl LowWater {
         self.partitions.entry(partition).or_default().read_to = Some(next_offset);
     }
 
-    /// An observation of that time was in what was read since the last mark.
+    /// The newest observation let in of what was read so far is of that time.
     pub fn observed(&mut self, partition: (u16, i32), time_ns: i64) {
         let marks = self.partitions.entry(partition).or_default();
         marks.newest_ns = Some(marks.newest_ns.map_or(time_ns, |newest_ns| newest_ns.max(time_ns)));
+    }
+
+    /// A line that was held back has been let in: it is needed by its time from now on.
+    pub fn released(&mut self, origin: Origin, time_ns: i64) {
+        let partition = (origin.topic, origin.partition);
+        let marks = self.partitions.entry(partition).or_default();
+        let behind_it = marks.marks.partition_point(|&(offset, _)| offset <= origin.offset);
+        for (_, newest_ns) in marks.marks.iter_mut().skip(behind_it) {
+            *newest_ns = (*newest_ns).max(time_ns);
+        }
+        self.observed(partition, time_ns);
     }
 
     /// The batch at hand is through the engine: its end may be a mark.
@@ -60,12 +75,20 @@ impl LowWater {
         }
     }
 
-    /// Where each partition can be committed to, of those that moved, when all before `needed_ns` is done with.
-    pub fn positions(&mut self, needed_ns: i64) -> Vec<Position> {
+    /// Where each partition can be committed to, of those that moved, when all before `needed_ns` is done with but for
+    /// the lines that are held back.
+    pub fn positions(&mut self, needed_ns: i64, held: &[Origin]) -> Vec<Position> {
+        let mut first_held: BTreeMap<(u16, i32), i64> = BTreeMap::new();
+        for origin in held {
+            let first = first_held.entry((origin.topic, origin.partition)).or_insert(origin.offset);
+            *first = origin.offset.min(*first);
+        }
         let mut positions = Vec::new();
         for (&(topic, partition), marks) in &mut self.partitions {
+            let most = first_held.get(&(topic, partition)).copied().unwrap_or(i64::MAX);
+            let is_done = |&(offset, newest_ns): &(i64, i64)| newest_ns < needed_ns && offset <= most;
             let mut reached = None;
-            while marks.marks.front().is_some_and(|&(_, newest_ns)| newest_ns < needed_ns) {
+            while marks.marks.front().is_some_and(is_done) {
                 reached = marks.marks.pop_front().map(|(offset, _)| offset);
             }
             if let Some(next_offset) = reached.filter(|&offset| marks.committed.is_none_or(|before| before < offset)) {
@@ -96,10 +119,10 @@ mod tests {
             water.observed(P, batch * 10);
             water.mark();
         }
-        assert_eq!(water.positions(0), []);
-        assert_eq!(water.positions(35), [Position { topic: 0, partition: 1, next_offset: 4000 }]);
-        assert_eq!(water.positions(35), [], "said once");
-        assert_eq!(water.positions(i64::MAX), [Position { topic: 0, partition: 1, next_offset: 10_000 }]);
+        assert_eq!(water.positions(0, &[]), []);
+        assert_eq!(water.positions(35, &[]), [Position { topic: 0, partition: 1, next_offset: 4000 }]);
+        assert_eq!(water.positions(35, &[]), [], "said once");
+        assert_eq!(water.positions(i64::MAX, &[]), [Position { topic: 0, partition: 1, next_offset: 10_000 }]);
     }
 
     #[test]
@@ -110,7 +133,24 @@ mod tests {
             water.observed(P, time_ns);
             water.mark();
         }
-        assert_eq!(water.positions(10), [Position { topic: 0, partition: 1, next_offset: 1000 }]);
+        assert_eq!(water.positions(10, &[]), [Position { topic: 0, partition: 1, next_offset: 1000 }]);
+    }
+
+    #[test]
+    fn a_line_that_is_held_back_is_read_again_until_its_fate_is_known() {
+        let line = Origin { topic: 0, partition: 1, offset: 1500, line: 0 };
+        let at = |next_offset| [Position { topic: 0, partition: 1, next_offset }];
+        let mut water = LowWater::default();
+        for batch in 1..=4 {
+            water.read(P, batch * 1000);
+            water.observed(P, batch * 10);
+            water.mark();
+        }
+        assert_eq!(water.positions(35, &[line]), at(1000), "not past the line");
+        // Let in, it is needed by its time; refused, it is over.
+        water.released(line, 50);
+        assert_eq!(water.positions(45, &[]), []);
+        assert_eq!(water.positions(51, &[]), at(4000));
     }
 
     #[test]
@@ -122,6 +162,6 @@ mod tests {
             water.mark();
         }
         assert!(water.partitions[&P].marks.len() <= MAX_MARKS);
-        assert_eq!(water.positions(i64::MAX).len(), 1);
+        assert_eq!(water.positions(i64::MAX, &[]).len(), 1);
     }
 }

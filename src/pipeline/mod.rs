@@ -1,13 +1,18 @@
 //! The shells around the engine, each readable from top to bottom.
 //!
-//! [`correlator`] is what replay and live run share: records in, alerts and rejected lines out, no input or output of
-//! its own.
+//! [`correlator`] is what replay and live run share: decoded lines in, alerts and rejected lines out, no input or output
+//! of its own. A live run has two stages: [`run`] correlates what an intake on another thread reads.
 
 pub mod archive;
 pub mod correlator;
 pub mod demo;
+mod handover;
+mod held_keys;
+mod intake;
+pub mod latency;
 mod low_water;
 pub mod nodes;
 pub mod reference;
+mod reference_tables;
 pub mod replay;
 pub mod run;

@@ -7,9 +7,10 @@ use super::correlator::{Correlator, Results, Tally};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
-use crate::codec::{RecordAt, alert};
+use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt, alert};
 use crate::engine::settings::Settings;
 use crate::model::alert::Status;
+use crate::model::node::Registry;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader, BufWriter, Read, Write};
@@ -106,12 +107,13 @@ impl Replay {
         for topic in 0..inputs.len() as u16 {
             correlator.engine().assign((topic, 0));
         }
-        let mut results = Results::default();
+        let mut decoder = Decoder::new(DecodeOptions { keep_raw: true });
+        let (mut lines, mut results) = (Lines::default(), Results::default());
         let mut summary = Summary::default();
         let mut line = Vec::new();
         while let Some(topic) = next(&inputs, &mut correlator) {
             let input = &mut inputs[usize::from(topic)];
-            while correlator.pending() < BATCH_LINES {
+            while lines.len() < BATCH_LINES {
                 line.clear();
                 let read = input
                     .lines
@@ -125,11 +127,12 @@ impl Replay {
                 if line.last() == Some(&b'\n') {
                     line.pop();
                 }
-                correlator.record(&line, RecordAt { topic, partition: 0, offset: input.next_offset });
+                let at = RecordAt { topic, partition: 0, offset: input.next_offset };
+                decoder.record(&line, at, correlator.registry_mut(), &mut lines);
                 input.next_offset += 1;
             }
-            outputs.observations(&correlator)?;
-            correlator.correlate(&mut results);
+            outputs.observations(&lines, correlator.registry())?;
+            correlator.correlate(&mut lines, &mut results);
             if input.done {
                 correlator.caught_up(topic, 0, &mut results);
             }
@@ -248,10 +251,10 @@ impl Outputs {
         })
     }
 
-    /// Archives the batch at hand, before it is correlated and gone.
-    fn observations(&mut self, correlator: &Correlator) -> Result<(), ReplayError> {
+    /// Archives a batch, before it is correlated and gone.
+    fn observations(&mut self, lines: &Lines, registry: &Registry) -> Result<(), ReplayError> {
         if let Some(archive) = &mut self.archive {
-            archive.telemetry(&correlator.lines().observations, correlator.registry(), &self.topics)?;
+            archive.telemetry(&lines.observations, registry, &self.topics)?;
             archive.roll_if_due()?;
         }
         Ok(())

@@ -1,33 +1,31 @@
-//! Kafka in, Kafka out: the live pipeline, one thread from the consumer's queue to the alert topics.
+//! Kafka in, Kafka out: the live pipeline, in two stages on two threads.
 //!
-//! Back-pressure is the order of things: the next records are taken when the last are through, and Kafka keeps the
-//! backlog. What is sent stands before the offsets of what it was concluded from are committed, so a crash repeats
-//! alerts (with the same ids) and loses none.
+//! [`intake`](super::intake) reads and decodes; the stage here correlates, sends what follows, and commits. Between them
+//! go a few batches ([`handover`](super::handover)): the next records are taken when the last are through, and Kafka
+//! keeps the backlog. What is sent stands before the offsets of what it was concluded from are committed, so a crash
+//! repeats alerts (with the same ids) and loses none.
 
-use super::correlator::{Correlator, Reference, Results, Tally};
+use super::correlator::{Correlator, Results, Tally};
+use super::handover::{Batch, Keys, Taken, Taker, handover};
+use super::held_keys::HeldKeys;
+use super::intake::{BATCH_RECORDS, Intake};
+use super::latency::latencies;
 use super::low_water::LowWater;
 use super::reference::{ReferenceFileError, ReferenceFiles};
-use crate::codec::RecordAt;
+use super::reference_tables::ReferenceTables;
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
-use crate::codec::reference::{Reference as Feature, from_record};
 use crate::engine::settings::Settings;
-use crate::kafka::{AtLeastOnce, Event, KafkaError, KafkaSettings, Outbox, Sink, Source, Tables};
+use crate::kafka::{AtLeastOnce, KafkaError, KafkaSettings, Offsets, Outbox, Sink, Source};
 use crate::model::alert::{AlertFeature, Latency};
-use crate::model::area::Area;
-use crate::model::node::Node;
-use crate::model::notice::Notice;
+use crate::model::time::NS_PER_S;
 use hdrhistogram::Histogram;
-use rustc_hash::FxHashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// Longest wait for a record before the loop looks at everything else.
-const POLL: Duration = Duration::from_millis(5);
-/// Records through the engine at a time: what bounds the wait of the first of them.
-const BATCH_RECORDS: usize = 2_048;
+/// Longest wait for a batch before everything else is looked at.
+const WAIT: Duration = Duration::from_millis(20);
 /// Between two commits of offsets.
 const COMMIT_EVERY: Duration = Duration::from_millis(500);
-/// Between two looks at the reference tables.
-const TABLES_EVERY: Duration = Duration::from_millis(250);
 /// Between two tellings of the figures.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
 /// How long a commit waits for deliveries before it is tried again later.
@@ -88,174 +86,154 @@ impl Run {
     /// # Errors
     /// What can't be mended by waiting. A broker that is away can.
     pub fn run(&self, stop: &dyn Fn() -> bool, figures: &mut dyn FnMut(&Figures)) -> Result<Figures, RunError> {
-        let mut live = Live::start(self)?;
-        while !stop() {
-            live.turn()?;
-            if live.figures_due() {
-                figures(&live.figures());
-            }
-        }
-        live.finish()?;
-        Ok(live.figures())
+        let (mut live, intake) = Live::start(self)?;
+        let (giver, taker) = handover();
+        let over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let over = &over;
+            let reading = scope.spawn(move || {
+                let mut intake = intake;
+                let read = intake.run(giver, over);
+                // It stays in the group until the last commit.
+                (intake, read)
+            });
+            let worked = live.work(taker, over, stop, figures);
+            let (intake, read) = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            worked?;
+            read?;
+            live.finish()?;
+            drop(intake);
+            Ok(live.figures())
+        })
     }
 }
 
-/// A run under way.
+/// The second stage of a run under way.
 struct Live<'a> {
     run: &'a Run,
     topics: Vec<String>,
-    tables: Option<Tables>,
-    table_topics: Vec<Table>,
-    source: Source,
+    offsets: Offsets,
     outbox: AtLeastOnce,
     correlator: Correlator,
     results: Results,
-    keys: Keys,
+    held_keys: HeldKeys,
     low_water: LowWater,
     started: Instant,
     last_commit: Instant,
-    last_tables: Instant,
     last_figures: Instant,
+    lag: u64,
     revisions: u64,
     ingest_to_alert_us: Histogram<u64>,
 }
 
-/// A reference topic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Table {
-    Sensors,
-    Areas,
-    Notices,
-}
-
 impl<'a> Live<'a> {
-    fn start(run: &'a Run) -> Result<Live<'a>, RunError> {
+    fn start(run: &'a Run) -> Result<(Live<'a>, Intake), RunError> {
         let (registry, places) = run.reference.load()?;
         let names = &run.kafka.topics;
         let topics = vec![names.sensors.clone(), names.patrols.clone(), names.decisions.clone()];
         let mut correlator =
             Correlator::new(run.settings.clone(), run.config_digest.clone(), topics.clone(), registry, places);
-        let (table_topics, table_names): (Vec<Table>, Vec<String>) = [
-            (Table::Sensors, &names.reference_sensors, run.reference.sensors.is_some()),
-            (Table::Areas, &names.reference_areas, run.reference.areas.is_some()),
-            (Table::Notices, &names.reference_notices, run.reference.notices.is_some()),
-        ]
-        .into_iter()
-        .filter(|&(_, _, from_file)| !from_file)
-        .map(|(table, name, _)| (table, name.clone()))
-        .unzip();
-        let mut tables = None;
-        if !table_names.is_empty() {
-            let mut opened = Tables::open(&run.kafka, &table_names)?;
-            opened
-                .load(&mut |change| refer(&mut correlator, &table_topics, change.topic, change.key, change.payload))?;
-            tables = Some(opened);
-        }
+        let tables = ReferenceTables::load(&run.kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
-        let source = Source::new(&run.kafka, &topics)?;
-        let outbox = AtLeastOnce::new(Sink::new(&run.kafka)?, FLUSH);
+        let batch_records = run.kafka.batch_records.min(BATCH_RECORDS);
+        let source = Source::new(&KafkaSettings { batch_records, ..run.kafka.clone() }, &topics)?;
+        let intake = Intake::new(source, tables, correlator.registry().clone());
         let now = Instant::now();
-        Ok(Live {
+        let live = Live {
             run,
             topics,
-            tables,
-            table_topics,
-            source,
-            outbox,
+            offsets: intake.offsets(),
+            outbox: AtLeastOnce::new(Sink::new(&run.kafka)?, FLUSH),
             correlator,
             results: Results::default(),
-            keys: Keys::default(),
+            held_keys: HeldKeys::default(),
             low_water: LowWater::default(),
             started: now,
             last_commit: now,
-            last_tables: now,
             last_figures: now,
+            lag: 0,
             revisions: 0,
             ingest_to_alert_us: latencies(),
-        })
+        };
+        Ok((live, intake))
     }
 
-    /// Takes what there is, correlates it, sends what follows.
-    fn turn(&mut self) -> Result<(), RunError> {
-        let Live { source, correlator, keys, low_water, results, .. } = self;
-        let mut taken_at: Option<Instant> = None;
-        let mut ended = Vec::new();
-        let mut leaving = Vec::new();
-        let mut reassigned = false;
-        let mut records = 0;
-        while records < BATCH_RECORDS && leaving.is_empty() {
-            // Wait for the first record alone; then take what is there already.
-            let wait = if records == 0 { POLL } else { Duration::ZERO };
-            let taken = source.poll(wait, &mut |event| match event {
-                Event::Record(record) => {
-                    taken_at.get_or_insert_with(Instant::now);
-                    let at = RecordAt { topic: record.topic, partition: record.partition, offset: record.offset };
-                    keys.push(at, record.key);
-                    low_water.read((record.topic, record.partition), record.offset + 1);
-                    correlator.record(record.payload, at);
+    /// Works through batches until there will be no more. `over` tells the other stage to stop, which it also does when
+    /// this one fails.
+    fn work(
+        &mut self,
+        taker: Taker,
+        over: &AtomicBool,
+        stop: &dyn Fn() -> bool,
+        figures: &mut dyn FnMut(&Figures),
+    ) -> Result<(), RunError> {
+        loop {
+            if stop() {
+                over.store(true, Ordering::Release);
+            }
+            match taker.take(WAIT) {
+                Taken::Batch(mut batch) => {
+                    self.turn(&mut batch)?;
+                    taker.give_back(batch);
                 }
-                Event::Assigned(partitions) => {
-                    for &partition in partitions {
-                        correlator.engine().assign(partition);
-                    }
-                    tracing::info!(partitions = partitions.len(), "partitions assigned");
-                    reassigned = true;
-                }
-                Event::Revoked { partitions, lost } => {
-                    tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
-                    leaving.extend(partitions.iter().map(|&partition| (partition, lost)));
-                }
-                Event::End { topic, partition } => ended.push((topic, partition)),
-                Event::Failed(error) => tracing::warn!("{error}"),
-                Event::Restored => tracing::info!("the broker is back"),
-            })?;
-            records += taken;
-            if taken == 0 {
-                break;
+                Taken::Nothing => {}
+                Taken::Closed => return Ok(()),
+            }
+            if self.last_commit.elapsed() >= COMMIT_EVERY {
+                self.commit();
+            }
+            if self.last_figures.elapsed() >= FIGURES_EVERY {
+                self.last_figures = Instant::now();
+                figures(&self.figures());
             }
         }
-        let observations = &correlator.lines().observations;
-        for (origin, &time_ns) in observations.origin.iter().zip(&observations.time_ns) {
-            low_water.observed((origin.topic, origin.partition), time_ns);
+    }
+
+    /// Correlates a batch and sends what follows.
+    fn turn(&mut self, batch: &mut Batch) -> Result<(), RunError> {
+        let Live { correlator, results, low_water, .. } = self;
+        for reference in batch.references.drain(..) {
+            correlator.refer(reference);
         }
-        correlator.correlate(results);
-        for (topic, partition) in ended {
+        for &partition in &batch.assigned {
+            correlator.engine().assign(partition);
+        }
+        for &partition in &batch.behind {
+            correlator.engine().behind(partition);
+        }
+        for &(partition, next_offset) in &batch.read_to {
+            low_water.read(partition, next_offset);
+        }
+        correlator.correlate(&mut batch.lines, results);
+        for &(topic, partition) in &batch.ended {
             correlator.caught_up(topic, partition, results);
         }
+        if batch.quiet {
+            tracing::info!("all is quiet: what waits for more is final");
+            correlator.quiet_for(i64::from(self.run.kafka.close_after_s) * NS_PER_S, results);
+        }
+        for (partition, newest_ns) in correlator.engine().progress().newest_ns() {
+            low_water.observed(partition, newest_ns);
+        }
+        for (origin, time_ns) in results.released.drain(..) {
+            low_water.released(origin, time_ns);
+        }
         low_water.mark();
-        self.send(taken_at)?;
-        self.keys.clear();
-        if !leaving.is_empty() {
+        self.lag = batch.lag;
+        self.send(batch.taken_at, &mut batch.keys)?;
+        self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
+        if !batch.leaving.is_empty() {
             self.commit();
-            for (partition, _lost) in leaving {
+            for &partition in &batch.leaving {
                 self.correlator.engine().revoke(partition);
                 self.low_water.forget(partition);
             }
         }
-        if reassigned {
-            self.check_share();
-        }
-        if self.last_commit.elapsed() >= COMMIT_EVERY {
-            self.commit();
-        }
-        self.follow_tables()
-    }
-
-    /// An event is heard by nodes of all partitions: a process that reads only some of them misses what it can't put
-    /// together.
-    fn check_share(&self) {
-        let (mine, all) = (self.source.assignment().count(), self.source.partitions_in_all());
-        if let Some(all) = all.filter(|&all| mine < all) {
-            tracing::warn!(
-                "this process reads {mine} of {all} partitions; another one in group {:?} reads the rest, and events \
-                 heard across both are missed: run one process a group",
-                self.run.kafka.group
-            );
-        }
+        Ok(())
     }
 
     /// Sends alerts and rejected lines. Nothing is counted as done before [`Live::commit`].
-    fn send(&mut self, taken_at: Option<Instant>) -> Result<(), RunError> {
+    fn send(&mut self, taken_at: Option<Instant>, keys: &mut Keys) -> Result<(), RunError> {
         let names = &self.run.kafka.topics;
         let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
         for said in self.results.said.drain(..) {
@@ -282,14 +260,10 @@ impl<'a> Live<'a> {
             let headers = rejected_headers(topic, line.origin, &line.refusal);
             let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
             let at = (line.origin.topic, line.origin.partition, line.origin.offset);
-            let sent = self.outbox.send(&names.rejected, self.keys.of(at), &line.raw, &headers);
-            if let Err(KafkaError::TooLarge { .. }) = sent {
-                // The headers tell its place: it can be read where it came from, for as long as that topic keeps it.
-                tracing::error!(topic, partition = at.1, offset = at.2, "a rejected record is too large to pass on");
-                self.outbox.send(&names.rejected, self.keys.of(at), &[], &headers)?;
-            } else {
-                sent?;
-            }
+            let key = keys.of(at).or_else(|| self.held_keys.of(at));
+            // The headers tell its place: what does not fit can be read where it came from, for as long as that topic
+            // keeps it.
+            self.outbox.send_what_fits(&names.rejected, key, &line.raw, &headers)?;
         }
         Ok(())
     }
@@ -298,46 +272,18 @@ impl<'a> Live<'a> {
     /// stay where they were, and the next commit covers these too.
     fn commit(&mut self) {
         self.last_commit = Instant::now();
-        let positions = self.low_water.positions(self.correlator.engine().low_water_ns());
-        if positions.is_empty() {
-            return;
-        }
-        if let Err(error) = self.outbox.commit(&self.source, &positions) {
+        let engine = self.correlator.engine();
+        let positions = self.low_water.positions(engine.low_water_ns(), engine.held());
+        // Also without positions: what a topic refused is sent again.
+        if let Err(error) = self.outbox.commit(&self.offsets, &positions) {
             tracing::warn!("offsets are not committed: {error}");
         }
     }
 
-    fn follow_tables(&mut self) -> Result<(), RunError> {
-        if self.last_tables.elapsed() < TABLES_EVERY {
-            return Ok(());
-        }
-        self.last_tables = Instant::now();
-        let Some(tables) = &mut self.tables else { return Ok(()) };
-        let (correlator, table_topics) = (&mut self.correlator, &self.table_topics);
-        let on = &mut |change: crate::kafka::Change<'_>| {
-            refer(correlator, table_topics, change.topic, change.key, change.payload);
-        };
-        tables.poll(Duration::ZERO, on)?;
-        for error in tables.take_failures() {
-            tracing::warn!("{error}");
-        }
-        Ok(())
-    }
-
     fn finish(&mut self) -> Result<(), RunError> {
-        self.correlator.correlate(&mut self.results);
-        self.send(None)?;
         self.outbox.sink().flush(FLUSH)?;
         self.commit();
         Ok(())
-    }
-
-    fn figures_due(&mut self) -> bool {
-        let due = self.last_figures.elapsed() >= FIGURES_EVERY;
-        if due {
-            self.last_figures = Instant::now();
-        }
-        due
     }
 
     fn figures(&mut self) -> Figures {
@@ -345,65 +291,12 @@ impl<'a> Live<'a> {
         Figures {
             tally: self.correlator.tally(),
             revisions: self.revisions,
-            lag: self.source.lag(),
+            lag: self.lag,
             watermark_ns: (watermark_ns > i64::MIN).then_some(watermark_ns),
             ingest_to_alert_us: self.ingest_to_alert_us.clone(),
             arrivals_held: self.correlator.engine().arrivals_held(),
             elapsed: self.started.elapsed(),
         }
-    }
-}
-
-/// The keys of the records of the batch at hand: a rejected line goes out under the key it came with.
-#[derive(Debug, Default)]
-struct Keys {
-    spans: Vec<(RecordAt, u32, u32)>,
-    bytes: Vec<u8>,
-    by_place: FxHashMap<(u16, i32, i64), usize>,
-}
-
-impl Keys {
-    fn push(&mut self, at: RecordAt, key: Option<&[u8]>) {
-        let Some(key) = key else { return };
-        self.spans.push((at, self.bytes.len() as u32, key.len() as u32));
-        self.bytes.extend_from_slice(key);
-    }
-
-    fn of(&mut self, place: (u16, i32, i64)) -> Option<&[u8]> {
-        // Most batches have no rejected line; the table is made when the first is asked for.
-        if self.by_place.is_empty() {
-            let places = self.spans.iter().map(|(at, _, _)| (at.topic, at.partition, at.offset));
-            self.by_place.extend(places.zip(0..));
-        }
-        let &(_, start, len) = self.spans.get(*self.by_place.get(&place)?)?;
-        self.bytes.get(start as usize..(start + len) as usize)
-    }
-
-    fn clear(&mut self) {
-        self.spans.clear();
-        self.bytes.clear();
-        self.by_place.clear();
-    }
-}
-
-/// Applies a change of a reference table; what can't be read is told and left as it was.
-fn refer(correlator: &mut Correlator, tables: &[Table], topic: u16, key: &[u8], payload: Option<&[u8]>) {
-    fn read<T: Feature>(payload: &[u8], key: &[u8]) -> Option<T> {
-        let read = from_record(payload);
-        read.map_err(|error| tracing::warn!("reference record {}: {error}", String::from_utf8_lossy(key))).ok()
-    }
-    let name = || String::from_utf8_lossy(key).into_owned();
-    let change = match (tables.get(usize::from(topic)), payload) {
-        (Some(Table::Sensors), Some(payload)) => read::<Node>(payload, key).map(Reference::Node),
-        (Some(Table::Areas), Some(payload)) => read::<Area>(payload, key).map(Reference::Area),
-        (Some(Table::Notices), Some(payload)) => read::<Notice>(payload, key).map(Reference::Notice),
-        (Some(Table::Areas), None) => Some(Reference::AreaGone(name())),
-        (Some(Table::Notices), None) => Some(Reference::NoticeGone(name())),
-        // A node that is gone stays known: what it sent still has to be understood.
-        (Some(Table::Sensors), None) | (None, _) => None,
-    };
-    if let Some(change) = change {
-        correlator.refer(change);
     }
 }
 
@@ -413,9 +306,4 @@ fn component_topic(wanted: bool, feature: &AlertFeature) -> Option<String> {
 
 fn rounded_ms(milliseconds: f64) -> f64 {
     (milliseconds * 1000.0).round() / 1000.0
-}
-
-fn latencies() -> Histogram<u64> {
-    const LONGEST_US: u64 = 3_600_000_000;
-    Histogram::new_with_bounds(1, LONGEST_US, 3).expect("bounds and digits are constants that fit")
 }

@@ -3,7 +3,9 @@
 //! Of each alert the last revision counts. An event is found when the evidence agrees, |A∩B| / max(|A|,|B|) ≥ 0.6, or
 //! by place and time; events and alerts are matched one to one, the best pair first. An alert below `possible`, or
 //! retracted, is neither found nor false, but it counts in calibration: what it says of its chance is held to what
-//! happened. Only groups of classes that the truth speaks of are scored, since of the others nothing is known.
+//! happened. Only groups of classes that the truth speaks of are scored, and only the time from its first event to its
+//! last, since of the others nothing is known: an alert from before or after is not false, and says nothing of calibration
+//! unless it found an event.
 
 use crate::model::alert::{AlertFeature, Class, Status, Term};
 use crate::simulate::Truth;
@@ -207,11 +209,33 @@ pub struct Score {
     pub missed: Vec<String>,
     /// Ids of the alerts that are false, in order.
     pub false_alarms: Vec<String>,
+    /// Alerts that count but found nothing, and are from before the first event or after the last.
+    pub outside: usize,
 }
 
 /// Whether an alert counts as found or false.
 fn counts(alert: &AlertFeature) -> bool {
     alert.properties.status != Status::Retracted && Term::of(alert.properties.probability) != Term::Unresolved
+}
+
+/// From the first event's beginning to the last one's end, nanoseconds; `None` without events.
+fn span_of(truth: &[&Truth]) -> Option<(i64, i64)> {
+    let first_ns = truth.iter().map(|event| event.from.unwrap_or(event.time).0).min()?;
+    let last_ns = truth.iter().map(|event| event.to.unwrap_or(event.time).0.max(event.time.0)).max()?;
+    Some((first_ns, last_ns))
+}
+
+/// Whether an alert is over before the span, or begins after it.
+fn is_outside(alert: &AlertFeature, span: Option<(i64, i64)>) -> bool {
+    let properties = &alert.properties;
+    let from_ns = properties.from.unwrap_or(properties.time).0;
+    // What has no end may last into it.
+    let is_before = |first_ns: i64| match (properties.from, properties.to) {
+        (_, Some(to)) => to.0 < first_ns,
+        (Some(_), None) => false,
+        (None, None) => from_ns < first_ns,
+    };
+    span.is_some_and(|(first_ns, last_ns)| is_before(first_ns) || from_ns > last_ns)
 }
 
 /// The last revision of each alert, in order of their ids.
@@ -238,6 +262,8 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
     let mut truth: Vec<&Truth> = truth.iter().collect();
     truth.sort_by(|a, b| a.event.cmp(&b.event));
     let alerts = last_revisions(alerts);
+    let span = span_of(&truth);
+    let mut outside = 0;
     let mut overall = Tally::default();
     let mut groups = Vec::new();
     // (chance, right, taken back)
@@ -249,7 +275,15 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
             continue;
         }
         let of_group = || alerts.iter().copied().filter(|alert| Group::of(alert.properties.class) == group);
-        let counted: Vec<&AlertFeature> = of_group().filter(|alert| counts(alert)).collect();
+        let all: Vec<&AlertFeature> = of_group().filter(|alert| counts(alert)).collect();
+        let mut is_found = vec![false; all.len()];
+        for (a, _) in matching::pairs(group, &all, &events, options.by) {
+            is_found[a] = true;
+        }
+        let scored = |(&alert, &is_found): (&&AlertFeature, &bool)| is_found || !is_outside(alert, span);
+        let counted: Vec<&AlertFeature> =
+            all.iter().zip(&is_found).filter(|pair| scored(*pair)).map(|(&alert, _)| alert).collect();
+        outside += all.len() - counted.len();
         let found = matching::pairs(group, &counted, &events, options.by);
         let tally = Tally {
             events: events.len(),
@@ -274,7 +308,8 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
         for (a, _) in matching::pairs(group, &doubtful, &free, options.by) {
             right[a] = true;
         }
-        stated.extend(doubtful.iter().zip(&right).map(|(alert, &right)| {
+        let known = doubtful.iter().zip(&right).filter(|(alert, right)| **right || !is_outside(alert, span));
+        stated.extend(known.map(|(alert, &right)| {
             (alert.properties.probability, right, alert.properties.status == Status::Retracted)
         }));
     }
@@ -302,6 +337,7 @@ pub fn score(alerts: &[AlertFeature], truth: &[Truth], options: &Options) -> Sco
         standing_calibration: calibration(false),
         missed,
         false_alarms,
+        outside,
     }
 }
 

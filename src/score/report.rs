@@ -22,6 +22,9 @@ impl fmt::Display for Score {
         if self.groups.len() != 1 {
             line(f, "overall", &self.overall)?;
         }
+        if self.outside > 0 {
+            writeln!(f, "  {} alerts from before the first event or after the last are left out", self.outside)?;
+        }
         if let Some(errors) = &self.place_error_m {
             percentiles(f, "place error, m", errors, 1)?;
         }

@@ -330,3 +330,20 @@ fn what_was_taken_back_counts_in_one_calibration_and_not_in_the_other() {
     assert_eq!(score.standing_calibration.map(|c| (c.alerts, c.brier)), Some((1, 0.0)));
     assert_eq!(standing(&alerts).len(), 1);
 }
+
+#[test]
+fn alerts_from_before_the_first_event_or_after_the_last_are_not_false() {
+    let truth = truth(10, 5);
+    let mut alerts = perfect(&truth);
+    let (first, last) = (truth[0].time.0, truth[9].time.0);
+    for (id, time_ns) in [("before", first - 1), ("after", last + 1), ("within", first + 1), ("at the end", last)] {
+        let mut other = alert(id, &truth[0]);
+        other.properties.time = Timestamp(time_ns);
+        other.properties.evidence.iter_mut().for_each(|evidence| evidence.id = format!("{id} {}", evidence.id));
+        alerts.push(other);
+    }
+    let score = score(&alerts, &truth, &Options::default());
+    assert_eq!((score.outside, score.overall.alerts, score.overall.found), (2, 12, 10));
+    assert_eq!(score.false_alarms, ["at the end", "within"]);
+    assert!(score.to_string().contains("2 alerts from before the first event or after the last are left out"));
+}

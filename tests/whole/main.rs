@@ -8,6 +8,7 @@ mod crashes;
 mod hostile;
 mod live;
 mod program;
+mod quiet;
 mod reading;
 mod records;
 mod scene;
@@ -32,6 +33,7 @@ fn trials() -> Vec<Case> {
         topics::TRIALS,
         starting::TRIALS,
         live::TRIALS,
+        quiet::TRIALS,
         shuffled::TRIALS,
         hostile::TRIALS,
         crashes::TRIALS,

@@ -3,7 +3,7 @@
 use super::broker::Broker;
 use super::records::{PATIENCE, fresh};
 use super::truceline_binary;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, AlterConfig, NewTopic, ResourceSpecifier, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read};
@@ -65,6 +65,11 @@ impl Site {
         format!("{}.{key}", self.name)
     }
 
+    /// Its consumer group.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The configuration file.
     pub fn config(&self) -> PathBuf {
         self.directory.path().join("truceline.toml")
@@ -88,6 +93,16 @@ impl Site {
         let made = runtime.block_on(admin.create_topics(&new, &AdminOptions::new())).expect("an answer");
         assert!(made.iter().all(Result::is_ok), "{made:?}");
         broker.await_topics(&names, 4);
+    }
+
+    /// Sets the largest batch of records that one of its topics takes.
+    pub fn limit(&self, broker: &Broker, key: &str, largest_bytes: u32) {
+        let admin: AdminClient<DefaultClientContext> = broker.client().create().expect("an admin client");
+        let (topic, largest) = (self.topic(key), largest_bytes.to_string());
+        let wish = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("max.message.bytes", &largest);
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let done = runtime.block_on(admin.alter_configs([&wish], &AdminOptions::new())).expect("an answer");
+        assert!(done.iter().all(Result::is_ok), "{done:?}");
     }
 
     /// The arguments of a command with this site's configuration.

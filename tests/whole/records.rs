@@ -36,8 +36,13 @@ pub struct Received {
 
 /// Writes records (key, payload) with a plain producer and waits until all are taken.
 pub fn produce<'a>(broker: &Broker, topic: &str, lines: impl IntoIterator<Item = (&'a str, &'a str)>) {
-    let producer: BaseProducer =
-        broker.client().set("enable.idempotence", "true").set("linger.ms", "1").create().expect("a producer");
+    let producer: BaseProducer = broker
+        .client()
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "1")
+        .set("message.max.bytes", "3000000")
+        .create()
+        .expect("a producer");
     for (key, payload) in lines {
         let mut record = BaseRecord::to(topic).key(key).payload(payload);
         while let Err((error, back)) = producer.send(record) {

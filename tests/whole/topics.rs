@@ -2,14 +2,19 @@
 
 use super::Case;
 use super::broker::Broker;
-use super::records::fresh;
+use super::program::Program;
+use super::records::{PATIENCE, fresh};
 use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
-use truceline::kafka::topics::{Topics, check, create_missing};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::time::Instant;
+use truceline::kafka::topics::{Topics, check, create_missing, warnings};
 use truceline::kafka::{KafkaError, KafkaSettings};
 
 pub const TRIALS: &[Case] = &[
     ("missing_topics_are_named_then_made_then_there", missing_topics_are_named_then_made_then_there),
+    ("settings_of_topics_that_lose_something_are_warned_of", settings_that_lose_something_are_warned_of),
+    ("a_measurement_prints_json_and_leaves_nothing_behind", a_measurement_prints_json_and_leaves_nothing_behind),
     ("too_few_partitions_are_named", too_few_partitions_are_named),
     ("a_refused_topic_is_told_with_the_reason", a_refused_topic_is_told_with_the_reason),
 ];
@@ -52,6 +57,63 @@ fn told(broker: &Broker, topic: &str, key: &str) -> String {
     let answers = runtime.block_on(admin.describe_configs(&asked, &AdminOptions::new())).expect("an answer");
     let found = answers[0].as_ref().expect("a topic").get(key).and_then(|entry| entry.value.clone());
     found.expect("a value")
+}
+
+fn settings_that_lose_something_are_warned_of(broker: &Broker) {
+    let settings = settings(broker);
+    let all = settings.topics.all();
+    let bare = ["current", "rejected", "reference_areas", "violations"];
+    for spec in all.iter().filter(|spec| bare.contains(&spec.key)) {
+        broker.create_topic(&spec.name, 4);
+    }
+    create_missing(&settings, &all).expect("made");
+    let told = warnings(&settings, &all).expect("an answer");
+    let names = &settings.topics;
+    let beginnings = [
+        format!(
+            "kafka.topics.reference_areas is {:?}, whose cleanup.policy is \"delete\"; expected",
+            names.reference_areas
+        ),
+        format!(
+            "kafka.topics.current is {:?}, whose cleanup.policy is \"delete\"; expected \"compact\"",
+            names.current
+        ),
+        format!("kafka.topics.rejected is {:?}, whose max.message.bytes is 1048588; expected at least", names.rejected),
+    ];
+    assert_eq!(told.len(), 3, "{told:?}");
+    for (told, beginning) in told.iter().zip(&beginnings) {
+        assert!(told.starts_with(beginning), "{told}");
+    }
+}
+
+fn a_measurement_prints_json_and_leaves_nothing_behind(broker: &Broker) {
+    let brokers = format!("kafka.brokers={}", broker.bootstrap());
+    let arguments = [
+        ["bench", "--json", "--quiet"].as_slice(),
+        &["--mix", "quiet", "--nodes", "200", "--records", "20000", "--for", "1s", "--rate", "500"],
+        &["--set", &brokers, "--set", "engine.fire.on=false"],
+    ];
+    let ended = Program::run_to_end(&arguments.concat().into_iter().map(str::to_owned).collect::<Vec<_>>());
+    assert_eq!(ended.code, Some(0), "{}", ended.said);
+    let report = ended.said.find("{\n").map(|start| &ended.said[start..]).expect("a report");
+    let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
+    for pointer in ["/decode/columns/observations", "/consume/observations", "/whole/rate/observations"] {
+        assert!(report.pointer(pointer).and_then(serde_json::Value::as_u64) > Some(0), "{pointer} in {report}");
+    }
+    assert_eq!(report.pointer("/latency/asked_per_s"), Some(&500.into()));
+    let probe: BaseConsumer = broker.client().create().expect("a client");
+    let of_bench = |name: &str| name.starts_with("truceline-bench-");
+    let groups = probe.fetch_group_list(None, PATIENCE).expect("groups");
+    let groups: Vec<&str> = groups.groups().iter().map(|group| group.name()).filter(|name| of_bench(name)).collect();
+    assert_eq!(groups, Vec::<&str>::new());
+    let left = || {
+        let found = probe.fetch_metadata(None, PATIENCE).expect("metadata");
+        found.topics().iter().map(|topic| topic.name().to_owned()).filter(|name| of_bench(name)).collect::<Vec<_>>()
+    };
+    let started = Instant::now();
+    while !left().is_empty() {
+        assert!(started.elapsed() < PATIENCE, "left behind: {:?}", left());
+    }
 }
 
 fn too_few_partitions_are_named(broker: &Broker) {

@@ -11,6 +11,7 @@ pub use summary::{AgainstTruth, Summary};
 use super::Stop;
 use crate::model::alert::{AlertFeature, Class, Status, Term};
 use crate::model::geo::LonLat;
+use crate::pipeline::latency::latencies;
 use hdrhistogram::Histogram;
 use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
@@ -22,8 +23,6 @@ use std::time::Duration;
 pub const MAX_ROWS: usize = 1_000;
 /// Lines of the story kept.
 pub const MAX_STORY_LINES: usize = 50;
-/// Longest latency that is told apart; longer ones count as this.
-const MAX_LATENCY_US: u64 = 24 * 3_600 * 1_000_000;
 
 /// Something the watcher should know.
 #[derive(Clone, Debug)]
@@ -201,10 +200,6 @@ impl Default for ViewState {
             ending: false,
         }
     }
-}
-
-fn latencies() -> Histogram<u64> {
-    Histogram::new_with_bounds(1, MAX_LATENCY_US, 3).expect("bounds and digits are constants that fit")
 }
 
 impl ViewState {

@@ -16,7 +16,7 @@ use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Domain, Kind};
+use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 
 /// Intervals over which the median is taken.
@@ -49,7 +49,7 @@ pub struct Vessel {
     seen: u32,
     /// From when on a silence counts, nanoseconds after the last plot.
     patience_ns: i64,
-    gap: Option<Spell>,
+    gap: Option<Box<Spell>>,
     /// Gaps that have ended but may still prove to be less, newest last.
     past: Vec<Spell>,
 }
@@ -76,7 +76,7 @@ impl Vessel {
 /// The silence that begins with that sighting.
 fn silence(last: &Sighting, probability: f64, patience_ns: i64, scene: Scene<'_>) -> Spell {
     let node = &scene.world.registry.node(last.cited.node).name;
-    let key = format!("dark/{}/{node}/{}", scene.name, last.cited.id.as_str());
+    let key = format!("dark/{}/{node}/{}", scene.key, last.cited.id.as_str());
     let mut gap = Spell::from(key, Class::SeaDark, last.place, probability, last.cited);
     gap.areas.clone_from(&last.areas);
     gap.patience_ns = patience_ns;
@@ -84,6 +84,7 @@ fn silence(last: &Sighting, probability: f64, patience_ns: i64, scene: Scene<'_>
 }
 
 impl Watch for Vessel {
+    type Key = str;
     type Seen = Sighting;
     type Episode = Spell;
 
@@ -95,10 +96,10 @@ impl Watch for Vessel {
         let patience_ns = self.patience_ns;
         if self.gap.is_none() && self.seen > 0 && !last.areas.is_empty() && silent_ns >= patience_ns {
             let probability = f64::from(self.seen) / f64::from(self.seen.saturating_add(1));
-            self.gap = Some(silence(last, probability, patience_ns, scene));
+            self.gap = Some(Box::new(silence(last, probability, patience_ns, scene)));
         }
         if silent_ns >= self.memory_ns(scene.world) {
-            ended.extend(self.gap.take());
+            ended.extend(self.gap.take().map(|gap| *gap));
             *self = Vessel::default();
         }
     }
@@ -142,7 +143,7 @@ impl Watch for Vessel {
     }
 
     fn lasting(&self) -> impl Iterator<Item = &Spell> {
-        self.gap.iter()
+        self.gap.as_deref().into_iter()
     }
 
     fn due_ns(&self, world: World<'_>) -> Option<i64> {
@@ -164,9 +165,12 @@ pub struct DarkVessels {
 }
 
 impl Rule for DarkVessels {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Track)
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
-        self.lanes.note(batch.time_ns[row]);
-        if batch.kind[row] != Kind::Track || !world.settings.dark.on {
+        if !world.settings.dark.on {
             return;
         }
         let detail = batch.detail[row] as usize;

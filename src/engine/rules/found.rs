@@ -7,7 +7,7 @@ use crate::engine::book::{Book, Claim};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
-use crate::model::kind::{Activity, Kind};
+use crate::model::kind::{Activity, Kind, KindSet};
 use crate::model::observation::Observations;
 
 /// The chance that what a patrol calls a heavy weapon is one.
@@ -32,6 +32,10 @@ fn prohibited(claim: &Claim, world: World<'_>) -> bool {
 }
 
 impl Rule for Finds {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Patrol)
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         let Some((key, cited)) = self.reports.note(batch, row, world, book) else { return };
         let report = batch.patrols.row(batch.detail[row] as usize);

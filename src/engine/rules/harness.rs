@@ -257,14 +257,16 @@ pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &D
     for (count, at) in order.into_iter().enumerate() {
         let mut batch = Observations::default();
         sent[at].push(at as i64, &registry, &mut batch);
-        rule.observe(&batch, 0, world, &mut book);
+        if rule.kinds().contains(batch.kind[0]) {
+            rule.observe(&batch, 0, world, &mut book);
+        }
         newest_ns = newest_ns.max(batch.time_ns[0]);
         if (count + 1).is_multiple_of(delivery.advance_every) {
             rule.advance(newest_ns - LATENESS_S as i64 * NS_PER_S, world, &mut book);
         }
     }
     if delivery.ends {
-        rule.advance(i64::MAX, world, &mut book);
+        rule.advance(newest_ns.saturating_add(1), world, &mut book);
     }
     book.take_said().into_iter().map(|said| said.feature).collect()
 }

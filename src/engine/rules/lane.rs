@@ -1,12 +1,14 @@
 //! One lane: what is made of the observations of one thing, in order of time, and what was said of it.
 
 use super::World;
+use super::calendar::Calendar;
 use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use crate::model::time::{NS_PER_S, ns_from_s};
+use std::borrow::Borrow;
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::hash::Hash;
 
 /// Most observations of one lane that wait for the watermark. At it the oldest is settled before its time.
 pub const MAX_PENDING: usize = 4096;
@@ -16,13 +18,20 @@ pub const MAX_PENDING: usize = 4096;
 const SAY_AGAIN_AFTER_NS: i64 = 30 * NS_PER_S;
 
 /// What a watch is told besides what was seen.
-#[derive(Clone, Copy)]
-pub struct Scene<'a> {
-    /// The lane's name.
-    pub name: &'a str,
+pub struct Scene<'a, K: ?Sized = str> {
+    /// What the lane is told from others by.
+    pub key: &'a K,
     /// Registry, areas, settings.
     pub world: World<'a>,
 }
+
+impl<K: ?Sized> Clone for Scene<'_, K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K: ?Sized> Copy for Scene<'_, K> {}
 
 /// One thing that was seen.
 pub trait Seen: Clone {
@@ -65,16 +74,18 @@ pub trait Episode: Clone {
 
 /// What is made of one lane, in order of time.
 pub trait Watch: Clone + Default + Send {
+    /// What its lanes are told apart by: a name, or what stands for one.
+    type Key: ?Sized + ToOwned<Owned: Eq + Hash + Send> + Eq + Hash;
     /// What it sees.
     type Seen: Seen + Send;
     /// What it finds.
     type Episode: Episode + Send;
 
     /// Nothing more is seen before `now_ns`. Going there in several steps must come to the same as in one.
-    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Self::Episode>);
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_, Self::Key>, ended: &mut Vec<Self::Episode>);
 
     /// The next thing is seen; `quiet` up to its time has been called.
-    fn step(&mut self, seen: &Self::Seen, scene: Scene<'_>, ended: &mut Vec<Self::Episode>);
+    fn step(&mut self, seen: &Self::Seen, scene: Scene<'_, Self::Key>, ended: &mut Vec<Self::Episode>);
 
     /// The episodes that last.
     fn lasting(&self) -> impl Iterator<Item = &Self::Episode>;
@@ -90,7 +101,7 @@ pub trait Watch: Clone + Default + Send {
     fn recall(
         &mut self,
         _seen: &Self::Seen,
-        _scene: Scene<'_>,
+        _scene: Scene<'_, Self::Key>,
         _corrections: &mut Vec<Correction<Self::Episode>>,
     ) -> bool {
         false
@@ -112,7 +123,7 @@ struct Told {
 
 /// The settled state of one thing, and what was seen since.
 pub(super) struct Lane<W: Watch> {
-    pub(super) name: Arc<str>,
+    pub(super) key: <W::Key as ToOwned>::Owned,
     pub(super) settled: W,
     pending: VecDeque<W::Seen>,
     /// `settled` with `pending` folded over it, and what ended on the way.
@@ -123,13 +134,14 @@ pub(super) struct Lane<W: Watch> {
     told: Vec<Told>,
     /// Observations taken back before they came, with the time of what took them back.
     taken_back: Vec<(NodeIx, Id, i64)>,
-    pub(super) due_ns: Option<i64>,
+    /// The first entries in the calendar for what is pending and for what has settled; later ones are void.
+    entered_ns: [Option<i64>; 2],
 }
 
 impl<W: Watch> Lane<W> {
-    pub(super) fn new(name: Arc<str>) -> Lane<W> {
+    pub(super) fn new(key: <W::Key as ToOwned>::Owned) -> Lane<W> {
         Lane {
-            name,
+            key,
             settled: W::default(),
             pending: VecDeque::new(),
             provisional: W::default(),
@@ -137,7 +149,7 @@ impl<W: Watch> Lane<W> {
             folded_with: 0,
             told: Vec::new(),
             taken_back: Vec::new(),
-            due_ns: None,
+            entered_ns: [None; 2],
         }
     }
 
@@ -156,9 +168,11 @@ impl<W: Watch> Lane<W> {
             return;
         }
         // Equal times are told apart by the id and the node's name: its index depends on who came first.
-        let order = |seen: &W::Seen| (seen.cited().time_ns, seen.cited().id);
-        let name_of = |seen: &W::Seen| world.registry.node(seen.cited().node).name.as_str();
-        let is_before = |known: &W::Seen| (order(known), name_of(known)) <= (order(&seen), name_of(&seen));
+        let order = |cited: &Cited| (cited.id, world.registry.node(cited.node).name.as_str());
+        let is_before = |known: &W::Seen| {
+            let known = known.cited();
+            known.time_ns < cited.time_ns || known.time_ns == cited.time_ns && order(known) <= order(&cited)
+        };
         // Most come in order.
         let place = match self.pending.back() {
             Some(newest) if !is_before(newest) => self.pending.partition_point(is_before),
@@ -170,7 +184,7 @@ impl<W: Watch> Lane<W> {
             self.settle_first(world, book);
             self.fold(world);
         } else if newest && supersedes.is_none() {
-            let scene = Scene { name: &self.name, world };
+            let scene = Scene { key: self.key.borrow(), world };
             self.provisional.quiet(cited.time_ns, scene, &mut self.ended);
             self.provisional.step(&self.pending[place], scene, &mut self.ended);
         } else {
@@ -182,7 +196,7 @@ impl<W: Watch> Lane<W> {
     /// Takes in what was seen before the watermark but came after it; false if it changes nothing.
     pub(super) fn recall(&mut self, seen: &W::Seen, world: World<'_>, book: &mut Book) -> bool {
         let mut corrections = Vec::new();
-        let changed = self.settled.recall(seen, Scene { name: &self.name, world }, &mut corrections);
+        let changed = self.settled.recall(seen, Scene { key: self.key.borrow(), world }, &mut corrections);
         for correction in corrections {
             match correction {
                 Correction::Was(episode) => say(&episode, Stage::Final, world, book),
@@ -213,7 +227,7 @@ impl<W: Watch> Lane<W> {
 
     /// Folds what is pending over what has settled.
     pub(super) fn fold(&mut self, world: World<'_>) {
-        let scene = Scene { name: &self.name, world };
+        let scene = Scene { key: self.key.borrow(), world };
         self.provisional = self.settled.clone();
         self.ended.clear();
         self.folded_with = world.places.version();
@@ -224,7 +238,7 @@ impl<W: Watch> Lane<W> {
     }
 
     pub(super) fn settle(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
-        let scene = Scene { name: &self.name, world };
+        let scene = Scene { key: self.key.borrow(), world };
         let mut ended = Vec::new();
         let ripe = self.pending.partition_point(|seen| seen.cited().time_ns < watermark_ns);
         for seen in self.pending.drain(..ripe) {
@@ -236,15 +250,18 @@ impl<W: Watch> Lane<W> {
         self.conclude(&ended, world, book);
         // Settling moves the boundary between settled and pending; what both together come to stays, unless something
         // ended or the areas changed.
-        let same = ended.is_empty() && self.ended.is_empty() && self.folded_with == world.places.version();
-        if !same || self.pending.is_empty() {
+        if !ended.is_empty() || !self.ended.is_empty() || self.folded_with != world.places.version() {
             self.fold(world);
+        } else if self.pending.is_empty() {
+            // Nothing ended in the settled state, so nothing does here.
+            let scene = Scene { key: self.key.borrow(), world };
+            self.provisional.quiet(watermark_ns, scene, &mut self.ended);
         }
         self.tell(world, book);
     }
 
     fn settle_first(&mut self, world: World<'_>, book: &mut Book) {
-        let scene = Scene { name: &self.name, world };
+        let scene = Scene { key: self.key.borrow(), world };
         let mut ended = Vec::new();
         let Some(first) = self.pending.pop_front() else { return };
         self.settled.quiet(first.cited().time_ns, scene, &mut ended);
@@ -287,16 +304,41 @@ impl<W: Watch> Lane<W> {
         }
     }
 
-    /// When the lane is next to be looked at, if that is news.
-    pub(super) fn reschedule(&mut self, world: World<'_>) -> Option<i64> {
+    /// When what is pending and what has settled are next to be looked at.
+    fn dues_ns(&self, world: World<'_>) -> [Option<i64>; 2] {
         let pending_ns = self.pending.front().map(|seen| seen.cited().time_ns.saturating_add(1));
         let taken_back_ns = self.taken_back.iter().map(|&(_, _, time_ns)| time_ns.saturating_add(1)).min();
-        let due_ns = [pending_ns, taken_back_ns, self.settled.due_ns(world)].into_iter().flatten().min();
-        if due_ns == self.due_ns {
-            return None;
+        [pending_ns.into_iter().chain(taken_back_ns).min(), self.settled.due_ns(world)]
+    }
+
+    /// When the lane is next to be looked at.
+    pub(super) fn due_ns(&self, world: World<'_>) -> Option<i64> {
+        self.dues_ns(world).into_iter().flatten().min()
+    }
+
+    /// Enters it in the calendar under `number`, where it is not entered for that time or before. What has settled
+    /// mostly wants to be looked at later and later: its entry stays as it is, and is made anew when it has come.
+    pub(super) fn enter(&mut self, number: usize, calendar: &mut Calendar, world: World<'_>) {
+        let dues_ns = self.dues_ns(world);
+        for (entered_ns, due_ns) in self.entered_ns.iter_mut().zip(dues_ns) {
+            if let Some(due_ns) = due_ns
+                && entered_ns.is_none_or(|entered_ns| due_ns < entered_ns)
+            {
+                calendar.enter(due_ns, number);
+                *entered_ns = Some(due_ns);
+            }
         }
-        self.due_ns = due_ns;
-        due_ns
+    }
+
+    /// An entry at that time has come; false if it is void.
+    pub(super) fn has_come(&mut self, due_ns: i64) -> bool {
+        let mut holds = false;
+        for entered_ns in &mut self.entered_ns {
+            if *entered_ns == Some(due_ns) {
+                (*entered_ns, holds) = (None, true);
+            }
+        }
+        holds
     }
 }
 

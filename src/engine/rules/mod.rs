@@ -1,9 +1,10 @@
 //! What counts as a breach besides fire: one rule a file.
 //!
-//! A rule sees each accepted observation once, in whatever order it came, and is told when event time moves on.
+//! A rule sees each accepted observation of its kinds once, in whatever order it came, and is told when event time moves on.
 //! What it says before that is provisional; what it says at a watermark is a function of the set of observations
 //! up to it.
 
+mod calendar;
 pub mod dark;
 pub mod found;
 pub mod lane;
@@ -18,6 +19,7 @@ use super::book::{Book, Cited};
 use super::places::Places;
 use super::settings::Settings;
 use crate::model::geo::LonLat;
+use crate::model::kind::KindSet;
 use crate::model::node::Registry;
 use crate::model::observation::{Id, Observations};
 
@@ -34,15 +36,19 @@ pub struct World<'a> {
 
 /// One kind of breach.
 pub trait Rule: Send {
-    /// Takes in the accepted observation at `row`. Out of order within the lateness bound is normal.
+    /// The kinds of observation that it looks at.
+    fn kinds(&self) -> KindSet;
+
+    /// Takes in the accepted observation at `row`, which is of its kinds. Out of order within the lateness bound is normal.
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book);
 
     /// Event time has passed `watermark_ns`: nothing earlier comes any more but as late evidence. Settles what is
-    /// provisional and forgets what is no longer needed.
+    /// provisional and forgets what is no longer needed. Silence is silence only while others are heard, so this is
+    /// never more than a nanosecond beyond the newest observation of any kind.
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book);
 }
 
-/// Every rule there is, each with nothing seen yet. Each must see every observation, whatever its kind.
+/// Every rule there is, each with nothing seen yet.
 pub fn all() -> Vec<Box<dyn Rule>> {
     vec![
         Box::<track::Tracks>::default(),

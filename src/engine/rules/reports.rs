@@ -4,7 +4,6 @@
 use super::{World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::model::geo::LonLat;
-use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Observations};
 use crate::model::time::ns_from_s;
@@ -51,8 +50,8 @@ impl Reports {
         }
     }
 
-    /// Notes where a patrol is and what it takes back. The observation as evidence with the key of its claim, if it
-    /// is a patrol's and stands.
+    /// Notes where a patrol is and what it takes back. The report as evidence with the key of its claim, if it
+    /// stands.
     pub fn note(
         &mut self,
         batch: &Observations,
@@ -60,9 +59,6 @@ impl Reports {
         world: World<'_>,
         book: &mut Book,
     ) -> Option<(String, Cited)> {
-        if batch.kind[row] != Kind::Patrol {
-            return None;
-        }
         let cited = cited_at(batch, row);
         let key = |id: Id| format!("{}/{}/{}", self.prefix, world.registry.node(cited.node).name, id.as_str());
         let own = key(cited.id);

@@ -6,7 +6,7 @@ use super::{Rule, World};
 use crate::engine::book::{Book, Claim};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Activity, Kind};
+use crate::model::kind::{Activity, Kind, KindSet};
 use crate::model::observation::Observations;
 
 /// The chance that a patrol's report of its own hindrance is right.
@@ -24,6 +24,10 @@ impl Default for Restrictions {
 }
 
 impl Rule for Restrictions {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Patrol)
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         let Some((key, cited)) = self.reports.note(batch, row, world, book) else { return };
         let class = match batch.patrols.activity[batch.detail[row] as usize] {

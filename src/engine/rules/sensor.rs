@@ -10,7 +10,8 @@ use super::{Rule, World, cited_at, position_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Health, Kind};
+use crate::model::kind::{Health, Kind, KindSet};
+use crate::model::node::NodeIx;
 use crate::model::observation::Observations;
 
 /// The chance that a tamper alarm or a missing heartbeat means what it says.
@@ -36,8 +37,9 @@ impl Seen for Beat {
 }
 
 /// The spell of that class that begins with that heartbeat.
-fn spell(class: Class, beat: &Beat, scene: Scene<'_>) -> Spell {
-    let key = format!("{class}/{}/{}", scene.name, beat.cited.id.as_str());
+fn spell(class: Class, beat: &Beat, scene: Scene<'_, NodeIx>) -> Spell {
+    let name = &scene.world.registry.node(*scene.key).name;
+    let key = format!("{class}/{name}/{}", beat.cited.id.as_str());
     let mut spell = Spell::from(key, class, beat.place, PROBABILITY, beat.cited);
     spell.patience_ns = beat.patience_ns.unwrap_or(i64::MAX);
     spell
@@ -47,17 +49,19 @@ fn spell(class: Class, beat: &Beat, scene: Scene<'_>) -> Spell {
 #[derive(Clone, Debug, Default)]
 pub struct Pulse {
     last: Option<Beat>,
-    silence: Option<Spell>,
-    tamper: Option<Spell>,
+    // Few nodes have either; without, there is little to copy.
+    silence: Option<Box<Spell>>,
+    tamper: Option<Box<Spell>>,
     /// Silences that have ended but may still prove to be less, newest last.
     past: Vec<Spell>,
 }
 
 impl Watch for Pulse {
+    type Key = NodeIx;
     type Seen = Beat;
     type Episode = Spell;
 
-    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, _ended: &mut Vec<Spell>) {
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_, NodeIx>, _ended: &mut Vec<Spell>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
         self.past.retain(|spell| spell.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
         if let Some(last) = &self.last
@@ -65,11 +69,11 @@ impl Watch for Pulse {
             && self.silence.is_none()
             && now_ns.saturating_sub(last.cited.time_ns) >= patience_ns
         {
-            self.silence = Some(spell(Class::SensorSilent, last, scene));
+            self.silence = Some(Box::new(spell(Class::SensorSilent, last, scene)));
         }
     }
 
-    fn step(&mut self, beat: &Beat, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+    fn step(&mut self, beat: &Beat, scene: Scene<'_, NodeIx>, ended: &mut Vec<Spell>) {
         if let Some(silence) = self.silence.take() {
             let silence = silence.ended_by(beat.cited);
             if self.past.len() == MAX_PAST {
@@ -80,13 +84,13 @@ impl Watch for Pulse {
         }
         match (&mut self.tamper, beat.tamper) {
             (Some(spell), true) => (spell.last, spell.seen) = (beat.cited, spell.seen + 1),
-            (None, true) => self.tamper = Some(spell(Class::SensorTamper, beat, scene)),
+            (None, true) => self.tamper = Some(Box::new(spell(Class::SensorTamper, beat, scene))),
             (_, false) => ended.extend(self.tamper.take().map(|spell| spell.ended_by(beat.cited))),
         }
         self.last = Some(beat.clone());
     }
 
-    fn recall(&mut self, beat: &Beat, scene: Scene<'_>, corrections: &mut Vec<Correction<Spell>>) -> bool {
+    fn recall(&mut self, beat: &Beat, scene: Scene<'_, NodeIx>, corrections: &mut Vec<Correction<Spell>>) -> bool {
         if self.last.as_ref().is_some_and(|last| last.cited.time_ns < beat.cited.time_ns) {
             // The silence that lasts, if there is one, began later. A tamper alarm in it counts from the next on.
             (self.last, self.silence) = (Some(beat.clone()), None);
@@ -104,7 +108,7 @@ impl Watch for Pulse {
     }
 
     fn lasting(&self) -> impl Iterator<Item = &Spell> {
-        self.silence.iter().chain(&self.tamper)
+        self.silence.as_deref().into_iter().chain(self.tamper.as_deref())
     }
 
     fn due_ns(&self, _world: World<'_>) -> Option<i64> {
@@ -127,16 +131,16 @@ pub struct Sensors {
 }
 
 impl Rule for Sensors {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Status)
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
-        self.lanes.note(batch.time_ns[row]);
-        if batch.kind[row] != Kind::Status {
-            return;
-        }
         let (cited, supersedes) = (cited_at(batch, row), supersedes_at(batch, row));
         let node = world.registry.node(cited.node);
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
-                self.lanes.withdraw(&node.name, cited.node, id, cited.time_ns, world, book);
+                self.lanes.withdraw(&cited.node, cited.node, id, cited.time_ns, world, book);
             }
             return;
         }
@@ -146,7 +150,7 @@ impl Rule for Sensors {
         let patience_ns =
             heartbeat_s.map(|heartbeat_s| span_ns(heartbeat_s * world.settings.silence.heartbeats).max(1));
         let tamper = batch.statuses.health[batch.detail[row] as usize] == Health::Tamper;
-        self.lanes.observe(&node.name, Beat { cited, place, tamper, patience_ns }, supersedes, world, book);
+        self.lanes.observe(&cited.node, Beat { cited, place, tamper, patience_ns }, supersedes, world, book);
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {

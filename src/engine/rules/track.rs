@@ -14,7 +14,7 @@ use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::Book;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Domain, Kind};
+use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 
 pub use self::crossing::{Crossing, Plot};
@@ -78,6 +78,7 @@ impl Watched {
 }
 
 impl Watch for Watched {
+    type Key = str;
     type Seen = Plot;
     type Episode = Crossing;
 
@@ -206,10 +207,12 @@ impl Tracks {
 }
 
 impl Rule for Tracks {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Track)
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
-        self.lanes.note(batch.time_ns[row]);
-        self.late.note(batch.time_ns[row]);
-        if batch.kind[row] != Kind::Track || !world.settings.tracks.on {
+        if !world.settings.tracks.on {
             return;
         }
         let cited = cited_at(batch, row);

@@ -138,7 +138,7 @@ pub(super) fn enter(
     let (node, id) = (&registry.node(plot.cited.node).name, plot.cited.id);
     let step = border(area, last, plot, depth_m, scene.world);
     let mut crossing = Crossing {
-        key: format!("track/{area}/{}/{node}/{}", scene.name, id.as_str()),
+        key: format!("track/{area}/{}/{node}/{}", scene.key, id.as_str()),
         area: area.to_owned(),
         domain: plot.domain,
         prohibits_object: of_domain(plot.domain).iter().any(|&what| rules.prohibits(what)),

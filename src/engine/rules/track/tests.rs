@@ -131,6 +131,8 @@ fn a_lost_track_has_left_where_it_was_last_seen() {
 fn an_incursion_may_come_to_light_late() {
     let mut sent = vec![status("other", 3600, "ok"), status("other", 3660, "ok")];
     sent.extend(due_east(Domain::Uav));
+    // Late evidence settles at the amend horizon.
+    sent.push(status("other", 7 * 3600, "ok"));
     let said = tell::<Tracks>(&sent, &Delivery::as_listed());
     assert_eq!(said[0].properties.status, Status::Preliminary);
     let alert = only(standing(said)).properties;
