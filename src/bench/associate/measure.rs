@@ -2,9 +2,10 @@
 
 use super::Variant;
 use super::stream::Stream;
-use crate::bench::percentiles::{Percentiles, latencies};
+use crate::bench::percentiles::Percentiles;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
+use crate::pipeline::latency::latencies;
 use crate::score::{By, Calibration, FirstWords, Options, score, standing};
 use hdrhistogram::Histogram;
 use serde::Serialize;

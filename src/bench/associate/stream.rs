@@ -1,7 +1,6 @@
 //! A scene's telemetry, decoded once, and its ways through the engine: in batches as a replay reads it, for the rate,
 //! and record by record, for the wait.
 
-use crate::bench::percentiles::latencies;
 use crate::bench::usage::thread_cpu;
 use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
 use crate::engine::places::Places;
@@ -11,6 +10,7 @@ use crate::model::alert::{AlertFeature, Status};
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::observation::Observations;
+use crate::pipeline::latency::latencies;
 use crate::simulate::{Simulation, Truth};
 use hdrhistogram::Histogram;
 use std::time::{Duration, Instant};

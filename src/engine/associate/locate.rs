@@ -171,6 +171,26 @@ pub struct Problem<'a> {
     pub heard_until_s: f64,
 }
 
+/// What a site would pick of an event.
+pub struct Expected<'a> {
+    /// The site's number.
+    pub number: u32,
+    /// The site.
+    pub site: &'a Site,
+    /// When it would pick it by its own clock, s.
+    pub due_s: f64,
+    /// Variance of that beside the pick's and the clock's, s².
+    pub environment: f64,
+    /// What a pick is worth before its time is looked at.
+    pub ln_heard: f64,
+    /// ln of the event's amplitude at the law's reference distance.
+    pub loudness: f64,
+    /// Whether that is fitted to the event's arrivals already.
+    pub loudness_is_fitted: bool,
+    /// ln of the distance over the law's reference.
+    pub ln_distance: f64,
+}
+
 #[derive(Clone, Copy)]
 struct Candidate {
     slot: Slot,
@@ -272,20 +292,18 @@ impl Problem<'_> {
         arrival.pick_sd_s.powi(2) + site.clock_sd_s(arrival.clock_sd_s).powi(2)
     }
 
-    /// What an arrival is worth to an event there whose travel to its site is known, and how it pulls: the gain, the
+    /// What an arrival is worth to an event that is expected at its site like that, and how it pulls: the gain, the
     /// residual, the weight of its time. `None` when it is out of the gate.
     #[inline]
     pub fn worth(
         &self,
-        number: u32,
-        site: &Site,
         slot: Slot,
-        due_s: f64,
-        (environment, ln_heard): (f64, f64),
-        (loudness, loud_settled, ln_distance): (f64, bool, f64),
+        expected: &Expected<'_>,
         against: Against,
         free: &impl Free,
     ) -> Option<(f64, f64, f64)> {
+        let &Expected { number, site, due_s, environment, ln_heard, loudness, loudness_is_fitted, ln_distance } =
+            expected;
         let arrival = self.window.arrival(slot);
         let variance = self.variance(site, arrival) + environment;
         let residual_s = arrival.time_s - due_s;
@@ -299,7 +317,7 @@ impl Problem<'_> {
         };
         let mut gain = ln_heard + ln_density - ln_rate;
         if let Some(law) = self.law.filter(|_| arrival.ln_amplitude.is_finite()) {
-            gain += law.gain(arrival.ln_amplitude, ln_distance, loudness, loud_settled);
+            gain += law.gain(arrival.ln_amplitude, ln_distance, loudness, loudness_is_fitted);
         }
         Some((gain, residual_s, weight))
     }
@@ -309,7 +327,7 @@ impl Problem<'_> {
         &self,
         at: Place,
         slack_s: f64,
-        (loudness, loud_settled): (f64, bool),
+        (loudness, loudness_is_fitted): (f64, bool),
         against: Against,
         free: &impl Free,
         chosen: &mut Vec<Candidate>,
@@ -327,18 +345,25 @@ impl Problem<'_> {
             let (ln_heard, _) = site.chance(travel.distance_m);
             let gate_s = GATE * (self.window.most_variance_s2(number) + environment).sqrt();
             let mut best: Option<Candidate> = None;
-            let mut ln_distance = f64::NAN;
+            let mut expected = Expected {
+                number,
+                site,
+                due_s,
+                environment,
+                ln_heard,
+                loudness,
+                loudness_is_fitted,
+                ln_distance: f64::NAN,
+            };
             for (_, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
                 if !free.arrival(slot) {
                     continue;
                 }
-                if ln_distance.is_nan() {
-                    ln_distance = Law::ln_distance(travel.distance_m);
+                // Most sites have no arrival in the gate, and a logarithm is not for nothing.
+                if expected.ln_distance.is_nan() {
+                    expected.ln_distance = Law::ln_distance(travel.distance_m);
                 }
-                let loud = (loudness, loud_settled, ln_distance);
-                let Some((gain, residual_s, weight)) =
-                    self.worth(number, site, slot, due_s, (environment, ln_heard), loud, against, free)
-                else {
+                let Some((gain, residual_s, weight)) = self.worth(slot, &expected, against, free) else {
                     continue;
                 };
                 let arrival = self.window.arrival(slot);
@@ -350,7 +375,7 @@ impl Problem<'_> {
                     azimuth: None,
                     residual_s,
                     residual_deg: f64::NAN,
-                    loudness: self.law.map_or(f64::NAN, |law| arrival.ln_amplitude + law.slope * ln_distance),
+                    loudness: self.law.map_or(f64::NAN, |law| arrival.ln_amplitude + law.slope * expected.ln_distance),
                 };
                 if arrival.azimuth_deg.is_finite() {
                     self.add_azimuth(site, arrival, at, &mut candidate);
@@ -392,17 +417,9 @@ impl Problem<'_> {
 
     /// The same when `around` picks are free within [`RATE_HALF_S`] of one, itself among them.
     pub fn ln_rate(&self, site: &Site, around: usize) -> f64 {
-        // ln (n / 40 s), n = 1, 2, …
-        const LN_PER_S: [f64; 9] = [
-            -3.688_879, -2.995_732, -2.590_267, -2.302_585, -2.079_442, -1.897_120, -1.742_969, -1.609_438, -1.491_655,
-        ];
         match around.saturating_sub(1) {
             0 => site.ln_clutter,
-            n => LN_PER_S
-                .get(n - 1)
-                .copied()
-                .unwrap_or_else(|| (n as f64 / (2.0 * RATE_HALF_S)).ln())
-                .max(site.ln_clutter),
+            others => (others as f64 / (2.0 * RATE_HALF_S)).ln().max(site.ln_clutter),
         }
     }
 

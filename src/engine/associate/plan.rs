@@ -6,7 +6,7 @@
 
 use super::field::Site;
 use super::learnt::Law;
-use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
+use super::locate::{Against, Expected, Free, How, Located, Place, Problem, Scratch};
 use super::window::Slot;
 
 /// No event.
@@ -254,24 +254,23 @@ impl Plan {
             let environment = path_sd_s * path_sd_s;
             let due_s = at.time_s + travel.time_s + site.ahead_s;
             let gate_s = 4.5 * (problem.window.most_variance_s2(site_number) + environment).sqrt();
-            let (ln_heard, _) = site.chance(travel.distance_m);
-            let loud = (loudness, true, Law::ln_distance(travel.distance_m));
+            let expected = Expected {
+                number: site_number,
+                site,
+                due_s,
+                environment,
+                ln_heard: site.chance(travel.distance_m).0,
+                loudness,
+                loudness_is_fitted: true,
+                ln_distance: Law::ln_distance(travel.distance_m),
+            };
             for (_, slot) in problem.window.between(site_number, due_s - gate_s, (due_s + gate_s).min(problem.until_s))
             {
                 let owner = self.owner(slot);
                 if owner != NO_ONE && !among.contains(&owner) {
                     continue;
                 }
-                let worth = problem.worth(
-                    site_number,
-                    site,
-                    slot,
-                    due_s,
-                    (environment, ln_heard),
-                    loud,
-                    Against::Clutter,
-                    &free,
-                );
+                let worth = problem.worth(slot, &expected, Against::Clutter, &free);
                 if let Some((gain, _, _)) = worth.filter(|worth| worth.0 > 0.0) {
                     bids.push(Bid { site: site_number, event: number, slot, gain });
                 }

@@ -113,7 +113,7 @@ impl Settling {
     ) -> Vec<Located> {
         let travel_s = problem.travel_s;
         let mut fresh: Vec<(f64, Apex)> = Vec::new();
-        while let Some(entry) = self.queue.pop_front_if(|&mut (time_s, _)| time_s < step_s - travel_s) {
+        while let Some(entry) = pop_before(&mut self.queue, step_s - travel_s) {
             if let Apex::Arrival(slot) = entry.1 {
                 learnt.heard(problem.window.arrival(slot));
             }
@@ -123,7 +123,7 @@ impl Settling {
         self.settle_conflicts(isa, problem, &born, TRIES_NEW);
         self.again.extend(fresh);
         let mut old: Vec<(f64, Apex)> = Vec::new();
-        while let Some(entry) = self.again.pop_front_if(|&mut (time_s, _)| time_s < step_s - 1.5 * travel_s) {
+        while let Some(entry) = pop_before(&mut self.again, step_s - 1.5 * travel_s) {
             old.push(entry);
         }
         let born = self.give_birth(isa, problem, old.iter().map(|entry| entry.1), Against::Clutter, LAST_BAR);
@@ -174,7 +174,7 @@ impl Settling {
         for located in &done {
             learnt.learn(problem, located);
         }
-        while let Some((_, slot)) = self.last.pop_front_if(|&mut (time_s, _)| time_s < before_s) {
+        while let Some((_, slot)) = pop_before(&mut self.last, before_s) {
             if self.plan.owner(slot) == NO_ONE {
                 learnt.free(problem.window.arrival(slot));
             }
@@ -299,6 +299,12 @@ impl Settling {
             }
         }
     }
+}
+
+/// Takes what is at the front if it is older than that.
+fn pop_before<T>(queue: &mut VecDeque<(f64, T)>, before_s: f64) -> Option<(f64, T)> {
+    let &(time_s, _) = queue.front()?;
+    if time_s < before_s { queue.pop_front() } else { None }
 }
 
 /// Teaches the prior and the sites what the events that are final say.

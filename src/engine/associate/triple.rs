@@ -50,8 +50,11 @@ pub fn solve(
     let times = [q / q2, q0 / q];
     let latest_s = a.after_s.min(b.after_s).min(0.0);
     times.map(|time_s| {
-        (time_s.is_finite() && time_s <= latest_s)
-            .then(|| (ux + (vx + wind_east_m_s) * time_s, uy + (vy + wind_north_m_s) * time_s, time_s))
+        (time_s.is_finite() && time_s <= latest_s).then_some((
+            ux + (vx + wind_east_m_s) * time_s,
+            uy + (vy + wind_north_m_s) * time_s,
+            time_s,
+        ))
     })
 }
 
