@@ -203,8 +203,15 @@ impl Engine {
         out.said.append(&mut self.book.take_said());
     }
 
-    /// Takes in a batch and says what follows from it.
+    /// Takes in a batch and says what follows from it: [`Engine::observe`], then [`Engine::advance`].
     pub fn ingest(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
+        self.observe(batch, registry, out);
+        self.advance(registry, out);
+    }
+
+    /// Takes in a batch and gives the first words that follow from it. [`Engine::advance`] has to come next; it may take
+    /// longer, and what is said here need not wait for it.
+    pub fn observe(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
         let mut found = std::mem::take(&mut self.found);
         let mut from = 0;
         while from < batch.len() {
@@ -225,7 +232,7 @@ impl Engine {
             }
         }
         self.found = found;
-        self.advance(registry, out);
+        out.said.append(&mut self.book.take_said());
     }
 
     /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
@@ -297,7 +304,8 @@ impl Engine {
         }
     }
 
-    fn advance(&mut self, registry: &Registry, out: &mut Output) {
+    /// Moves event time on by what was observed, and gives what is final by that.
+    pub fn advance(&mut self, registry: &Registry, out: &mut Output) {
         let borne_out_ns = self.progress.advance();
         if borne_out_ns > self.advanced_to_ns {
             self.settle(borne_out_ns, self.progress.watermark_ns(), registry);

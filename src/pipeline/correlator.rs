@@ -95,15 +95,15 @@ impl Correlator {
         }
     }
 
-    /// Correlates a batch and empties it; what follows is added to `results`. The batch's nodes are those of this
-    /// correlator's registry.
+    /// Takes in a batch and empties it; the first words that follow are added to `results`. The batch's nodes are those
+    /// of this correlator's registry. [`Correlator::advance`] has to come next.
     pub fn correlate(&mut self, lines: &mut Lines, results: &mut Results) {
         self.tally.observations += lines.observations.len() as u64;
         let before = results.rejected.len();
         for line in lines.rejected.drain(..) {
             results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
         }
-        self.engine.ingest(&lines.observations, &self.registry, &mut self.output);
+        self.engine.observe(&lines.observations, &self.registry, &mut self.output);
         for line in lines.decisions.drain(..) {
             self.tally.decisions += 1;
             if let Err(error) = self.engine.decide(line.decision, &mut self.output) {
@@ -113,6 +113,12 @@ impl Correlator {
         }
         self.tally.rejected += (results.rejected.len() - before) as u64;
         lines.clear();
+        self.collect(results);
+    }
+
+    /// Moves event time on by what was taken in; what is final by that is added to `results`.
+    pub fn advance(&mut self, results: &mut Results) {
+        self.engine.advance(&self.registry, &mut self.output);
         self.collect(results);
     }
 
@@ -195,6 +201,7 @@ mod tests {
         let at = RecordAt { topic: 0, partition: 2, offset: 7 };
         decoder.record(received, at, correlator.registry_mut(), &mut lines);
         correlator.correlate(&mut lines, &mut results);
+        correlator.advance(&mut results);
         let [rejected] = results.rejected.as_slice() else { panic!("{:?}", results.rejected) };
         assert_eq!(rejected.refusal.reason, Reason::BadField);
         assert_eq!(String::from_utf8_lossy(&rejected.raw), String::from_utf8_lossy(received));

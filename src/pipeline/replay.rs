@@ -133,6 +133,7 @@ impl Replay {
             }
             outputs.observations(&lines, correlator.registry())?;
             correlator.correlate(&mut lines, &mut results);
+            correlator.advance(&mut results);
             if input.done {
                 correlator.caught_up(topic, 0, &mut results);
             }

@@ -205,6 +205,10 @@ impl<'a> Live<'a> {
             low_water.read(partition, next_offset);
         }
         correlator.correlate(&mut batch.lines, results);
+        // First words do not wait for what it takes to work out which others are final.
+        self.send(batch.taken_at, &mut batch.keys)?;
+        let Live { correlator, results, low_water, .. } = self;
+        correlator.advance(results);
         for &(topic, partition) in &batch.ended {
             correlator.caught_up(topic, partition, results);
         }

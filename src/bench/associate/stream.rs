@@ -136,7 +136,7 @@ impl Stream {
                 record.clear();
                 record.copy_row(batch, row);
                 let started = Instant::now();
-                engine.ingest(&record, &self.registry, &mut output);
+                engine.observe(&record, &self.registry, &mut output);
                 let us = started.elapsed().as_nanos().div_ceil(1000) as u64;
                 if batch.kind[row] == Kind::Acoustic {
                     waits.arrivals_us.saturating_record(us);
@@ -144,6 +144,7 @@ impl Stream {
                 if output.said.iter().any(|said| is_first_word(&said.feature)) {
                     waits.first_words_us.saturating_record(us);
                 }
+                engine.advance(&self.registry, &mut output);
                 waits.alerts.extend(output.said.drain(..).map(|said| said.feature));
                 output.clear();
             }

@@ -113,7 +113,9 @@ fn what_was_never_said_cannot_be_taken_back_and_what_was_can_live_again() {
     let before = desk.book.last("k").unwrap().clone();
     assert_eq!(desk.retract("k"), [(2, Status::Retracted)]);
     let mut after = desk.book.last("k").unwrap().clone();
+    assert_eq!((after.properties.probability, after.properties.term), (0.0, Term::of(0.0)), "not half believed");
     (after.properties.revision, after.properties.status) = (1, Status::Preliminary);
+    (after.properties.probability, after.properties.term) = (before.properties.probability, before.properties.term);
     assert_eq!(after, before, "everything else as last said");
     assert_eq!(desk.retract("k"), [], "once");
     assert_eq!(desk.say(claim("k", 1), Stage::Open), [(3, Status::Revised)]);
