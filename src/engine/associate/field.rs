@@ -36,6 +36,20 @@ pub struct Site {
     pub ahead_sd_s: Option<f64>,
     /// ln p/(1 − p) and ln (1 − p) of the chance to pick an event, at [`STEPS`] equal distances up to the range.
     chance: [(f32, f32); STEPS + 1],
+    /// The same for a first look: what a pick is worth at the site, how much less at the end of its range, and ln of
+    /// the chance to miss an event near by, in the middle and far off.
+    pub glance: Glance,
+}
+
+/// See [`Site::glance`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Glance {
+    /// ln p/(1 − p) at the site.
+    pub near: f32,
+    /// How much less at the end of its range.
+    pub fall: f32,
+    /// ln (1 − p) at 0.3, 0.65 and 0.9 of the range; 0 where silence says nothing.
+    pub missed: [f32; 3],
 }
 
 /// Steps of a site's table of chances.
@@ -77,6 +91,7 @@ impl Site {
             ahead_s: 0.0,
             ahead_sd_s: None,
             chance: [(0.0, 0.0); STEPS + 1],
+            glance: Glance::default(),
         };
         site.ln_clutter = site.clutter_per_s.ln();
         site.hear(&DETECTION);
@@ -93,6 +108,11 @@ impl Site {
             let ln_heard = if self.wave.silence_counts() { (p / (1.0 - p)).ln() } else { p.ln() };
             *chance = (ln_heard as f32, (1.0 - p).ln() as f32);
         }
+        let (near, far) = (self.chance[0].0, self.chance[STEPS].0);
+        let missed = |share: f64| self.chance(share * self.range_m).1 as f32;
+        let counts = self.wave.silence_counts();
+        let missed = if counts { [0.3, 0.65, 0.9].map(missed) } else { [0.0; 3] };
+        self.glance = Glance { near, fall: near - far, missed };
     }
 
     /// What picking an event at that distance is worth before the time is looked at, and what missing it costs:

@@ -11,7 +11,7 @@ use super::field::Site;
 use super::kernel::{self, Columns, Due, Isa, Seed, Wind};
 use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
-use super::search::{ear, missed, value};
+use super::search::{ear, value};
 use super::triple::{self, Third};
 use super::window::Slot;
 
@@ -305,18 +305,17 @@ impl Resolver {
         let free = plan.own(NO_ONE);
         let about = |site: &Site| (site.x_m - reference.x_m, site.y_m - reference.y_m);
         // The silence of a site that has something left counts as well: the event may have another pick's time.
-        let silent = |site: &Site| if site.wave.silence_counts() { missed(site) } else { [0.0; 3] };
         for &number in problem.field.near(reference.x_m, reference.y_m) {
             if !self.left.iter().any(|&at| self.pool[at].site == number) {
                 let site = &problem.field.sites()[number as usize];
-                self.columns.site(ear(problem, site, about(site), silent(site)));
+                self.columns.site(ear(problem, site, about(site), site.glance.missed));
             }
         }
         let mut last = u32::MAX;
         for pooled in self.left.iter().map(|&number| &self.pool[number]) {
             if pooled.site != last {
                 let site = &problem.field.sites()[pooled.site as usize];
-                self.columns.site(ear(problem, site, about(site), silent(site)));
+                self.columns.site(ear(problem, site, about(site), site.glance.missed));
                 last = pooled.site;
             }
             let (gain, weight) = value(problem, pooled.slot, 0.01, Against::Clutter, &free);

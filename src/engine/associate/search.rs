@@ -294,7 +294,7 @@ impl Search {
             let counts = all_heard
                 && site.wave.silence_counts()
                 && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s);
-            if counts { missed(site) } else { [0.0; 3] }
+            if counts { site.glance.missed } else { [0.0; 3] }
         };
         let own_variance = problem.variance(here, arrival);
         self.columns.clear();
@@ -325,20 +325,14 @@ fn unlike(this: &Located, other: &Located) -> f64 {
 
 /// A site as the kernel wants it; (x, y) is its place about the reference.
 pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64), missed: [f32; 3]) -> Ear {
-    let (near, far) = (site.chance(0.0).0, site.chance(site.range_m).0);
     Ear {
         x_m: x_m as f32,
         y_m: y_m as f32,
         slowness_s_m: (1.0 / problem.medium.speed_m_s(site.wave)) as f32,
         range_m: site.range_m as f32,
-        fall: (near - far) as f32,
+        fall: site.glance.fall,
         missed,
     }
-}
-
-/// ln of a site's chance to miss an event near by, in the middle and far off.
-pub fn missed(site: &Site) -> [f32; 3] {
-    [0.3, 0.65, 0.9].map(|share: f64| site.chance(share * site.range_m).1 as f32)
 }
 
 /// What an arrival is worth to an event at its site, natural log, and ½ / σ² of its time against a place that is known
@@ -352,6 +346,6 @@ pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, fr
     };
     let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
     let own = problem.variance(site, arrival) + path_sd_s * path_sd_s;
-    let gain = site.chance(0.0).0 - f64::from(arrival.ln_norm) - ln_rate;
+    let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate;
     (gain, 0.5 / (own + other))
 }
