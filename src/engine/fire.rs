@@ -131,7 +131,7 @@ impl FireWatch {
             let (home, settled) = (&self.home, &mut self.settled[number as usize]);
             let mut say = |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
             if now.late {
-                region.take_late(arrival, around, &mut say);
+                region.take_late(arrival);
             } else {
                 region.take_arrival(arrival, around, &mut say);
             }

@@ -199,7 +199,17 @@ impl Progress {
         }
         clock.newest_ns = clock.newest_ns.max(time_ns);
         self.leaders.note(time_ns, node);
-        if time_ns < self.watermark_ns { Standing::Late } else { Standing::InTime }
+        if self.is_late(time_ns) { Standing::Late } else { Standing::InTime }
+    }
+
+    /// Whether the watermark, as it stands with this observation, has passed that time. It is worked out anew for what
+    /// could be late, so that what is late does not hang on how the stream is cut into batches.
+    fn is_late(&mut self, time_ns: i64) -> bool {
+        let stream_ns = self.leaders.agreed_ns().unwrap_or(i64::MIN);
+        if time_ns >= self.watermark_ns && time_ns < stream_ns.saturating_sub(self.lateness_ns) {
+            self.advance();
+        }
+        time_ns < self.watermark_ns
     }
 
     fn hold(&mut self, partition: Partition, node: NodeIx, time_ns: i64, stream_ns: i64) {
@@ -276,7 +286,7 @@ impl Progress {
         let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
         clock.newest_ns = clock.newest_ns.max(time_ns);
         self.leaders.note(time_ns, node);
-        if time_ns < self.watermark_ns { Standing::Late } else { Standing::InTime }
+        if self.is_late(time_ns) { Standing::Late } else { Standing::InTime }
     }
 
     /// Moves the watermark to what all partitions have passed. Returns how far data has moved it so far, which is

@@ -20,6 +20,9 @@ use rustc_hash::FxHashMap;
 /// Air is looked up as it stood at whole minutes.
 const AIR_STEP_S: f64 = 60.0;
 
+/// Epochs are a multiple of this: ten days, in which a double tells a tenth of a nanosecond.
+const EPOCH_STEP_S: f64 = 864_000.0;
+
 /// Added to the longest travel time: picks, clocks and echoes of the gate.
 const MARGIN_S: f64 = 4.0;
 
@@ -221,10 +224,11 @@ impl Region {
         number
     }
 
-    /// Seconds since the epoch, which the first arrival sets (to a whole minute, so that it does not matter which).
+    /// Seconds since the epoch, which the first arrival sets (to a whole number of days, so that it hardly ever matters
+    /// which arrival is the first).
     pub fn seconds(&mut self, time_ns: i64) -> f64 {
-        let minute_ns = ns_from_s(AIR_STEP_S);
-        let epoch_ns = *self.epoch_ns.get_or_insert((time_ns.div_euclid(minute_ns)) * minute_ns);
+        let step_ns = ns_from_s(EPOCH_STEP_S);
+        let epoch_ns = *self.epoch_ns.get_or_insert(time_ns.div_euclid(step_ns) * step_ns);
         (time_ns - epoch_ns) as f64 * 1e-9
     }
 
@@ -323,6 +327,13 @@ impl Region {
             if step_s > watermark_s {
                 break;
             }
+            // A report on a clock may come after the arrivals that it is about.
+            for slot in self.settling.newly_in(step_s) {
+                let arrival = self.window.arrival(slot);
+                let node = self.field.sites()[arrival.site as usize].node;
+                let clock_sd_s = around.weather.clock_sd_s(node, arrival.time_ns);
+                self.window.set_clock(slot, clock_sd_s);
+            }
             let medium = self.medium(step_s - travel_s, around);
             let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
             let mut learnt = std::mem::take(&mut self.learnt);
@@ -396,12 +407,11 @@ impl Region {
         }
     }
 
-    /// Takes in an arrival that the watermark has passed. In time for the search it is an arrival like any other;
-    /// after that it may still bear out an event, which [`Region::late`] is asked for.
-    pub fn take_late(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
-        if arrival.time_s >= self.stepped_to_s - self.travel_s {
-            self.take_arrival(arrival, around, say);
-        } else if self.late.len() < MAX_LATE {
+    /// Takes in an arrival that the watermark has passed. What it would have changed has been worked out without it, or
+    /// is about to be, and which of the two hangs on how the stream was cut into batches: so it takes no part in that,
+    /// and waits for a final event to bear out, which [`Region::late`] is asked for.
+    pub fn take_late(&mut self, arrival: Arrival) {
+        if self.late.len() < MAX_LATE {
             self.late.push(arrival);
         }
     }

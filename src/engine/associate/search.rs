@@ -257,19 +257,24 @@ impl Search {
             let there = &sites[neighbour.number as usize];
             let slowness =
                 if there.wave == here.wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
-            let gate_s = 1.05
+            let apart_s = 1.05
                 * (neighbour.distance_m * slowness.max(slowness_here)
-                    + here.range_m * (slowness - slowness_here).abs())
-                + 4.0 * (own_variance + problem.window.most_variance_s2(neighbour.number)).sqrt();
+                    + here.range_m * (slowness - slowness_here).abs());
             // Both come within the longest travel time of the event.
-            let gate_s = gate_s.min(problem.travel_s);
-            let before_s = if wanted.earliest && there.wave == here.wave { EARLIER_S.min(gate_s) } else { gate_s };
+            let gate_s = |variance: f64| (apart_s + 4.0 * (own_variance + variance).sqrt()).min(problem.travel_s);
+            let widest_s = gate_s(problem.window.most_variance_s2(neighbour.number));
+            let before_s = if wanted.earliest && there.wave == here.wave { EARLIER_S.min(widest_s) } else { widest_s };
             let middle_s = apex_s + there.ahead_s;
-            let (from_s, to_s) = (middle_s - before_s, (middle_s + gate_s).min(problem.until_s));
+            let (from_s, to_s) = (middle_s - before_s, (middle_s + widest_s).min(problem.until_s));
             let before = self.found.len();
             for (time_s, slot) in problem.window.between(neighbour.number, from_s, to_s) {
-                if free.arrival(slot) {
-                    let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s: time_s - middle_s };
+                if !free.arrival(slot) {
+                    continue;
+                }
+                let after_s = time_s - middle_s;
+                // The widest gate is that of the worst clock heard so far; what passes must not hang on that.
+                if after_s.abs() <= gate_s(problem.variance(there, problem.window.arrival(slot))) {
+                    let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s };
                     let same_wave = there.wave == here.wave;
                     self.found.push(Found { slot, neighbour: number as u32, third, same_wave });
                 }

@@ -47,6 +47,8 @@ pub struct Settling {
     again: VecDeque<(f64, Apex)>,
     /// Those that have been twice.
     last: VecDeque<(f64, Slot)>,
+    /// Up to here what nodes say of their clocks is known, s.
+    known_to_s: f64,
     plan: Plan,
     search: Search,
     resolver: Resolver,
@@ -82,6 +84,14 @@ impl Settling {
         // Strictly older than T − H (T − 2 H) is what a step takes.
         let first_s = [apex_s, again_s, event_s].into_iter().flatten().reduce(f64::min)?;
         Some(((first_s / STEP_S).floor() + 1.0) * STEP_S)
+    }
+
+    /// Arrivals of which all is known from the step at `step_s` on, and was not at the one before.
+    pub fn newly_in(&mut self, step_s: f64) -> Vec<Slot> {
+        let from_s = std::mem::replace(&mut self.known_to_s, step_s);
+        let from = self.queue.partition_point(|&(time_s, _)| time_s <= from_s);
+        let new = self.queue.range(from..).take_while(|&&(time_s, _)| time_s <= step_s);
+        new.filter_map(|&(_, apex)| if let Apex::Arrival(slot) = apex { Some(slot) } else { None }).collect()
     }
 
     /// The oldest time that something not final yet rests on; `None` when nothing waits.
@@ -272,7 +282,9 @@ impl Settling {
                 if event.tries >= MAX_TRIES {
                     continue;
                 }
-                let seed = event.located.at.time_s.to_bits() ^ u64::from(event.tries) << 7 ^ u64::from(turn);
+                // Thrown by what does not change in the last bits: when its first arrival came.
+                let first_ns = event.located.arrivals.iter().map(|e| problem.window.arrival(e.slot).time_ns).min();
+                let seed = first_ns.unwrap_or(0) as u64 ^ u64::from(event.tries) << 7 ^ u64::from(turn);
                 let mut dice = Dice::new(seed);
                 let within_s = if turn % 2 == 0 { 0.6 } else { 1.6 };
                 self.plan.rivals(problem, number, within_s, &mut self.rivals);

@@ -49,6 +49,18 @@ pub struct Arrival {
     pub id: Id,
 }
 
+impl Arrival {
+    /// Variance of its time, pick and clock together, s².
+    fn variance_s2(&self) -> f64 {
+        self.pick_sd_s.powi(2) + self.clock_sd_s.powi(2)
+    }
+}
+
+/// ln √(2π) σ.
+fn ln_norm(variance_s2: f64) -> f32 {
+    (0.5 * (std::f64::consts::TAU * variance_s2).ln()) as f32
+}
+
 /// Most arrivals held in one region: a bound on memory in a flood. The shell is told when it is reached, and the
 /// oldest arrivals that belong to nothing go first.
 pub const MAX_ARRIVALS: usize = 4_000_000;
@@ -97,8 +109,7 @@ pub struct Window {
 impl Window {
     /// Takes in an arrival.
     pub fn insert(&mut self, mut arrival: Arrival) -> Slot {
-        let variance_s2 = arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2);
-        arrival.ln_norm = (0.5 * (std::f64::consts::TAU * variance_s2).ln()) as f32;
+        arrival.ln_norm = ln_norm(arrival.variance_s2());
         let slot = match self.unused.pop() {
             Some(slot) => {
                 self.arrivals[slot as usize] = arrival;
@@ -116,7 +127,7 @@ impl Window {
             self.rings.resize_with(site + 1, Ring::default);
             self.most_variance_s2.resize(site + 1, 0.0);
         }
-        self.most_variance_s2[site] = self.most_variance_s2[site].max(variance_s2);
+        self.most_variance_s2[site] = self.most_variance_s2[site].max(arrival.variance_s2());
         let arrivals = &self.arrivals;
         let ring = &mut self.rings[site];
         // Equal times stand in order of id, whatever order they came in.
@@ -128,6 +139,17 @@ impl Window {
         ring.slot.insert(at, slot);
         self.held += 1;
         slot
+    }
+
+    /// What the node of the arrival in that slot said of its clock.
+    pub fn set_clock(&mut self, slot: Slot, clock_sd_s: f64) {
+        let arrival = &mut self.arrivals[slot as usize];
+        if arrival.clock_sd_s != clock_sd_s {
+            arrival.clock_sd_s = clock_sd_s;
+            arrival.ln_norm = ln_norm(arrival.variance_s2());
+            let most = &mut self.most_variance_s2[arrival.site as usize];
+            *most = most.max(arrival.variance_s2());
+        }
     }
 
     /// The arrival in a slot.
