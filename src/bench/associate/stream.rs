@@ -179,3 +179,68 @@ impl Clock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulate::{Options, Scenario, simulate};
+    use std::collections::BTreeMap;
+
+    /// The last word on each alert, retracted ones left out, as it was written but for where its evidence stood.
+    fn last_words(
+        mut scene: Simulation,
+        delay_s: impl Fn(usize) -> i64,
+        batch: usize,
+    ) -> BTreeMap<String, AlertFeature> {
+        let mut order: Vec<(i64, usize)> = scene
+            .deliveries
+            .iter()
+            .enumerate()
+            .map(|(at, d)| (d.deliver_ns + delay_s(at) * 1_000_000_000, at))
+            .collect();
+        order.sort_unstable();
+        scene.deliveries = order.into_iter().map(|(_, at)| scene.deliveries[at].clone()).collect();
+        let stream = Stream::decode(scene);
+        let settings = Settings::default();
+        let (mut engine, mut output) = (stream.engine(&settings), Output::default());
+        let mut part = Observations::default();
+        for all in &stream.batches {
+            for row in 0..all.len() {
+                part.copy_row(all, row);
+                if part.len() == batch {
+                    engine.ingest(&part, &stream.registry, &mut output);
+                    part.clear();
+                }
+            }
+        }
+        engine.ingest(&part, &stream.registry, &mut output);
+        engine.finish(&stream.registry, &mut output);
+        let mut last = BTreeMap::new();
+        for said in output.said {
+            let mut alert = said.feature;
+            alert.properties.revision = 0;
+            alert.properties.evidence_digest.clear();
+            alert.properties.evidence.iter_mut().for_each(|evidence| evidence.offset = 0);
+            last.insert(alert.properties.alert.clone(), alert);
+        }
+        last.retain(|_, alert| alert.properties.status != Status::Retracted);
+        last
+    }
+
+    #[test]
+    fn in_a_barrage_neither_order_nor_batches_nor_the_registry_change_the_last_word() {
+        for (scenario, seed) in [(Scenario::Barrage, 5), (Scenario::Fused, 6)] {
+            let options = Options { duration_s: Some(150.0), rate: 2.0, ..Options::default() };
+            let scene = || simulate(scenario, seed, &options);
+            let truth = last_words(scene(), |_| 0, 256);
+            assert!(truth.len() > 30, "{}", truth.len());
+            assert_eq!(last_words(scene(), |_| 0, 7), truth, "batches of seven");
+            // Up to eight seconds late, in no order.
+            let shuffled = last_words(scene(), |at| (at as i64).wrapping_mul(7_919) % 9, 100);
+            assert_eq!(shuffled, truth, "another order");
+            let mut other = scene();
+            other.nodes.reverse();
+            assert_eq!(last_words(other, |_| 0, 256), truth, "another registry");
+        }
+    }
+}

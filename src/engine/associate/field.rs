@@ -10,6 +10,9 @@ use rustc_hash::FxHashMap;
 pub struct Site {
     /// The node.
     pub node: NodeIx,
+    /// Its place in any order that matters: by the node's name and the wave, so that it does not depend on how the
+    /// registry came to be.
+    pub order: u64,
     /// The wave.
     pub wave: Wave,
     /// East of the region's centre, m.
@@ -78,6 +81,7 @@ impl Site {
     pub fn new(ix: NodeIx, node: &Node, wave: Wave, (x_m, y_m): (f64, f64), north_deg: f64) -> Site {
         let mut site = Site {
             node: ix,
+            order: order_of(node) << 3 | wave as u64,
             wave,
             x_m,
             y_m,
@@ -129,6 +133,15 @@ impl Site {
     pub fn clock_sd_s(&self, said_s: f64) -> f64 {
         self.ahead_sd_s.map_or(said_s, |sd_s| sd_s.min(said_s))
     }
+}
+
+/// An order of nodes by their names, whatever the registry's: FNV-1a (Fowler, Noll, Vo; RFC 9923).
+pub fn order_of(node: &Node) -> u64 {
+    let hash = node
+        .name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash & (u64::MAX >> 3)
 }
 
 /// The waves of a registered node's kinds. A seismic node's S is among them, so that its sites do not depend on which
@@ -207,8 +220,8 @@ impl Field {
             .filter(|(neighbour, range_m)| neighbour.distance_m <= here.range_m + range_m)
             .map(|(neighbour, _)| neighbour)
             .collect();
-        // Equal distances in order of the registry, so that it does not matter which node was heard first.
-        let order = |n: &Neighbour| (self.sites[n.number as usize].node, self.sites[n.number as usize].wave);
+        // Equal distances by name, so that it does not matter which node was heard first.
+        let order = |n: &Neighbour| self.sites[n.number as usize].order;
         around.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then(order(a).cmp(&order(b))));
         around
     }

@@ -3,7 +3,7 @@
 //! An event near a border is found on both sides from the same arrivals. It belongs to the cell of its earliest
 //! arrival's node, which both sides agree on without comparing a number.
 
-use super::field::waves_of;
+use super::field::{order_of, waves_of};
 use crate::model::geo::LonLat;
 use crate::model::node::{Node, NodeIx, Registry};
 use std::collections::BTreeMap;
@@ -38,11 +38,13 @@ pub fn has_near(registry: &Registry) -> bool {
 /// Cuts the registry's nodes into cells of about eight ranges.
 pub fn cells(registry: &Registry) -> Vec<Cell> {
     let near = has_near(registry);
-    let placed: Vec<(NodeIx, LonLat, f64)> = (0u32..)
+    let mut placed: Vec<(NodeIx, LonLat, f64)> = (0u32..)
         .zip(registry.nodes())
         .filter_map(|(ix, node)| Some((NodeIx(ix), node.position?, reach_m(node))))
         .filter(|&(_, _, reach_m)| reach_m > 0.0)
         .collect();
+    // In order of names: the cells do not depend on how the registry came to be.
+    placed.sort_by_key(|node| order_of(registry.node(node.0)));
     let Some(&(_, reference, _)) = placed.first() else { return Vec::new() };
     // In metres about the reference: good enough to cut by, and blind to the antimeridian.
     let flat = |place: LonLat| {

@@ -369,7 +369,7 @@ impl Problem<'_> {
                 let arrival = self.window.arrival(slot);
                 let mut candidate = Candidate {
                     slot,
-                    order: u64::from(site.node.0) << 3 | site.wave as u64,
+                    order: site.order,
                     gain,
                     time: time_row(&travel, residual_s, weight),
                     azimuth: None,
@@ -386,7 +386,7 @@ impl Problem<'_> {
             }
             chosen.extend(best);
         }
-        // Sums are taken in the order of the registry, so that they do not depend on the order of arrival.
+        // Sums are taken in the order of names, so that they depend neither on the order of arrival nor on the registry's.
         chosen.sort_unstable_by_key(|candidate| candidate.order);
     }
 

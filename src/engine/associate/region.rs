@@ -1,6 +1,6 @@
 //! One region: its plane, its sites and arrivals, the first word and the final word about the events in it.
 
-use super::field::{Field, Site, waves_of};
+use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
 use super::learnt::Learnt;
 use super::live::Live;
@@ -158,7 +158,8 @@ impl Region {
             late: Vec::new(),
         };
         let mut sites = Vec::new();
-        for &ix in members {
+        region.members.sort_by_key(|&ix| order_of(registry.node(ix)));
+        for ix in region.members.clone() {
             let node = registry.node(ix);
             let Some(position) = node.position else { continue };
             for wave in waves_of(node) {
@@ -274,9 +275,9 @@ impl Region {
         let name = |apex: Apex| match apex {
             Apex::Arrival(slot) => {
                 let arrival = window.arrival(slot);
-                (0, field.sites()[arrival.site as usize].node, arrival.id)
+                (0, field.sites()[arrival.site as usize].order, arrival.id)
             }
-            Apex::Point(number) => (1, points[number].node, points[number].id),
+            Apex::Point(number) => (1, u64::from(points[number].node.0), points[number].id),
         };
         self.settling.push(time_s, apex, &|a, b| name(a).cmp(&name(b)));
     }

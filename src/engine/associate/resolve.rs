@@ -277,8 +277,7 @@ impl Resolver {
                             y_m: site.y_m - reference.y_m,
                             after_s: time_s - site.ahead_s - reference.time_s,
                         };
-                        let order = u64::from(site.node.0) << 3 | site.wave as u64;
-                        pool.push(Pooled { slot, site: number, order, third, taken: false });
+                        pool.push(Pooled { slot, site: number, order: site.order, third, taken: false });
                     }
                 }
             });

@@ -19,6 +19,7 @@ use super::prior::Prior;
 use super::resolve::{Dice, Resolver};
 use super::search::{Search, Wanted};
 use super::window::Slot;
+use crate::model::time::ns_from_s;
 use std::collections::VecDeque;
 
 /// Event time between two steps, s.
@@ -282,9 +283,11 @@ impl Settling {
                 if event.tries >= MAX_TRIES {
                     continue;
                 }
-                // Thrown by what does not change in the last bits: when its first arrival came.
+                // Thrown by what is a whole number and the same in another hour: how long ago its first arrival came.
+                let step_ns = problem.epoch_ns.saturating_add(ns_from_s(problem.until_s));
                 let first_ns = event.located.arrivals.iter().map(|e| problem.window.arrival(e.slot).time_ns).min();
-                let seed = first_ns.unwrap_or(0) as u64 ^ u64::from(event.tries) << 7 ^ u64::from(turn);
+                let ago_ns = step_ns.saturating_sub(first_ns.unwrap_or(step_ns));
+                let seed = ago_ns as u64 ^ u64::from(event.tries) << 48 ^ u64::from(turn) << 56;
                 let mut dice = Dice::new(seed);
                 let within_s = if turn % 2 == 0 { 0.6 } else { 1.6 };
                 self.plan.rivals(problem, number, within_s, &mut self.rivals);
