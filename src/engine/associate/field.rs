@@ -215,7 +215,7 @@ impl Field {
             .filter(|&(other, _)| other != number)
             .map(|(number, there)| {
                 let (x_m, y_m) = (there.x_m - here.x_m, there.y_m - here.y_m);
-                (Neighbour { number, x_m, y_m, distance_m: x_m.hypot(y_m) }, there.range_m)
+                (Neighbour { number, x_m, y_m, distance_m: (x_m * x_m + y_m * y_m).sqrt() }, there.range_m)
             })
             .filter(|(neighbour, range_m)| neighbour.distance_m <= here.range_m + range_m)
             .map(|(neighbour, _)| neighbour)

@@ -16,9 +16,13 @@ use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashMap;
+use std::collections::VecDeque;
 
 /// Air is looked up as it stood at whole minutes.
 const AIR_STEP_S: f64 = 60.0;
+
+/// Minutes of which the air is remembered.
+const MAX_MEDIA: usize = 8;
 
 /// Epochs are a multiple of this: ten days, in which a double tells a tenth of a nanosecond.
 const EPOCH_STEP_S: f64 = 864_000.0;
@@ -104,7 +108,8 @@ pub struct Region {
     prior: Prior,
     /// Where and when the events are that have no final word yet, for the prior of both words.
     others: Vec<Place>,
-    air: Option<(i64, u64, Medium)>,
+    /// The media last asked for: of which minute, by how many reports. Both words ask, each for its own minute.
+    media: VecDeque<(i64, u64, Medium)>,
     travel_s: f64,
     longest_travel_s: f64,
     late: Vec<Arrival>,
@@ -152,7 +157,7 @@ impl Region {
             learnt: Learnt::default(),
             prior: Prior::default(),
             others: Vec::new(),
-            air: None,
+            media: VecDeque::new(),
             travel_s: MARGIN_S,
             longest_travel_s,
             late: Vec::new(),
@@ -447,14 +452,16 @@ impl Region {
         let at_ns = self.epoch_ns.unwrap_or(0) + ns_from_s(minute_s);
         // Reports of what comes after that minute change nothing about it.
         let noted = around.weather.noted_up_to(at_ns);
-        match self.air {
-            Some((known_ns, known, medium)) if known_ns == at_ns && known == noted => medium,
-            _ => {
-                let medium = Medium::new(around.weather.air(&self.members, at_ns), around.settings);
-                self.air = Some((at_ns, noted, medium));
-                medium
-            }
+        if let Some(&(_, _, medium)) = self.media.iter().find(|known| (known.0, known.1) == (at_ns, noted)) {
+            return medium;
         }
+        let medium = Medium::new(around.weather.air(&self.members, at_ns), around.settings);
+        self.media.retain(|known| known.0 != at_ns);
+        if self.media.len() >= MAX_MEDIA {
+            self.media.pop_front();
+        }
+        self.media.push_back((at_ns, noted, medium));
+        medium
     }
 
     /// What makes an event this one and no other: its radar's solution, which is there at once and whole, else its
