@@ -349,3 +349,51 @@ impl Ears {
 
 /// A wave's place among the curves.
 const _: () = assert!(Wave::Flash as usize + 1 == WAVES);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// ln A = 2 − 1.5 ln(d/d₀), and something of a spread.
+    fn round(k: usize) -> Vec<(f64, f64)> {
+        let off = |j: usize| 0.2 * ((k * 31 + j * 17) as f64).sin();
+        (0..8).map(|j| 0.2 + 0.2 * j as f64).enumerate().map(|(j, x)| (2.0 - 1.5 * x + off(j), x)).collect()
+    }
+
+    #[test]
+    fn how_sound_grows_faint_is_learnt_from_events() {
+        let mut loudness = Loudness::default();
+        assert_eq!(loudness.law(), None, "nothing was heard");
+        for k in 0..200 {
+            loudness.all.add((k as f64).sin(), 2_000.0);
+            loudness.learn(&round(k));
+        }
+        let law = loudness.law().expect("enough was heard");
+        assert!((law.slope - 1.5).abs() < 0.05, "{law:?}");
+        assert!((law.mean - 2.0).abs() < 0.1 && law.path_sd < 0.3, "{law:?}");
+    }
+
+    #[test]
+    fn an_arrival_as_loud_as_it_should_be_is_worth_more() {
+        let law = Law { slope: 1.3, path_sd: 0.4, mean: 1.0, event_sd: 0.5, free_mean: 0.0, free_sd: 1.0 };
+        let gain = |ln_amplitude: f64| law.gain(ln_amplitude, 0.5, 1.0, true);
+        let due = 1.0 - 1.3 * 0.5;
+        assert!(gain(due) > gain(due + 1.0) && gain(due) > gain(due - 1.0));
+        assert!(gain(due + 50.0).is_finite());
+        let (loudness, cost) = law.event(8.0 * 1.4, 8.0);
+        assert!((1.0..1.4).contains(&loudness) && cost < 0.0, "between what is expected and what was heard");
+    }
+
+    #[test]
+    fn clutter_is_counted_with_the_stated_rate_as_a_first_guess() {
+        let mut node = crate::model::node::Node::unregistered("n");
+        node.false_per_hour = Some(36.0);
+        let mut site = Site::new(crate::model::node::NodeIx(0), &node, Wave::Acoustic, (0.0, 0.0), 0.0);
+        let mut ears = Ears::default();
+        ears.count_to(&mut site, 0.0);
+        ears.free = 200.0;
+        ears.count_to(&mut site, 7_200.0);
+        assert!((0.014..0.03).contains(&site.clutter_per_s), "{}", site.clutter_per_s);
+        assert!((site.ln_clutter - site.clutter_per_s.ln()).abs() < 1e-12);
+    }
+}

@@ -222,3 +222,23 @@ impl Free for FreeFor<'_> {
         !self.live.point_taken(point, self.number)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_revision_is_news() {
+        let gist = |x_m: f64, variance_m2: f64, sureness: f64| Gist {
+            at: Place { x_m, y_m: 0.0, time_s: 0.0 },
+            covariance: [variance_m2, 0.0, 0.0, variance_m2, 0.0, 0.01],
+            sureness,
+        };
+        let said = gist(0.0, 400.0, 6.0);
+        assert!(!said.is_stale(&gist(10.0, 350.0, 7.0)), "half a sigma off, a little surer");
+        assert!(said.is_stale(&gist(60.0, 400.0, 6.0)), "three sigma off");
+        assert!(said.is_stale(&gist(0.0, 150.0, 6.0)), "known twice as well");
+        assert!(said.is_stale(&gist(0.0, 400.0, 3.0)), "less sure");
+        assert!(!gist(0.0, 400.0, 20.0).is_stale(&gist(0.0, 400.0, 40.0)), "sure is sure");
+    }
+}

@@ -117,11 +117,6 @@ impl Plan {
         self.events().map(|(_, event)| event.located.at).collect()
     }
 
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.vacant.len() == self.events.len()
-    }
-
     /// Puts an event in and gives it its arrivals; gives its number.
     pub fn put(&mut self, event: Event) -> u32 {
         let number = self.vacant.pop().unwrap_or_else(|| {

@@ -228,3 +228,55 @@ impl Prior {
 fn now_weight(known: &Known, now_s: f64) -> f64 {
     known.weight * (-(now_s - known.last_s).max(0.0) / MEMORY_S).exp()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn at(x_m: f64, y_m: f64, time_s: f64) -> Place {
+        Place { x_m, y_m, time_s }
+    }
+
+    #[test]
+    fn where_a_gun_fired_more_is_expected_than_elsewhere_and_less_as_time_goes_by() {
+        let mut prior = Prior::default();
+        prior.expect(20.0, 2e9);
+        let before = prior.ln_density(at(0.0, 0.0, 100.0), &[]);
+        assert!((before - prior.ln_background()).abs() < 1e-9, "nothing is known of any place");
+        for k in 0..20 {
+            prior.learn(at(0.0, 0.0, 100.0 + 10.0 * f64::from(k)), &[]);
+        }
+        let here = prior.ln_density(at(20.0, 0.0, 310.0), &[]);
+        let later = prior.ln_density(at(20.0, 0.0, 3_000.0), &[]);
+        let elsewhere = prior.ln_density(at(15_000.0, 9_000.0, 3_000.0), &[]);
+        assert!(here > later + 1.0 && later > elsewhere + 3.0, "{here} {later} {elsewhere}");
+    }
+
+    #[test]
+    fn an_event_does_not_see_itself() {
+        let prior = Prior::default();
+        let places = [at(0.0, 0.0, 50.0), at(100.0, 0.0, 45.0)];
+        let alone = prior.ln_density(places[0], &places[..1]);
+        let with_other = prior.ln_density(places[0], &places);
+        assert!((alone - prior.ln_background()).abs() < 1e-9);
+        assert!(with_other > alone + 3.0);
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_was_learnt_the_density_is_a_number_and_memory_is_bounded(
+            events in proptest::collection::vec((-5e3f64..5e3, -5e3f64..5e3, 0f64..2e3), 1..40), x in -6e3f64..6e3, y in -6e3f64..6e3,
+        ) {
+            let mut prior = Prior::default();
+            prior.expect(20.0, 2e9);
+            let mut events = events;
+            events.sort_by(|a, b| a.2.total_cmp(&b.2));
+            for &(x_m, y_m, time_s) in &events {
+                prior.learn(at(x_m, y_m, time_s), &[]);
+            }
+            prop_assert!(prior.ln_density(at(x, y, 2_100.0), &[]).is_finite());
+            prop_assert!(prior.places.len() <= MAX_PLACES && prior.recent.len() <= MAX_RECENT);
+        }
+    }
+}

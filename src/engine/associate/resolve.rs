@@ -323,3 +323,22 @@ impl Resolver {
         self.columns.pad();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dice_fall_as_their_seed_says_and_near_seeds_fall_differently() {
+        let throw = |seed: u64| {
+            let mut dice = Dice::new(seed);
+            (0..1_000).map(|_| dice.uniform()).collect::<Vec<_>>()
+        };
+        assert_eq!(throw(7), throw(7));
+        assert_ne!(throw(7)[0], throw(8)[0]);
+        let mean = throw(9).iter().sum::<f64>() / 1_000.0;
+        assert!((0.45..0.55).contains(&mean) && throw(9).iter().all(|u| (0.0..1.0).contains(u)));
+        let mut dice = Dice::new(3);
+        assert!((0..100).all(|_| dice.below(4) < 4) && dice.below(1) == 0);
+    }
+}
