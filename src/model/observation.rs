@@ -382,13 +382,16 @@ impl Observations {
 /// The hash by which duplicates are told: FNV-1a over the node's index and the id, finished with the mixer of
 /// SplitMix64 (Steele et al., OOPSLA 2014). 64 bits: with 10⁷ open ids a false match has odds of 1 in 10¹².
 pub fn duplicate_key(node: NodeIx, id: &[u8]) -> u64 {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for &byte in node.0.to_le_bytes().iter().chain(id) {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
+    let mut hash = fnv_1a(node.0.to_le_bytes().iter().chain(id).copied());
     hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     hash ^ (hash >> 31)
+}
+
+/// A hash that is the same everywhere: FNV-1a (Fowler, Noll, Vo; RFC 9923).
+#[inline]
+pub fn fnv_1a(bytes: impl Iterator<Item = u8>) -> u64 {
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 /// Longest id a sender may use, in bytes.

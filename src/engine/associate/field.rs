@@ -3,6 +3,7 @@
 use super::wave::Wave;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, NodeIx};
+use crate::model::observation::fnv_1a;
 use rustc_hash::FxHashMap;
 
 /// One node's ear for one wave.
@@ -135,13 +136,9 @@ impl Site {
     }
 }
 
-/// An order of nodes by their names, whatever the registry's: FNV-1a (Fowler, Noll, Vo; RFC 9923).
+/// An order of nodes by their names, whatever the registry's.
 pub fn order_of(node: &Node) -> u64 {
-    let hash = node
-        .name
-        .bytes()
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
-    hash & (u64::MAX >> 3)
+    fnv_1a(node.name.bytes()) & (u64::MAX >> 3)
 }
 
 /// The waves of a registered node's kinds. A seismic node's S is among them, so that its sites do not depend on which

@@ -28,7 +28,6 @@ pub struct Columns {
     middle: Vec<f32>,
     far: Vec<f32>,
     rows: Vec<Row>,
-    arrivals: usize,
 }
 
 /// Up to eight arrivals of one site.
@@ -65,7 +64,7 @@ const MIDDLE: f32 = 0.8;
 impl Columns {
     /// Forgets all, keeps the memory.
     pub fn clear(&mut self) {
-        (self.sites, self.arrivals) = (0, 0);
+        self.sites = 0;
         self.rows.clear();
         for column in self.columns() {
             column.clear();
@@ -95,18 +94,7 @@ impl Columns {
             let lane = row.used as usize;
             (row.time_s[lane], row.gain[lane], row.weight[lane]) = (time_s, gain, weight);
             row.used += 1;
-            self.arrivals += 1;
         }
-    }
-
-    /// Arrivals in all.
-    pub fn len(&self) -> usize {
-        self.arrivals
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.arrivals == 0
     }
 
     /// What they are worth at most together, one a site.

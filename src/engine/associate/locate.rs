@@ -110,7 +110,7 @@ const SLACK_S: [f64; 3] = [0.25, 0.08, 0.02];
 /// Most steps.
 const MAX_STEPS: usize = 9;
 /// Beyond so many sigma an arrival is no candidate.
-const GATE: f64 = 4.5;
+pub const GATE: f64 = 4.5;
 
 /// What an event may take.
 pub trait Free {

@@ -6,7 +6,7 @@
 
 use super::field::Site;
 use super::learnt::Law;
-use super::locate::{Against, Expected, Free, How, Located, Place, Problem, Scratch};
+use super::locate::{Against, Expected, Free, GATE, How, Located, Place, Problem, Scratch};
 use super::window::Slot;
 
 /// No event.
@@ -31,7 +31,7 @@ pub struct Plan {
     owner: Vec<u32>,
     point_owner: Vec<u32>,
     bids: Vec<Bid>,
-    pub(super) scratch: Scratch,
+    scratch: Scratch,
 }
 
 /// An event that wants an arrival of a site.
@@ -178,15 +178,20 @@ impl Plan {
         Some(event.located)
     }
 
+    /// Locates an event from what that event may take; [`NO_ONE`] may take what is no one's. The plan stays as it is.
+    pub fn locate(&mut self, problem: &Problem<'_>, start: Place, how: How, number: u32) -> Option<Located> {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let located = problem.fit(&mut scratch, start, how, &self.own(number));
+        self.scratch = scratch;
+        located
+    }
+
     /// Locates an event of the plan anew from what is its own or free; it goes when it is not worth it any more.
     /// `false` when it is gone.
     pub fn refit(&mut self, problem: &Problem<'_>, number: u32) -> bool {
         let Some(event) = self.lift(number) else { return false };
-        let mut scratch = std::mem::take(&mut self.scratch);
         let how = How { against: Against::Clutter, near: true };
-        let again = problem.fit(&mut scratch, event.located.at, how, &self.own(number));
-        self.scratch = scratch;
-        match again {
+        match self.locate(problem, event.located.at, how, number) {
             Some(located) if located.score > 0.0 => {
                 self.put_at(number, Event { located, ..event });
                 true
@@ -248,7 +253,7 @@ impl Plan {
             let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s;
             let due_s = at.time_s + travel.time_s + site.ahead_s;
-            let gate_s = 4.5 * (problem.window.most_variance_s2(site_number) + environment).sqrt();
+            let gate_s = GATE * (problem.window.most_variance_s2(site_number) + environment).sqrt();
             let expected = Expected {
                 number: site_number,
                 site,
@@ -273,7 +278,7 @@ impl Plan {
         });
     }
 
-    /// Share of an event's arrivals that another event of the plan, or one that is final, would nearly as gladly have.
+    /// Share of an event's arrivals that another event of the plan would nearly as gladly have.
     pub fn contested(&self, problem: &Problem<'_>, number: u32) -> f64 {
         let Some(event) = self.event(number) else { return 0.0 };
         let arrivals = &event.located.arrivals;

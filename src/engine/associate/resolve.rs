@@ -8,10 +8,10 @@
 //! The throws of the dice are a function of the events, so that the same arrivals give the same plan.
 
 use super::field::Site;
-use super::kernel::{self, Columns, Due, Isa, Seed, Wind};
+use super::kernel::{self, Columns, Due, Isa, Seed};
 use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
-use super::search::{ear, value};
+use super::search::{ear, value, wind, wind_on_m_s};
 use super::triple::{self, Third};
 use super::window::Slot;
 
@@ -30,8 +30,6 @@ const NOISE: f64 = 1.5;
 
 /// Places of fire this near to the events are tried as theirs, m.
 const PLACES_M: f64 = 1_500.0;
-/// Waves this slow feel the wind, s/m.
-const FEELS_WIND_S_M: f32 = 1.0 / 1_000.0;
 
 /// Dice (xorshift64*: Marsaglia 2003; Vigna 2016).
 pub struct Dice(u64);
@@ -72,7 +70,6 @@ struct Pooled {
     site: u32,
     order: u64,
     third: Third,
-    taken: bool,
 }
 
 /// Memory, used again.
@@ -146,12 +143,11 @@ impl Resolver {
         dice: &mut Dice,
     ) -> Option<Located> {
         self.mark(plan);
-        self.columns(problem, plan, reference);
         if self.left.len() < problem.settings.min_arrivals {
             return None;
         }
-        let (east, north) = problem.medium.wind_share();
-        let wind = Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M };
+        self.columns(problem, plan, reference);
+        let wind = wind(problem);
         self.seeds.clear();
         for turn in 0..SEEDS {
             let Some(at) = self.throw(problem, old, reference, turn, dice) else { continue };
@@ -166,7 +162,6 @@ impl Resolver {
         }
         self.seeds.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<(f64, Located)> = None;
-        let mut scratch = std::mem::take(&mut plan.scratch);
         let how = How { against: Against::Clutter, near: false };
         let mut fits = 0;
         let mut tried: Vec<Place> = Vec::with_capacity(FITS);
@@ -185,7 +180,7 @@ impl Resolver {
             }
             tried.push(start);
             fits += 1;
-            if let Some(located) = problem.fit(&mut scratch, start, how, &plan.own(NO_ONE)) {
+            if let Some(located) = plan.locate(problem, start, how, NO_ONE) {
                 let liking = located.score + NOISE * dice.exponential();
                 if located.score > 0.0 && best.as_ref().is_none_or(|best| liking > best.0) {
                     best = Some((liking, located));
@@ -195,7 +190,6 @@ impl Resolver {
                 break;
             }
         }
-        plan.scratch = scratch;
         best.map(|(_, located)| located)
     }
 
@@ -240,15 +234,13 @@ impl Resolver {
         if a.site == apex.site || b.site == apex.site || a.site == b.site || !same_wave(&a) || !same_wave(&b) {
             return None;
         }
-        let speed_m_s = problem.medium.speed_m_s(site.wave);
-        let (east, north) =
-            if site.wave == super::wave::Wave::Acoustic { problem.medium.wind_share() } else { (0.0, 0.0) };
+        let (speed_m_s, wind_m_s) = (problem.medium.speed_m_s(site.wave), wind_on_m_s(problem, site.wave));
         let from = |other: Pooled| Third {
             x_m: other.third.x_m - apex.third.x_m,
             y_m: other.third.y_m - apex.third.y_m,
             after_s: other.third.after_s - apex.third.after_s,
         };
-        let found = triple::solve(speed_m_s, (east * speed_m_s, north * speed_m_s), from(a), from(b));
+        let found = triple::solve(speed_m_s, wind_m_s, from(a), from(b));
         let near = found.into_iter().flatten().map(|(x_m, y_m, time_s)| Place {
             x_m: site.x_m + x_m,
             y_m: site.y_m + y_m,
@@ -277,7 +269,7 @@ impl Resolver {
                             y_m: site.y_m - reference.y_m,
                             after_s: time_s - site.ahead_s - reference.time_s,
                         };
-                        pool.push(Pooled { slot, site: number, order: site.order, third, taken: false });
+                        pool.push(Pooled { slot, site: number, order: site.order, third });
                     }
                 }
             });
@@ -289,13 +281,10 @@ impl Resolver {
         pool.dedup_by_key(|pooled| pooled.slot);
     }
 
-    /// Puts what is still free into the columns.
+    /// Notes what of the pool is still free.
     fn mark(&mut self, plan: &Plan) {
-        for pooled in &mut self.pool {
-            pooled.taken = plan.owner(pooled.slot) != NO_ONE;
-        }
         self.left.clear();
-        self.left.extend((0..self.pool.len()).filter(|&number| !self.pool[number].taken));
+        self.left.extend((0..self.pool.len()).filter(|&number| plan.owner(self.pool[number].slot) == NO_ONE));
     }
 
     /// The columns of what is left, and the sites around.

@@ -114,15 +114,7 @@ impl Search {
         if self.columns.most() < least {
             return None;
         }
-        let (east, north) = problem.medium.wind_share();
-        let mut hunt = Hunt {
-            isa,
-            problem,
-            wind: Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M },
-            range_m: site.range_m,
-            least,
-            left: wanted.seeds,
-        };
+        let mut hunt = Hunt { isa, problem, wind: wind(problem), range_m: site.range_m, least, left: wanted.seeds };
         self.seeds.clear();
         self.seed_places(&mut hunt, apex);
         self.seed_triples(&mut hunt, apex);
@@ -207,8 +199,7 @@ impl Search {
         let problem = hunt.problem;
         let wave = problem.field.sites()[problem.window.arrival(apex).site as usize].wave;
         let speed_m_s = problem.medium.speed_m_s(wave);
-        let (east, north) = if wave == Wave::Acoustic { problem.medium.wind_share() } else { (0.0, 0.0) };
-        let wind_m_s = (east * speed_m_s, north * speed_m_s);
+        let wind_m_s = wind_on_m_s(problem, wave);
         let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
         let last = self.groups.len().min(TRIPLE_SITES);
         for far in 1..last {
@@ -326,6 +317,19 @@ impl Search {
 /// The score of an event as another explanation of what `this` one explains: none, if both are the same.
 fn unlike(this: &Located, other: &Located) -> f64 {
     if this.shared(other) > 0.7 { f64::NEG_INFINITY } else { other.score }
+}
+
+/// The wind as the kernel wants it.
+pub fn wind(problem: &Problem<'_>) -> Wind {
+    let (east, north) = problem.medium.wind_share();
+    Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M }
+}
+
+/// The wind that a wave drifts with, (east, north), m/s: sound does, no other.
+pub fn wind_on_m_s(problem: &Problem<'_>, wave: Wave) -> (f64, f64) {
+    let (east, north) = if wave == Wave::Acoustic { problem.medium.wind_share() } else { (0.0, 0.0) };
+    let speed_m_s = problem.medium.speed_m_s(wave);
+    (east * speed_m_s, north * speed_m_s)
 }
 
 /// A site as the kernel wants it; (x, y) is its place about the reference.

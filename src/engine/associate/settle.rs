@@ -13,7 +13,7 @@
 use super::field::Field;
 use super::kernel::Isa;
 use super::learnt::Learnt;
-use super::locate::{Against, Located, Place, Problem};
+use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan};
 use super::prior::Prior;
 use super::resolve::{Dice, Resolver};
@@ -216,10 +216,7 @@ impl Settling {
                 }
                 Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {
                     let start = problem.points[number].at;
-                    let how = super::locate::How { against, near: false };
-                    let mut scratch = std::mem::take(&mut self.plan.scratch);
-                    let located = problem.fit(&mut scratch, start, how, &self.plan.own(NO_ONE));
-                    self.plan.scratch = scratch;
+                    let located = self.plan.locate(problem, start, How { against, near: false }, NO_ONE);
                     located.filter(|located| located.score > bar && located.points.contains(&number))
                 }
                 Apex::Point(_) => None,
@@ -234,10 +231,7 @@ impl Settling {
             let contested = located.arrivals.iter().any(|e| self.plan.owner(e.slot) != NO_ONE)
                 || located.points.iter().any(|&point| self.plan.point_owner(point) != NO_ONE);
             if contested {
-                let how = super::locate::How { against, near: true };
-                let mut scratch = std::mem::take(&mut self.plan.scratch);
-                let again = problem.fit(&mut scratch, located.at, how, &self.plan.own(NO_ONE));
-                self.plan.scratch = scratch;
+                let again = self.plan.locate(problem, located.at, How { against, near: true }, NO_ONE);
                 // What is left of it takes its place among the others.
                 found.extend(again.filter(|again| again.score > bar && again.score < located.score));
                 continue;
