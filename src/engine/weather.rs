@@ -12,6 +12,9 @@ use std::collections::{BTreeMap, VecDeque};
 /// Reports kept of one node; older ones go first.
 const MAX_REPORTS: usize = 2_048;
 
+/// So many reports are looked at one by one before all are searched.
+const RECENT: usize = 4;
+
 /// Notes are counted by so much event time, and what is old is forgotten in such steps.
 const BUCKET_NS: i64 = 60 * NS_PER_S;
 
@@ -127,6 +130,10 @@ impl Weather {
 
     fn last_before(&self, node: NodeIx, time_ns: i64) -> Option<&Report> {
         let reports = self.by_node.get(node.at())?;
+        // Most are asked about a time shortly before the newest report.
+        if let Some(recent) = reports.iter().rev().take(RECENT).find(|report| report.time_ns <= time_ns) {
+            return Some(recent);
+        }
         reports.get(reports.partition_point(|report| report.time_ns <= time_ns).checked_sub(1)?)
     }
 

@@ -1,43 +1,65 @@
 //! The inner loop of the search: how well a column of arrivals fits an event that was there and then.
 //!
-//! What every arrival would be worth to an event of that place and origin time, the best of each site, less what the
-//! silence of the others costs. It is a first look, in f32 and without loudness or bearings, which says what is worth
-//! being located.
+//! [`gains`] is what the arrivals would be worth to an event of that place and origin time, the best of each site;
+//! [`silence`] what it costs that the others picked nothing. Both are a first look, in f32 and without loudness or
+//! bearings, which says what is worth being located.
 //!
-//! The scalar version defines the truth. Both work in eight lanes and in the same order, so both give the same bits.
+//! Eight sites stand side by side, so that one instruction serves eight of them; below them stand their first arrivals,
+//! then their second ones, and so on. The scalar version defines the truth. Both work in eight lanes and in the same
+//! order, so both give the same bits.
 
-/// Lanes of a row: what an AVX2 register holds of f32.
+/// Lanes: what an AVX2 register holds of f32.
 pub const LANES: usize = 8;
 
 /// What a lane without an arrival is worth: less than anything.
 const NOTHING: f32 = -1e30;
 
+/// One value for each of eight sites.
+type Lane = [f32; LANES];
+
 /// The arrivals that an event may be made of, and the sites that would have heard it. Places and times are relative to
 /// a reference near by, which is what lets them be f32.
-///
-/// Each site's arrivals stand in rows of eight, so that a site's travel time is worked out once for all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Columns {
-    sites: usize,
-    x_m: Vec<f32>,
-    y_m: Vec<f32>,
-    slowness_s_m: Vec<f32>,
-    per_range_1_m: Vec<f32>,
-    fall: Vec<f32>,
-    near: Vec<f32>,
-    middle: Vec<f32>,
-    far: Vec<f32>,
+    ears: Vec<Ears>,
     rows: Vec<Row>,
+    quiet: Vec<Quiet>,
+    /// Sites among `ears`, arrivals of the last of them, sites among `quiet`.
+    sites: usize,
+    level: usize,
+    quiets: usize,
 }
 
-/// Up to eight arrivals of one site.
+/// Eight sites that have arrivals.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ears {
+    x_m: Lane,
+    y_m: Lane,
+    slowness_s_m: Lane,
+    per_range_1_m: Lane,
+    fall: Lane,
+    /// Their rows: the first, and how many.
+    first: usize,
+    depth: usize,
+}
+
+/// An arrival of each of eight sites.
 #[derive(Clone, Copy, Debug)]
 struct Row {
-    site: u32,
-    used: u32,
-    time_s: [f32; LANES],
-    gain: [f32; LANES],
-    weight: [f32; LANES],
+    time_s: Lane,
+    gain: Lane,
+    weight: Lane,
+}
+
+/// Eight sites whose silence means something.
+#[derive(Clone, Copy, Debug, Default)]
+struct Quiet {
+    x_m: Lane,
+    y_m: Lane,
+    per_range_1_m: Lane,
+    near: Lane,
+    middle: Lane,
+    far: Lane,
 }
 
 /// A site of [`Columns`].
@@ -53,7 +75,7 @@ pub struct Ear {
     pub range_m: f32,
     /// How much less a pick is worth at the end of its range than at the site itself, natural log.
     pub fall: f32,
-    /// ln of its chance to miss an event near by, in the middle and far off; 0 where its silence means nothing.
+    /// ln of its chance to miss an event near by, in the middle and far off.
     pub missed: [f32; 3],
 }
 
@@ -64,74 +86,69 @@ const MIDDLE: f32 = 0.8;
 impl Columns {
     /// Forgets all, keeps the memory.
     pub fn clear(&mut self) {
-        self.sites = 0;
+        (self.sites, self.level, self.quiets) = (0, 0, 0);
+        self.ears.clear();
         self.rows.clear();
-        for column in self.columns() {
-            column.clear();
-        }
+        self.quiet.clear();
     }
 
-    /// Adds a site.
-    pub fn site(&mut self, ear: Ear) {
-        self.sites += 1;
-        let [near, middle, far] = ear.missed;
-        let row = [ear.x_m, ear.y_m, ear.slowness_s_m, 1.0 / ear.range_m, ear.fall, near, middle, far];
-        for (column, value) in self.columns().into_iter().zip(row) {
-            column.push(value);
+    /// Adds a site that has arrivals.
+    pub fn site(&mut self, ear: &Ear) {
+        let lane = self.sites % LANES;
+        if lane == 0 {
+            self.ears.push(Ears { first: self.rows.len(), ..Ears::default() });
         }
+        if let Some(ears) = self.ears.last_mut() {
+            (ears.x_m[lane], ears.y_m[lane]) = (ear.x_m, ear.y_m);
+            (ears.slowness_s_m[lane], ears.per_range_1_m[lane]) = (ear.slowness_s_m, 1.0 / ear.range_m);
+            ears.fall[lane] = ear.fall;
+        }
+        (self.sites, self.level) = (self.sites + 1, 0);
     }
 
     /// Adds an arrival of the site that was added last: when, what it is worth where it fits exactly and its node stands
     /// at the event (natural log), and ½ / σ² (1/s²).
     pub fn arrival(&mut self, time_s: f32, gain: f32, weight: f32) {
-        let site = self.sites.saturating_sub(1) as u32;
-        let full = self.rows.last().is_none_or(|row| row.site != site || row.used as usize == LANES);
-        if full {
-            let gain = [NOTHING; LANES];
-            self.rows.push(Row { site, used: 0, time_s: [0.0; LANES], gain, weight: [0.0; LANES] });
+        let lane = self.sites.wrapping_sub(1) % LANES;
+        let Some(ears) = self.ears.last_mut() else { return };
+        if self.level == ears.depth {
+            ears.depth += 1;
+            self.rows.push(Row { time_s: [0.0; LANES], gain: [NOTHING; LANES], weight: [0.0; LANES] });
         }
-        if let Some(row) = self.rows.last_mut() {
-            let lane = row.used as usize;
-            (row.time_s[lane], row.gain[lane], row.weight[lane]) = (time_s, gain, weight);
-            row.used += 1;
+        let row = &mut self.rows[ears.first + self.level];
+        (row.time_s[lane], row.gain[lane], row.weight[lane]) = (time_s, gain, weight);
+        self.level += 1;
+    }
+
+    /// Adds a site whose silence costs an event that it should have heard; one with arrivals as well, since what each
+    /// of them is worth makes up for it.
+    pub fn quiet(&mut self, ear: &Ear) {
+        let lane = self.quiets % LANES;
+        if lane == 0 {
+            self.quiet.push(Quiet::default());
         }
+        if let Some(quiet) = self.quiet.last_mut() {
+            (quiet.x_m[lane], quiet.y_m[lane]) = (ear.x_m, ear.y_m);
+            quiet.per_range_1_m[lane] = 1.0 / ear.range_m;
+            [quiet.near[lane], quiet.middle[lane], quiet.far[lane]] = ear.missed;
+        }
+        self.quiets += 1;
     }
 
     /// What they are worth at most together, one a site.
     pub fn most(&self) -> f32 {
-        let best = |row: &Row| row.gain.iter().copied().fold(0f32, f32::max);
-        self.rows.chunk_by(|a, b| a.site == b.site).map(|rows| rows.iter().map(best).fold(0f32, f32::max)).sum()
-    }
-
-    /// Pads the sites to whole lanes; to be called before [`worth`].
-    pub fn pad(&mut self) {
-        let whole = self.sites.next_multiple_of(LANES);
-        for column in self.columns() {
-            column.resize(whole, 0.0);
+        let mut sum = 0.0;
+        for ears in &self.ears {
+            let mut best = [0f32; LANES];
+            for row in &self.rows[ears.first..ears.first + ears.depth] {
+                for (best, gain) in best.iter_mut().zip(row.gain) {
+                    *best = best.max(gain);
+                }
+            }
+            sum += best.iter().sum::<f32>();
         }
+        sum
     }
-
-    fn columns(&mut self) -> [&mut Vec<f32>; 8] {
-        [
-            &mut self.x_m,
-            &mut self.y_m,
-            &mut self.slowness_s_m,
-            &mut self.per_range_1_m,
-            &mut self.fall,
-            &mut self.near,
-            &mut self.middle,
-            &mut self.far,
-        ]
-    }
-}
-
-/// Memory of [`worth`], used again.
-#[derive(Clone, Debug, Default)]
-pub struct Due {
-    /// When each site would have it, s.
-    time_s: Vec<f32>,
-    /// What a pick there is worth less than at the site.
-    less: Vec<f32>,
 }
 
 /// An event that may have been: place and origin time, relative to the reference.
@@ -185,136 +202,159 @@ impl Isa {
     }
 }
 
-/// What the arrivals are worth to that event, one a site, less the silence of the sites.
-pub fn worth(isa: Isa, columns: &Columns, seed: Seed, wind: Wind, due: &mut Due) -> f32 {
-    let whole = columns.sites.next_multiple_of(LANES);
-    due.time_s.resize(whole, 0.0);
-    due.less.resize(whole, 0.0);
+/// What the arrivals are worth to that event, one a site, and at how many sites one is worth anything.
+pub fn gains(isa: Isa, columns: &Columns, seed: Seed, wind: Wind) -> (f32, u32) {
     match isa {
-        Isa::Scalar => scalar(columns, seed, wind, due),
+        Isa::Scalar => scalar::gains(columns, seed, wind),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: `Isa::Avx2` is only made by `Isa::best` after asking the processor for it.
-        Isa::Avx2 => unsafe { avx2(columns, seed, wind, due) },
+        Isa::Avx2 => unsafe { avx2::gains(columns, seed, wind) },
     }
 }
 
-/// The larger; the second of two that do not compare, as the vector instruction has it.
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if a > b { a } else { b }
+/// What the silence of the sites costs that event: 0 or less.
+pub fn silence(isa: Isa, columns: &Columns, seed: Seed) -> f32 {
+    match isa {
+        Isa::Scalar => scalar::silence(columns, seed),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as in `gains`.
+        Isa::Avx2 => unsafe { avx2::silence(columns, seed) },
+    }
 }
 
-/// Lanes together, always in this order.
+/// Lanes added up, always in this order.
 #[inline(always)]
-fn together(lanes: [f32; LANES], join: impl Fn(f32, f32) -> f32) -> f32 {
-    let halves = [0, 1, 2, 3].map(|k| join(lanes[k], lanes[k + 4]));
-    join(join(halves[0], halves[2]), join(halves[1], halves[3]))
+fn total(lanes: Lane) -> f32 {
+    let halves = [0, 1, 2, 3].map(|k| lanes[k] + lanes[k + 4]);
+    (halves[0] + halves[2]) + (halves[1] + halves[3])
 }
 
 /// Defines the truth.
-fn scalar(columns: &Columns, seed: Seed, wind: Wind, due: &mut Due) -> f32 {
-    let c = columns;
-    let mut missed = [0f32; LANES];
-    for j in 0..c.x_m.len() {
-        let (dx, dy) = (c.x_m[j] - seed.x_m, c.y_m[j] - seed.y_m);
-        let distance_m = (dx * dx + dy * dy).sqrt();
-        // d / (c + u·w) ≈ s (d − d·w/c): the wind along the path helps. What is left out is (w/c)² of the travel.
-        let along = dx * wind.east + dy * wind.north;
-        let feels = if c.slowness_s_m[j] >= wind.from_slowness_s_m { along } else { 0.0 };
-        due.time_s[j] = seed.time_s + c.slowness_s_m[j] * (distance_m - feels);
-        let share = distance_m * c.per_range_1_m[j];
-        // The chance to be picked falls slowly at first.
-        due.less[j] = if share <= 1.0 { c.fall[j] * (share * share * share) } else { -NOTHING };
-        let beyond_middle = if share <= 1.0 { c.far[j] } else { 0.0 };
-        let beyond_near = if share <= MIDDLE { c.middle[j] } else { beyond_middle };
-        missed[j % LANES] += if share <= NEAR { c.near[j] } else { beyond_near };
+mod scalar {
+    use super::{Columns, LANES, MIDDLE, NEAR, NOTHING, Seed, Wind, total};
+
+    /// The larger; the second of two that do not compare, as the vector instruction has it.
+    #[inline(always)]
+    fn larger(a: f32, b: f32) -> f32 {
+        if a > b { a } else { b }
     }
-    let (mut sum, mut best, mut site) = (0f32, 0f32, u32::MAX);
-    for row in &c.rows {
-        let at = row.site as usize;
-        let mut here = [0f32; LANES];
-        for lane in 0..LANES {
-            let off_s = larger((row.time_s[lane] - due.time_s[at]).abs() - seed.slack_s, 0.0);
-            here[lane] = (row.gain[lane] - due.less[at]) - (off_s * off_s) * row.weight[lane];
+
+    pub fn gains(columns: &Columns, seed: Seed, wind: Wind) -> (f32, u32) {
+        let (mut sum, mut heard) = ([0f32; LANES], 0);
+        for ears in &columns.ears {
+            let (mut due_s, mut less, mut best) = ([0f32; LANES], [0f32; LANES], [0f32; LANES]);
+            for j in 0..LANES {
+                let (dx, dy) = (ears.x_m[j] - seed.x_m, ears.y_m[j] - seed.y_m);
+                let distance_m = (dx * dx + dy * dy).sqrt();
+                // d / (c + u·w) ≈ s (d − d·w/c): the wind along the path helps. What is left out is (w/c)² of the travel.
+                let along = dx * wind.east + dy * wind.north;
+                let feels = if ears.slowness_s_m[j] >= wind.from_slowness_s_m { along } else { 0.0 };
+                due_s[j] = seed.time_s + ears.slowness_s_m[j] * (distance_m - feels);
+                let share = distance_m * ears.per_range_1_m[j];
+                // The chance to be picked falls slowly at first.
+                less[j] = if share <= 1.0 { ears.fall[j] * (share * share * share) } else { -NOTHING };
+            }
+            for row in &columns.rows[ears.first..ears.first + ears.depth] {
+                for j in 0..LANES {
+                    let off_s = larger((row.time_s[j] - due_s[j]).abs() - seed.slack_s, 0.0);
+                    let here = (row.gain[j] - less[j]) - (off_s * off_s) * row.weight[j];
+                    best[j] = larger(here, best[j]);
+                }
+            }
+            for j in 0..LANES {
+                sum[j] += best[j];
+                heard += u32::from(best[j] > 0.0);
+            }
         }
-        if row.site != site {
-            sum += best;
-            (best, site) = (0.0, row.site);
-        }
-        best = larger(together(here, larger), best);
+        (total(sum), heard)
     }
-    sum + best + together(missed, |a, b| a + b)
+
+    pub fn silence(columns: &Columns, seed: Seed) -> f32 {
+        let mut missed = [0f32; LANES];
+        for quiet in &columns.quiet {
+            for (j, missed) in missed.iter_mut().enumerate() {
+                let (dx, dy) = (quiet.x_m[j] - seed.x_m, quiet.y_m[j] - seed.y_m);
+                let share = (dx * dx + dy * dy).sqrt() * quiet.per_range_1_m[j];
+                let beyond_middle = if share <= 1.0 { quiet.far[j] } else { 0.0 };
+                let beyond_near = if share <= MIDDLE { quiet.middle[j] } else { beyond_middle };
+                *missed += if share <= NEAR { quiet.near[j] } else { beyond_near };
+            }
+        }
+        total(missed)
+    }
 }
 
 /// The same, eight lanes at a time.
-///
-/// # Safety
-/// The processor must have AVX2; `due` must have room for every site, padding included.
 #[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-unsafe fn avx2(columns: &Columns, seed: Seed, wind: Wind, due: &mut Due) -> f32 {
+mod avx2 {
+    use super::{Columns, LANES, Lane, MIDDLE, NEAR, NOTHING, Seed, Wind, total};
     use std::arch::x86_64::*;
-    let c = columns;
-    let whole = c.x_m.len();
-    assert!(whole.is_multiple_of(LANES) && due.time_s.len() >= whole && due.less.len() >= whole);
-    let splat = |value: f32| _mm256_set1_ps(value);
-    let (x, y, start) = (splat(seed.x_m), splat(seed.y_m), splat(seed.time_s));
-    let (east, north, slow) = (splat(wind.east), splat(wind.north), splat(wind.from_slowness_s_m));
-    let (one, near, middle) = (splat(1.0), splat(NEAR), splat(MIDDLE));
-    let mut missed = _mm256_setzero_ps();
-    for j in (0..whole).step_by(LANES) {
-        // SAFETY: j + 8 ≤ `whole`, which is the length of every column and no more than that of `due`'s.
-        let load = |column: &[f32]| unsafe { _mm256_loadu_ps(column.as_ptr().add(j)) };
-        let (dx, dy) = (_mm256_sub_ps(load(&c.x_m), x), _mm256_sub_ps(load(&c.y_m), y));
-        let distance_m = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)));
-        let along = _mm256_add_ps(_mm256_mul_ps(dx, east), _mm256_mul_ps(dy, north));
-        let slowness = load(&c.slowness_s_m);
-        let feels = _mm256_and_ps(along, _mm256_cmp_ps::<_CMP_GE_OQ>(slowness, slow));
-        let time_s = _mm256_add_ps(start, _mm256_mul_ps(slowness, _mm256_sub_ps(distance_m, feels)));
-        let share = _mm256_mul_ps(distance_m, load(&c.per_range_1_m));
-        let heard = _mm256_cmp_ps::<_CMP_LE_OQ>(share, one);
-        let cube = _mm256_mul_ps(_mm256_mul_ps(share, share), share);
-        let less = _mm256_blendv_ps(splat(-NOTHING), _mm256_mul_ps(load(&c.fall), cube), heard);
-        let far = _mm256_and_ps(load(&c.far), heard);
-        let is_middle = _mm256_cmp_ps::<_CMP_LE_OQ>(share, middle);
-        let beyond_near = _mm256_blendv_ps(far, load(&c.middle), is_middle);
-        let is_near = _mm256_cmp_ps::<_CMP_LE_OQ>(share, near);
-        missed = _mm256_add_ps(missed, _mm256_blendv_ps(beyond_near, load(&c.near), is_near));
-        // SAFETY: as for the loads.
-        unsafe {
-            _mm256_storeu_ps(due.time_s.as_mut_ptr().add(j), time_s);
-            _mm256_storeu_ps(due.less.as_mut_ptr().add(j), less);
-        }
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn load(lanes: &Lane) -> __m256 {
+        // SAFETY: eight lanes are read from an array of eight; the load need not be aligned.
+        unsafe { _mm256_loadu_ps(lanes.as_ptr()) }
     }
-    let (slack, zero, sign) = (splat(seed.slack_s), _mm256_setzero_ps(), splat(-0.0));
-    let (mut sum, mut best, mut site) = (0f32, 0f32, u32::MAX);
-    for row in &c.rows {
-        let at = row.site as usize;
-        // SAFETY: a row's arrays hold eight lanes each.
-        let (time_s, gain, weight) = unsafe {
-            (
-                _mm256_loadu_ps(row.time_s.as_ptr()),
-                _mm256_loadu_ps(row.gain.as_ptr()),
-                _mm256_loadu_ps(row.weight.as_ptr()),
-            )
-        };
-        let residual_s = _mm256_andnot_ps(sign, _mm256_sub_ps(time_s, splat(due.time_s[at])));
-        let off_s = _mm256_max_ps(_mm256_sub_ps(residual_s, slack), zero);
-        let cost = _mm256_mul_ps(_mm256_mul_ps(off_s, off_s), weight);
-        let here = _mm256_sub_ps(_mm256_sub_ps(gain, splat(due.less[at])), cost);
-        let halves = _mm_max_ps(_mm256_castps256_ps128(here), _mm256_extractf128_ps::<1>(here));
-        let pairs = _mm_max_ps(halves, _mm_movehl_ps(halves, halves));
-        let most = _mm_max_ss(pairs, _mm_shuffle_ps::<1>(pairs, pairs));
-        if row.site != site {
-            sum += best;
-            (best, site) = (0.0, row.site);
-        }
-        best = larger(_mm_cvtss_f32(most), best);
+
+    #[inline]
+    #[target_feature(enable = "avx2")]
+    fn store(value: __m256) -> Lane {
+        let mut lanes = [0f32; LANES];
+        // SAFETY: eight lanes are written to an array of eight.
+        unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), value) };
+        lanes
     }
-    let mut lanes = [0f32; LANES];
-    // SAFETY: eight lanes into an array of eight.
-    unsafe { _mm256_storeu_ps(lanes.as_mut_ptr(), missed) };
-    sum + best + together(lanes, |a, b| a + b)
+
+    #[target_feature(enable = "avx2")]
+    pub fn gains(columns: &Columns, seed: Seed, wind: Wind) -> (f32, u32) {
+        let splat = |value: f32| _mm256_set1_ps(value);
+        let (x, y, start) = (splat(seed.x_m), splat(seed.y_m), splat(seed.time_s));
+        let (east, north, slow) = (splat(wind.east), splat(wind.north), splat(wind.from_slowness_s_m));
+        let (slack, zero, sign, one) = (splat(seed.slack_s), _mm256_setzero_ps(), splat(-0.0), splat(1.0));
+        let (mut sum, mut heard) = (zero, 0);
+        for ears in &columns.ears {
+            let (dx, dy) = (_mm256_sub_ps(load(&ears.x_m), x), _mm256_sub_ps(load(&ears.y_m), y));
+            let distance_m = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)));
+            let along = _mm256_add_ps(_mm256_mul_ps(dx, east), _mm256_mul_ps(dy, north));
+            let slowness = load(&ears.slowness_s_m);
+            let feels = _mm256_and_ps(along, _mm256_cmp_ps::<_CMP_GE_OQ>(slowness, slow));
+            let due_s = _mm256_add_ps(start, _mm256_mul_ps(slowness, _mm256_sub_ps(distance_m, feels)));
+            let share = _mm256_mul_ps(distance_m, load(&ears.per_range_1_m));
+            let cube = _mm256_mul_ps(_mm256_mul_ps(share, share), share);
+            let in_range = _mm256_cmp_ps::<_CMP_LE_OQ>(share, one);
+            let less = _mm256_blendv_ps(splat(-NOTHING), _mm256_mul_ps(load(&ears.fall), cube), in_range);
+            let mut best = zero;
+            for row in &columns.rows[ears.first..ears.first + ears.depth] {
+                let residual_s = _mm256_andnot_ps(sign, _mm256_sub_ps(load(&row.time_s), due_s));
+                let off_s = _mm256_max_ps(_mm256_sub_ps(residual_s, slack), zero);
+                let cost = _mm256_mul_ps(_mm256_mul_ps(off_s, off_s), load(&row.weight));
+                best = _mm256_max_ps(_mm256_sub_ps(_mm256_sub_ps(load(&row.gain), less), cost), best);
+            }
+            sum = _mm256_add_ps(sum, best);
+            heard += _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_GT_OQ>(best, zero)).count_ones();
+        }
+        (total(store(sum)), heard)
+    }
+
+    #[target_feature(enable = "avx2")]
+    pub fn silence(columns: &Columns, seed: Seed) -> f32 {
+        let splat = |value: f32| _mm256_set1_ps(value);
+        let (x, y) = (splat(seed.x_m), splat(seed.y_m));
+        let (one, near, middle) = (splat(1.0), splat(NEAR), splat(MIDDLE));
+        let mut missed = _mm256_setzero_ps();
+        for quiet in &columns.quiet {
+            let (dx, dy) = (_mm256_sub_ps(load(&quiet.x_m), x), _mm256_sub_ps(load(&quiet.y_m), y));
+            let distance_m = _mm256_sqrt_ps(_mm256_add_ps(_mm256_mul_ps(dx, dx), _mm256_mul_ps(dy, dy)));
+            let share = _mm256_mul_ps(distance_m, load(&quiet.per_range_1_m));
+            let far = _mm256_and_ps(load(&quiet.far), _mm256_cmp_ps::<_CMP_LE_OQ>(share, one));
+            let is_middle = _mm256_cmp_ps::<_CMP_LE_OQ>(share, middle);
+            let beyond_near = _mm256_blendv_ps(far, load(&quiet.middle), is_middle);
+            let is_near = _mm256_cmp_ps::<_CMP_LE_OQ>(share, near);
+            missed = _mm256_add_ps(missed, _mm256_blendv_ps(beyond_near, load(&quiet.near), is_near));
+        }
+        total(store(missed))
+    }
 }
 
 #[cfg(test)]
@@ -346,12 +386,15 @@ mod tests {
     fn columns(sites: &[(Ear, Vec<Arrival>)]) -> Columns {
         let mut columns = Columns::default();
         for (ear, arrivals) in sites {
-            columns.site(*ear);
+            columns.quiet(ear);
+            if arrivals.is_empty() {
+                continue;
+            }
+            columns.site(ear);
             for &(time_s, gain, weight) in arrivals {
                 columns.arrival(time_s, gain, weight);
             }
         }
-        columns.pad();
         columns
     }
 
@@ -364,21 +407,25 @@ mod tests {
             let columns = columns(&sites);
             let seed = Seed { x_m, y_m, time_s, slack_s };
             let wind = Wind { east: 0.02, north: -0.01, from_slowness_s_m: 1.0 / 1000.0 };
-            let truth = worth(Isa::Scalar, &columns, seed, wind, &mut Due::default());
+            let (truth, heard) = gains(Isa::Scalar, &columns, seed, wind);
+            let cost = silence(Isa::Scalar, &columns, seed);
             for isa in Isa::available() {
-                let sum = worth(isa, &columns, seed, wind, &mut Due::default());
-                prop_assert_eq!(sum.to_bits(), truth.to_bits(), "{:?}", isa);
+                let (sum, also) = gains(isa, &columns, seed, wind);
+                prop_assert_eq!((sum.to_bits(), also), (truth.to_bits(), heard), "{:?}", isa);
+                prop_assert_eq!(silence(isa, &columns, seed).to_bits(), cost.to_bits(), "{:?}", isa);
             }
         }
 
         #[test]
-        fn an_event_is_worth_no_more_than_its_arrivals(
+        fn an_event_is_worth_no_more_than_its_arrivals_and_silence_never_speaks_for_it(
             sites in proptest::collection::vec(site(), 0..20), x_m in -1e4f32..1e4, y_m in -1e4f32..1e4,
         ) {
             let columns = columns(&sites);
             let seed = Seed { x_m, y_m, time_s: 0.0, slack_s: 1e3 };
-            let sum = worth(Isa::best(), &columns, seed, Wind::default(), &mut Due::default());
+            let (sum, heard) = gains(Isa::best(), &columns, seed, Wind::default());
             prop_assert!(sum <= columns.most() + 1e-3);
+            prop_assert!(heard as usize <= sites.iter().filter(|site| !site.1.is_empty()).count());
+            prop_assert!(silence(Isa::best(), &columns, seed) <= 0.0);
         }
     }
 
@@ -400,7 +447,8 @@ mod tests {
             (ear(5_000.0), Vec::new()),
         ];
         let seed = Seed { x_m: 0.0, y_m: 0.0, time_s: 5.0, slack_s: 0.0 };
-        let sum = worth(Isa::best(), &columns(&sites), seed, Wind::default(), &mut Due::default());
-        assert!((sum - (14.0 - 3.0)).abs() < 1e-3, "{sum}");
+        let (sum, heard) = gains(Isa::best(), &columns(&sites), seed, Wind::default());
+        assert!((sum - 14.0).abs() < 1e-3 && heard == 2, "{sum} {heard}");
+        assert!((silence(Isa::best(), &columns(&sites), seed) + 3.0).abs() < 1e-6);
     }
 }

@@ -11,6 +11,7 @@
 //! terms are Laplace's approximation of the integrals over place, time and loudness, which is what keeps few arrivals
 //! from proving much.
 
+use super::exp::exp;
 use super::field::{Field, Site};
 use super::learnt::Law;
 use super::prior::Prior;
@@ -118,6 +119,11 @@ pub trait Free {
     fn arrival(&self, slot: Slot) -> bool;
     /// Whether it may take the point.
     fn point(&self, point: usize) -> bool;
+    /// What taking the arrival costs, natural log: what it is worth to the event that has it.
+    #[inline]
+    fn price(&self, _slot: Slot) -> f64 {
+        0.0
+    }
 }
 
 /// Against what rate of other picks an arrival is weighed.
@@ -315,7 +321,7 @@ impl Problem<'_> {
             Against::Rest => self.ln_rest(number, site, arrival.time_s, free),
             Against::Clutter => site.ln_clutter,
         };
-        let mut gain = ln_heard + ln_density - ln_rate;
+        let mut gain = ln_heard + ln_density - ln_rate - free.price(slot);
         if let Some(law) = self.law.filter(|_| arrival.ln_amplitude.is_finite()) {
             gain += law.gain(arrival.ln_amplitude, ln_distance, loudness, loudness_is_fitted);
         }
@@ -343,7 +349,8 @@ impl Problem<'_> {
             let path_sd_s = self.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s + slack_s * slack_s;
             let (ln_heard, _) = site.chance(travel.distance_m);
-            let gate_s = GATE * (self.window.most_variance_s2(number) + environment).sqrt();
+            // The sum of the sigmas is more than theirs together; the gate itself is `worth`'s.
+            let gate_s = GATE * (self.window.most_sd_s(number) + path_sd_s + slack_s);
             let mut best: Option<Candidate> = None;
             let mut expected = Expected {
                 number,
@@ -567,7 +574,10 @@ fn time_row(travel: &Travel, residual: f64, weight: f64) -> Row {
 /// ln of the density of a residual, and its weight in the normal equations.
 fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let z2 = residual_s * residual_s / variance_s2;
-    let (core, tail) = ((1.0 - TAIL) * (-0.5 * z2).exp(), TAIL / 3.0 * (-0.5 * z2 / 9.0).exp());
+    let wide = exp(-0.5 * z2 / 9.0);
+    // Three times the sigma is the ninth root.
+    let cubed = wide * wide * wide;
+    let (core, tail) = ((1.0 - TAIL) * (cubed * cubed * cubed), TAIL / 3.0 * wide);
     let sum = core + tail;
     ((sum * sum / (TAU * variance_s2)).ln() * 0.5, (core + tail / 9.0) / sum / variance_s2)
 }

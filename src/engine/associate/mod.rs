@@ -5,6 +5,7 @@
 //! for events with [`search`] (seeds from [`triple`]s, looked at by [`kernel`]) and place them with [`locate`]. The final
 //! word is a joint one: a [`plan`] of who owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`].
 
+mod exp;
 pub mod field;
 pub mod kernel;
 pub mod layout;

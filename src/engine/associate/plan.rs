@@ -62,6 +62,29 @@ impl Free for Own<'_> {
     }
 }
 
+/// What an event may take that is to pay for it: all that is not settled, what it was worth to its owner being the price.
+/// What such an event scores is what the plan gains by it, as long as the owners stay where they are.
+pub struct Priced<'a> {
+    plan: &'a Plan,
+}
+
+impl Free for Priced<'_> {
+    #[inline]
+    fn arrival(&self, slot: Slot) -> bool {
+        self.plan.owner(slot) != SETTLED
+    }
+
+    fn point(&self, point: usize) -> bool {
+        self.plan.point_owner(point) == NO_ONE
+    }
+
+    fn price(&self, slot: Slot) -> f64 {
+        let owner = self.plan.event(self.plan.owner(slot));
+        let explained = owner.and_then(|event| event.located.arrivals.iter().find(|explained| explained.slot == slot));
+        explained.map_or(0.0, |explained| explained.gain)
+    }
+}
+
 impl Plan {
     /// Who owns an arrival.
     pub fn owner(&self, slot: Slot) -> u32 {
@@ -100,6 +123,11 @@ impl Plan {
     /// What this event may take; [`NO_ONE`] may take what is no one's.
     pub fn own(&self, event: u32) -> Own<'_> {
         Own { plan: self, event }
+    }
+
+    /// What may be had at a price.
+    pub fn priced(&self) -> Priced<'_> {
+        Priced { plan: self }
     }
 
     /// An event.
@@ -253,7 +281,7 @@ impl Plan {
             let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s;
             let due_s = at.time_s + travel.time_s + site.ahead_s;
-            let gate_s = GATE * (problem.window.most_variance_s2(site_number) + environment).sqrt();
+            let gate_s = GATE * (problem.window.most_sd_s(site_number) + path_sd_s);
             let expected = Expected {
                 number: site_number,
                 site,

@@ -5,10 +5,11 @@
 //! a minute (a self-exciting point process: Ogata 1998, Ann. Inst. Statist. Math. 50). The shares of the mixture are
 //! learnt from final events, each explained by the others (expectation-maximisation, one event at a time).
 
+use super::exp::exp;
 use super::locate::Place;
 
-/// Widths of the kernels, m.
-const WIDTHS_M: [f64; 4] = [60.0, 150.0, 400.0, 1_200.0];
+/// Widths of the kernels, m. Their ratios are whole numbers, so that one exponential serves all of them: see [`bells`].
+const WIDTHS_M: [f64; 4] = [50.0, 150.0, 400.0, 1_200.0];
 /// How long fire begets fire, s.
 const ECHO_S: f64 = 45.0;
 /// Beyond so many of these nothing is left of it.
@@ -50,6 +51,8 @@ pub struct Prior {
     events: f64,
     last_s: f64,
     recent: Vec<Place>,
+    /// Of each of `recent`: how much is left at its time of all before, itself included, and of all after.
+    left: Vec<(f64, f64)>,
     places: Vec<Known>,
     explained: [f64; COMPONENTS],
 }
@@ -63,6 +66,7 @@ impl Default for Prior {
             events: 0.0,
             last_s: f64::NAN,
             recent: Vec::new(),
+            left: Vec::new(),
             places: Vec::new(),
             explained: FIRST_GUESS,
         }
@@ -130,38 +134,67 @@ impl Prior {
         let memory_s = self.memory_s();
         let reach_m = REACH * WIDTHS_M[WIDTHS_M.len() - 1];
         let kernels = |square_m2: f64, factor: f64, sums: &mut [f64]| {
-            for (h, sum) in WIDTHS_M.iter().zip(sums) {
-                let z2 = square_m2 / (h * h);
-                if z2 < REACH * REACH {
-                    *sum += factor * (-0.5 * z2).exp() / (std::f64::consts::TAU * h * h);
-                }
+            for (bell, sum) in bells(square_m2).into_iter().zip(sums) {
+                *sum += factor * bell;
             }
         };
         for known in &self.places {
             let square_m2 = (known.x_m - at.x_m).powi(2) + (known.y_m - at.y_m).powi(2);
             if square_m2 < reach_m * reach_m {
-                let weight = known.weight * (-(at.time_s - known.last_s).max(0.0) / MEMORY_S).exp();
+                let weight = known.weight * exp(-(at.time_s - known.last_s).max(0.0) / MEMORY_S);
                 kernels(square_m2, weight / memory_s, &mut parts[2..2 + WIDTHS_M.len()]);
             }
         }
-        // What is recent is in order of time, to within the spread of what becomes final in one step.
-        let from = self.recent.partition_point(|other| other.time_s < at.time_s - ECHOES * ECHO_S - 60.0);
-        for other in self.recent[from..].iter().chain(others) {
-            let after_s = (other.time_s - at.time_s).abs();
-            if after_s > ECHOES * ECHO_S {
-                continue;
-            }
+        let mut fading = self.left_at(at.time_s);
+        let mut near = |other: &Place, counted: bool| {
             let square_m2 = (other.x_m - at.x_m).powi(2) + (other.y_m - at.y_m).powi(2);
+            let is_near = square_m2 < reach_m * reach_m;
+            let after_s = (other.time_s - at.time_s).abs();
+            if after_s > ECHOES * ECHO_S || counted && !is_near {
+                return;
+            }
+            let left = exp(-after_s / ECHO_S);
             if after_s < SELF_S && square_m2 < SELF_M * SELF_M {
-                continue;
+                fading -= if counted { left } else { 0.0 };
+                return;
             }
-            let fading = (-after_s / ECHO_S).exp() / (2.0 * ECHO_S);
-            parts[1] += fading / self.area_m2;
-            if square_m2 < reach_m * reach_m {
-                kernels(square_m2, fading, &mut parts[2 + WIDTHS_M.len()..]);
+            fading += if counted { 0.0 } else { left };
+            if is_near {
+                kernels(square_m2, left / (2.0 * ECHO_S), &mut parts[2 + WIDTHS_M.len()..]);
             }
-        }
+        };
+        let from = self.recent.partition_point(|other| other.time_s < at.time_s - ECHOES * ECHO_S);
+        self.recent[from..].iter().for_each(|other| near(other, true));
+        others.iter().for_each(|other| near(other, false));
+        parts[1] = fading.max(0.0) / (2.0 * ECHO_S) / self.area_m2;
         parts
+    }
+
+    /// How much is left of all that is recent at that time: the sum of exp(−|Δt| / τ).
+    fn left_at(&self, time_s: f64) -> f64 {
+        let after = self.recent.partition_point(|other| other.time_s <= time_s);
+        let before = after
+            .checked_sub(1)
+            .map_or(0.0, |last| self.left[last].0 * exp((self.recent[last].time_s - time_s) / ECHO_S));
+        let later = self
+            .recent
+            .get(after)
+            .map_or(0.0, |next| (1.0 + self.left[after].1) * exp((time_s - next.time_s) / ECHO_S));
+        before + later
+    }
+
+    /// Sums up what is left of what is recent.
+    fn sum_up(&mut self) {
+        let recent = &self.recent;
+        let lasting = |k: usize| exp((recent[k].time_s - recent[k + 1].time_s) / ECHO_S);
+        self.left.clear();
+        self.left.resize(recent.len(), (1.0, 0.0));
+        for k in 1..recent.len() {
+            self.left[k].0 += self.left[k - 1].0 * lasting(k - 1);
+        }
+        for k in (1..recent.len()).rev() {
+            self.left[k - 1].1 = (1.0 + self.left[k].1) * lasting(k - 1);
+        }
     }
 
     /// An event is final.
@@ -190,6 +223,7 @@ impl Prior {
         if self.recent.first().is_some_and(|first| first.time_s < at.time_s - 2.0 * ECHOES * ECHO_S) {
             self.recent.retain(|other| other.time_s >= at.time_s - ECHOES * ECHO_S - 120.0);
         }
+        self.sum_up();
     }
 
     fn remember(&mut self, at: Place) {
@@ -223,6 +257,21 @@ impl Prior {
         }
         self.places.retain(|known| now_weight(known, at.time_s) > 0.02);
     }
+}
+
+/// The densities of the normal distributions of each of [`WIDTHS_M`] at that distance squared, 1/m².
+#[inline]
+fn bells(square_m2: f64) -> [f64; WIDTHS_M.len()] {
+    let [a, b, c, d] = WIDTHS_M;
+    let cubed = |x: f64| x * x * x;
+    // With q = exp(−½ z²) of the widest: 3² = 9, 8² = 64 and 24² = 576 are the squares of the others' shares of it.
+    let q = exp(-0.5 * square_m2 / (d * d));
+    let q2 = q * q;
+    let q8 = (q2 * q2) * (q2 * q2);
+    let q16 = q8 * q8;
+    let q64 = (q16 * q16) * (q16 * q16);
+    let at = |h: f64, bell: f64| bell * (1.0 / (std::f64::consts::TAU * h * h));
+    [at(a, cubed(cubed(q64))), at(b, q64), at(c, cubed(cubed(q))), at(d, q)]
 }
 
 fn now_weight(known: &Known, now_s: f64) -> f64 {
@@ -263,7 +312,30 @@ mod tests {
         assert!(with_other > alone + 3.0);
     }
 
+    #[test]
+    fn one_exponential_serves_all_widths() {
+        for distance_m in [0.0f64, 20.0, 70.0, 300.0, 1_000.0, 4_000.0] {
+            let square_m2 = distance_m * distance_m;
+            for (h, bell) in WIDTHS_M.into_iter().zip(bells(square_m2)) {
+                let density = (-0.5 * square_m2 / (h * h)).exp() / (std::f64::consts::TAU * h * h);
+                assert!((bell - density).abs() < 1e-5 * density + 1e-30, "{distance_m} {h}: {bell} for {density}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn what_is_left_of_the_recent_is_the_sum(
+            times in proptest::collection::vec(0f64..200.0, 1..30), time_s in -20f64..300.0,
+        ) {
+            let mut prior = Prior::default();
+            for &time_s in &times {
+                prior.learn(at(0.0, 0.0, time_s), &[]);
+            }
+            let sum: f64 = prior.recent.iter().map(|other| (-(other.time_s - time_s).abs() / ECHO_S).exp()).sum();
+            prop_assert!((prior.left_at(time_s) - sum).abs() < 1e-6 * sum + 1e-9, "{} for {sum}", prior.left_at(time_s));
+        }
+
         #[test]
         fn whatever_was_learnt_the_density_is_a_number_and_memory_is_bounded(
             events in proptest::collection::vec((-5e3f64..5e3, -5e3f64..5e3, 0f64..2e3), 1..40), x in -6e3f64..6e3, y in -6e3f64..6e3,

@@ -8,11 +8,11 @@
 //! The throws of the dice are a function of the events, so that the same arrivals give the same plan.
 
 use super::field::Site;
-use super::kernel::{self, Columns, Due, Isa, Seed};
+use super::kernel::{self, Columns, Isa, Seed};
 use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
 use super::search::{ear, value, wind, wind_on_m_s};
-use super::triple::{self, Third};
+use super::triple::{Drift, Third};
 use super::window::Slot;
 
 /// Free arrivals this near to when an event would have them may be taken too, s.
@@ -21,12 +21,17 @@ const NEAR_S: f64 = 1.6;
 const SEEDS: usize = 20;
 
 /// Of these the most promising are located.
-const FITS: usize = 2;
+const FITS: usize = 3;
 
 /// A seed's residuals up to this cost nothing, s.
 const SLACK_S: f32 = 0.15;
 /// Scale of the noise that lets the second best be tried too.
 const NOISE: f64 = 1.5;
+
+/// A total that differs by no more is the same.
+const SAME_SCORE: f64 = 1e-3;
+/// A total that is worse by more, once all are placed, is not mended by sharing out.
+const MOST_LOST: f64 = 12.0;
 
 /// Places of fire this near to the events are tried as theirs, m.
 const PLACES_M: f64 = 1_500.0;
@@ -78,7 +83,6 @@ pub struct Resolver {
     pool: Vec<Pooled>,
     left: Vec<usize>,
     columns: Columns,
-    due: Due,
     seeds: Vec<(f64, Seed)>,
     spots: Vec<(f64, f64)>,
 }
@@ -112,14 +116,19 @@ impl Resolver {
                 None => {}
             }
         }
-        if placed.len() > 1 {
+        let total = |plan: &Plan, placed: &[u32]| -> f64 {
+            placed.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum()
+        };
+        // What was there before has been found again, or nothing like it: sharing out would change neither.
+        let lost = before - total(plan, &placed);
+        let hopeful = lost.abs() > SAME_SCORE && lost < MOST_LOST;
+        if hopeful && placed.len() > 1 {
             for _ in 0..2 {
                 plan.share_out(problem, &placed);
                 placed.retain(|&number| plan.refit(problem, number));
             }
         }
-        let after: f64 = placed.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum();
-        if after > before + 1e-3 {
+        if total(plan, &placed) > before + SAME_SCORE {
             return true;
         }
         // In reverse, so that each event has the number it had.
@@ -130,6 +139,38 @@ impl Resolver {
             plan.put(event);
         }
         false
+    }
+
+    /// Puts in an event that takes what others own, if the total is better for it once all of them have come to terms;
+    /// gives its number.
+    pub fn insert(&mut self, problem: &Problem<'_>, plan: &mut Plan, located: Located) -> Option<u32> {
+        let mut owners: Vec<u32> = located.arrivals.iter().map(|e| plan.owner(e.slot)).collect();
+        owners.retain(|&owner| plan.event(owner).is_some());
+        owners.sort_unstable();
+        owners.dedup();
+        let old: Vec<Event> = owners.iter().filter_map(|&number| plan.event(number).cloned()).collect();
+        let before: f64 = old.iter().map(|event| event.located.score).sum();
+        let new = plan.put(Event { located, tries: 0 });
+        let mut all: Vec<u32> = owners.iter().copied().chain([new]).collect();
+        all.retain(|&number| plan.refit(problem, number));
+        if all.len() > 1 {
+            for _ in 0..2 {
+                plan.share_out(problem, &all);
+                all.retain(|&number| plan.refit(problem, number));
+            }
+        }
+        let after: f64 = all.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum();
+        if after > before + SAME_SCORE && all.contains(&new) {
+            return Some(new);
+        }
+        // What is put in last is given the number that was freed last.
+        for &number in &all {
+            plan.take(number);
+        }
+        for event in old {
+            plan.put(event);
+        }
+        None
     }
 
     /// Looks for one more event among what is left in the pool.
@@ -157,7 +198,7 @@ impl Resolver {
                 time_s: (at.time_s - reference.time_s) as f32,
                 slack_s: SLACK_S,
             };
-            let worth = kernel::worth(isa, &self.columns, seed, wind, &mut self.due);
+            let worth = kernel::gains(isa, &self.columns, seed, wind).0 + kernel::silence(isa, &self.columns, seed);
             self.seeds.push((f64::from(worth) + NOISE * dice.exponential(), seed));
         }
         self.seeds.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -234,13 +275,13 @@ impl Resolver {
         if a.site == apex.site || b.site == apex.site || a.site == b.site || !same_wave(&a) || !same_wave(&b) {
             return None;
         }
-        let (speed_m_s, wind_m_s) = (problem.medium.speed_m_s(site.wave), wind_on_m_s(problem, site.wave));
+        let drift = Drift { speed_m_s: problem.medium.speed_m_s(site.wave), wind_m_s: wind_on_m_s(problem, site.wave) };
         let from = |other: Pooled| Third {
             x_m: other.third.x_m - apex.third.x_m,
             y_m: other.third.y_m - apex.third.y_m,
             after_s: other.third.after_s - apex.third.after_s,
         };
-        let found = triple::solve(speed_m_s, wind_m_s, from(a), from(b));
+        let found = drift.solve(&drift.prepare(from(a)), &drift.prepare(from(b)));
         let near = found.into_iter().flatten().map(|(x_m, y_m, time_s)| Place {
             x_m: site.x_m + x_m,
             y_m: site.y_m + y_m,
@@ -294,22 +335,19 @@ impl Resolver {
         let about = |site: &Site| (site.x_m - reference.x_m, site.y_m - reference.y_m);
         // The silence of a site that has something left counts as well: the event may have another pick's time.
         for &number in problem.field.near(reference.x_m, reference.y_m) {
-            if !self.left.iter().any(|&at| self.pool[at].site == number) {
-                let site = &problem.field.sites()[number as usize];
-                self.columns.site(ear(problem, site, about(site), site.glance.missed));
-            }
+            let site = &problem.field.sites()[number as usize];
+            self.columns.quiet(&ear(problem, site, about(site)));
         }
         let mut last = u32::MAX;
         for pooled in self.left.iter().map(|&number| &self.pool[number]) {
             if pooled.site != last {
                 let site = &problem.field.sites()[pooled.site as usize];
-                self.columns.site(ear(problem, site, about(site), site.glance.missed));
+                self.columns.site(&ear(problem, site, about(site)));
                 last = pooled.site;
             }
-            let (gain, weight) = value(problem, pooled.slot, 0.01, Against::Clutter, &free);
-            self.columns.arrival(pooled.third.after_s as f32, gain as f32, weight as f32);
+            let worth = value(problem, pooled.slot, 0.01, Against::Clutter, &free);
+            self.columns.arrival(pooled.third.after_s as f32, worth.gain, worth.weight);
         }
-        self.columns.pad();
     }
 }
 

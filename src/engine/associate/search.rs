@@ -6,9 +6,9 @@
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
 use super::field::Site;
-use super::kernel::{self, Columns, Due, Ear, Isa, Seed, Wind};
+use super::kernel::{self, Columns, Ear, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
-use super::triple::{self, Third};
+use super::triple::{Drift, Prepared, Third};
 use super::wave::Wave;
 use super::window::Slot;
 
@@ -28,6 +28,13 @@ const PLACE_SLACK_S: f32 = 0.25;
 /// Seeds nearer to each other than this would be located twice, m and s.
 const SAME_M: f32 = 250.0;
 const SAME_S: f32 = 0.7;
+
+/// What misses the bar by no more may reach it later, when more has been learnt.
+const NEARLY: f64 = 4.0;
+
+/// What is taken from others is worth little more than it costs, so an event needs as many arrivals that cost nothing,
+/// beside the apex, to be worth its prior.
+const LEAST_FREE: usize = 2;
 
 /// What Laplace's terms of the score come to for an event that is located well: 40 m × 40 m × 0.1 s.
 const LN_VOLUME: f64 = 6.5;
@@ -61,6 +68,8 @@ struct Found {
     slot: Slot,
     /// Its site's place among the apex's neighbours.
     neighbour: u32,
+    /// How far its site hears, m.
+    range_m: f64,
     third: Third,
     same_wave: bool,
 }
@@ -72,7 +81,12 @@ pub struct Search {
     found: Vec<Found>,
     /// Where each site's arrivals begin in `found`.
     groups: Vec<usize>,
-    due: Due,
+    /// Of these sites, how many have one that costs nothing.
+    free_groups: usize,
+    thirds: Vec<Prepared>,
+    /// Whether another search from the same apex could find more: arrivals were left out because they have an owner, or
+    /// were weighed against more than clutter, or something nearly reached the bar.
+    crowded: bool,
     seeds: Vec<(f32, Seed)>,
     scratch: Scratch,
 }
@@ -84,6 +98,8 @@ struct Hunt<'a, 'p> {
     wind: Wind,
     range_m: f64,
     least: f32,
+    /// Sites at which it must be heard at least.
+    sites: u32,
     left: usize,
 }
 
@@ -105,7 +121,8 @@ impl Search {
             return None;
         }
         self.gather(problem, apex, wanted, free);
-        if self.groups.len() + 1 < problem.settings.min_arrivals {
+        let least_arrivals = problem.settings.min_arrivals;
+        if self.groups.len() + 1 < least_arrivals || self.free_groups < LEAST_FREE.min(least_arrivals - 1) {
             return None;
         }
         self.fill(problem, apex, wanted, free);
@@ -114,11 +131,40 @@ impl Search {
         if self.columns.most() < least {
             return None;
         }
-        let mut hunt = Hunt { isa, problem, wind: wind(problem), range_m: site.range_m, least, left: wanted.seeds };
+        let sites = least_arrivals as u32;
+        let mut hunt =
+            Hunt { isa, problem, wind: wind(problem), range_m: site.range_m, least, sites, left: wanted.seeds };
         self.seeds.clear();
         self.seed_places(&mut hunt, apex);
         self.seed_triples(&mut hunt, apex);
+        self.hear_silence(isa, problem, apex, least);
         self.locate(problem, apex, wanted, free)
+    }
+
+    /// Whether another search from the last apex could find what that one did not.
+    pub fn may_find_more(&self) -> bool {
+        self.crowded
+    }
+
+    /// Weighs the silence of the sites around against the seeds, and drops those that promise nothing then.
+    fn hear_silence(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, least: f32) {
+        let arrival = problem.window.arrival(apex);
+        // Whatever this arrival belongs to, it has reached everyone by then.
+        if self.seeds.is_empty() || arrival.time_s + problem.travel_s > problem.heard_until_s {
+            return;
+        }
+        let sites = problem.field.sites();
+        let here = &sites[arrival.site as usize];
+        let around = problem.field.around(arrival.site).iter().map(|n| (&sites[n.number as usize], (n.x_m, n.y_m)));
+        for (site, at) in std::iter::once((here, (0.0, 0.0))).chain(around) {
+            if site.wave.silence_counts() && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s) {
+                self.columns.quiet(&ear(problem, site, at));
+            }
+        }
+        for (worth, seed) in &mut self.seeds {
+            *worth += kernel::silence(isa, &self.columns, *seed);
+        }
+        self.seeds.retain(|&(worth, _)| worth >= least);
     }
 
     /// Locates the most promising seeds.
@@ -149,6 +195,7 @@ impl Search {
                 continue;
             }
             let Some(located) = problem.fit(&mut self.scratch, start, how, free) else { continue };
+            self.crowded |= located.score > wanted.bar - NEARLY;
             let holds_apex = located.arrivals.iter().any(|explained| explained.slot == apex);
             if !holds_apex {
                 continue;
@@ -172,8 +219,8 @@ impl Search {
         }
         hunt.left -= 1;
         let seed = Seed { x_m: x_m as f32, y_m: y_m as f32, time_s: time_s as f32, slack_s };
-        let worth = kernel::worth(hunt.isa, &self.columns, seed, hunt.wind, &mut self.due);
-        if worth >= hunt.least {
+        let (worth, heard) = kernel::gains(hunt.isa, &self.columns, seed, hunt.wind);
+        if worth >= hunt.least && heard >= hunt.sites {
             self.seeds.push((worth, seed));
         }
     }
@@ -187,8 +234,9 @@ impl Search {
             if hunt.left == 0 {
                 return;
             }
-            let travel = problem.medium.travel(site.wave, site.x_m - x_m, site.y_m - y_m);
-            if travel.distance_m <= site.range_m {
+            let (dx_m, dy_m) = (site.x_m - x_m, site.y_m - y_m);
+            if dx_m * dx_m + dy_m * dy_m <= site.range_m * site.range_m {
+                let travel = problem.medium.travel(site.wave, dx_m, dy_m);
                 self.consider(hunt, (x_m - site.x_m, y_m - site.y_m, -travel.time_s), PLACE_SLACK_S);
             }
         }
@@ -198,33 +246,35 @@ impl Search {
     fn seed_triples(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
         let problem = hunt.problem;
         let wave = problem.field.sites()[problem.window.arrival(apex).site as usize].wave;
-        let speed_m_s = problem.medium.speed_m_s(wave);
-        let wind_m_s = wind_on_m_s(problem, wave);
+        let drift = Drift { speed_m_s: problem.medium.speed_m_s(wave), wind_m_s: wind_on_m_s(problem, wave) };
         let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
         let last = self.groups.len().min(TRIPLE_SITES);
-        for far in 1..last {
+        let end = self.groups.get(last).copied().unwrap_or(self.found.len());
+        let mut thirds = std::mem::take(&mut self.thirds);
+        thirds.clear();
+        thirds.extend(self.found[..end].iter().map(|found| drift.prepare(found.third)));
+        'all: for far in 1..last {
             for near in 0..far {
                 for a in self.group(near) {
                     for b in self.group(far) {
-                        let (a, b) = (self.found[a], self.found[b]);
-                        if !(a.same_wave && b.same_wave) {
+                        let (this, other) = (&self.found[a], &self.found[b]);
+                        if !(this.same_wave && other.same_wave) || too_far(drift.speed_m_s, this, other) {
                             continue;
                         }
-                        let apart_m =
-                            ((a.third.x_m - b.third.x_m).powi(2) + (a.third.y_m - b.third.y_m).powi(2)).sqrt();
-                        if (a.third.after_s - b.third.after_s).abs() > 1.05 * apart_m / speed_m_s + 0.8 {
-                            continue;
-                        }
-                        for seed in triple::solve(speed_m_s, wind_m_s, a.third, b.third).into_iter().flatten() {
+                        let (this, other) = (in_range(this), in_range(other));
+                        for seed in drift.solve(&thirds[a], &thirds[b]).into_iter().flatten() {
                             if hunt.left == 0 {
-                                return;
+                                break 'all;
                             }
-                            self.consider(hunt, seed, slack_s);
+                            if this(seed) && other(seed) {
+                                self.consider(hunt, seed, slack_s);
+                            }
                         }
                     }
                 }
             }
         }
+        self.thirds = thirds;
     }
 
     fn group(&self, number: usize) -> std::ops::Range<usize> {
@@ -241,9 +291,12 @@ impl Search {
         let here = &sites[arrival.site as usize];
         let slowness_here = 1.0 / problem.medium.speed_m_s(here.wave);
         let own_variance = problem.variance(here, arrival);
+        let own_sd_s = own_variance.sqrt();
         let apex_s = arrival.time_s - here.ahead_s;
         self.found.clear();
         self.groups.clear();
+        self.free_groups = 0;
+        self.crowded = false;
         for (number, neighbour) in problem.field.around(arrival.site).iter().enumerate() {
             let there = &sites[neighbour.number as usize];
             let slowness =
@@ -251,27 +304,33 @@ impl Search {
             let apart_s = 1.05
                 * (neighbour.distance_m * slowness.max(slowness_here)
                     + here.range_m * (slowness - slowness_here).abs());
-            // Both come within the longest travel time of the event.
-            let gate_s = |variance: f64| (apart_s + 4.0 * (own_variance + variance).sqrt()).min(problem.travel_s);
-            let widest_s = gate_s(problem.window.most_variance_s2(neighbour.number));
+            // Both come within the longest travel time of the event. The sum of the sigmas is more than theirs together,
+            // and the widest gate that of the worst clock heard so far: what passes must not hang on that.
+            let widest_s =
+                (apart_s + 4.0 * (own_sd_s + problem.window.most_sd_s(neighbour.number))).min(problem.travel_s);
             let before_s = if wanted.earliest && there.wave == here.wave { EARLIER_S.min(widest_s) } else { widest_s };
             let middle_s = apex_s + there.ahead_s;
             let (from_s, to_s) = (middle_s - before_s, (middle_s + widest_s).min(problem.until_s));
-            let before = self.found.len();
+            let (before, mut is_free) = (self.found.len(), false);
             for (time_s, slot) in problem.window.between(neighbour.number, from_s, to_s) {
-                if !free.arrival(slot) {
+                let after_s = time_s - middle_s;
+                let beyond_s = after_s.abs() - apart_s;
+                let variance = own_variance + problem.variance(there, problem.window.arrival(slot));
+                if beyond_s > 0.0 && beyond_s * beyond_s > 16.0 * variance {
                     continue;
                 }
-                let after_s = time_s - middle_s;
-                // The widest gate is that of the worst clock heard so far; what passes must not hang on that.
-                if after_s.abs() <= gate_s(problem.variance(there, problem.window.arrival(slot))) {
-                    let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s };
-                    let same_wave = there.wave == here.wave;
-                    self.found.push(Found { slot, neighbour: number as u32, third, same_wave });
+                if !free.arrival(slot) {
+                    self.crowded = true;
+                    continue;
                 }
+                is_free |= free.price(slot) == 0.0;
+                let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s };
+                let same_wave = there.wave == here.wave;
+                self.found.push(Found { slot, neighbour: number as u32, range_m: there.range_m, third, same_wave });
             }
             if self.found.len() > before {
                 self.groups.push(before);
+                self.free_groups += usize::from(is_free);
             }
             if self.found.len() >= MAX_PARTNERS {
                 break;
@@ -279,39 +338,43 @@ impl Search {
         }
     }
 
-    /// Puts the apex, what was found, and the sites around into the kernel's columns.
+    /// Puts the apex and what was found into the kernel's columns.
     fn fill(&mut self, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
         let arrival = problem.window.arrival(apex);
         let sites = problem.field.sites();
         let here = &sites[arrival.site as usize];
-        // Whatever this arrival belongs to, it has reached everyone by then.
-        let all_heard = arrival.time_s + problem.travel_s <= problem.heard_until_s;
-        let missed = |site: &Site| {
-            let counts = all_heard
-                && site.wave.silence_counts()
-                && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s);
-            if counts { site.glance.missed } else { [0.0; 3] }
-        };
         let own_variance = problem.variance(here, arrival);
         self.columns.clear();
-        self.columns.site(ear(problem, here, (0.0, 0.0), missed(here)));
-        let (gain, weight) = value(problem, apex, 0.0, wanted.against, free);
-        self.columns.arrival(0.0, gain as f32, weight as f32);
-        let mut found = self.found.iter().peekable();
-        for (number, neighbour) in problem.field.around(arrival.site).iter().enumerate() {
-            let heard_there = found.peek().is_some_and(|found| found.neighbour as usize == number);
-            if !heard_there && !all_heard {
-                continue;
-            }
+        self.columns.site(&ear(problem, here, (0.0, 0.0)));
+        let worth = value(problem, apex, 0.0, wanted.against, free);
+        self.columns.arrival(0.0, worth.gain, worth.weight);
+        let mut crowded = worth.crowded;
+        for group in self.found.chunk_by(|a, b| a.neighbour == b.neighbour) {
+            let neighbour = &problem.field.around(arrival.site)[group[0].neighbour as usize];
             let there = &sites[neighbour.number as usize];
-            self.columns.site(ear(problem, there, (neighbour.x_m, neighbour.y_m), missed(there)));
-            while let Some(found) = found.next_if(|found| found.neighbour as usize == number) {
-                let (gain, weight) = value(problem, found.slot, own_variance, wanted.against, free);
-                self.columns.arrival(found.third.after_s as f32, gain as f32, weight as f32);
+            self.columns.site(&ear(problem, there, (neighbour.x_m, neighbour.y_m)));
+            for found in group {
+                let worth = value(problem, found.slot, own_variance, wanted.against, free);
+                self.columns.arrival(found.third.after_s as f32, worth.gain, worth.weight);
+                crowded |= worth.crowded;
             }
         }
-        self.columns.pad();
+        self.crowded |= crowded;
     }
+}
+
+/// Whether two arrivals differ by more than the wave takes from one node to the other: 5% more for the wind, and some for
+/// the picks.
+fn too_far(speed_m_s: f64, a: &Found, b: &Found) -> bool {
+    let beyond_m = ((a.third.after_s - b.third.after_s).abs() - 0.8) * speed_m_s;
+    let apart_m2 = (a.third.x_m - b.third.x_m).powi(2) + (a.third.y_m - b.third.y_m).powi(2);
+    beyond_m > 0.0 && beyond_m * beyond_m > 1.05 * 1.05 * apart_m2
+}
+
+/// Whether an arrival's node could have heard a seed.
+fn in_range(found: &Found) -> impl Fn((f64, f64, f64)) -> bool + use<> {
+    let (x, y, range_m) = (found.third.x_m, found.third.y_m, found.range_m);
+    move |(x_m, y_m, _)| (x_m - x).powi(2) + (y_m - y).powi(2) <= range_m * range_m
 }
 
 /// The score of an event as another explanation of what `this` one explains: none, if both are the same.
@@ -333,20 +396,29 @@ pub fn wind_on_m_s(problem: &Problem<'_>, wave: Wave) -> (f64, f64) {
 }
 
 /// A site as the kernel wants it; (x, y) is its place about the reference.
-pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64), missed: [f32; 3]) -> Ear {
+pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64)) -> Ear {
     Ear {
         x_m: x_m as f32,
         y_m: y_m as f32,
         slowness_s_m: (1.0 / problem.medium.speed_m_s(site.wave)) as f32,
         range_m: site.range_m as f32,
         fall: site.glance.fall,
-        missed,
+        missed: site.glance.missed,
     }
 }
 
-/// What an arrival is worth to an event at its site, natural log, and ½ / σ² of its time against a place that is known
-/// with `other` more variance.
-pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, free: &impl Free) -> (f64, f64) {
+/// An arrival as the kernel wants it.
+pub struct Worth {
+    /// What it is worth at its site, natural log.
+    pub gain: f32,
+    /// ½ / σ² of its time, 1/s².
+    pub weight: f32,
+    /// Whether it was weighed against more than clutter.
+    pub crowded: bool,
+}
+
+/// What an arrival is worth to an event whose place is known with `other` more variance.
+pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, free: &impl Free) -> Worth {
     let arrival = problem.window.arrival(slot);
     let site = &problem.field.sites()[arrival.site as usize];
     let ln_rate = match against {
@@ -355,6 +427,6 @@ pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, fr
     };
     let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
     let own = problem.variance(site, arrival) + path_sd_s * path_sd_s;
-    let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate;
-    (gain, 0.5 / (own + other))
+    let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate - free.price(slot);
+    Worth { gain: gain as f32, weight: (0.5 / (own + other)) as f32, crowded: ln_rate != site.ln_clutter }
 }

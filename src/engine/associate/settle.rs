@@ -6,7 +6,7 @@
 //! 1. every arrival that has become older than T − H and belongs to nothing is the apex of a search; what is found is
 //!    born into the [`Plan`], the best first;
 //! 2. events that want the same arrivals share them out, and are resolved together;
-//! 3. arrivals older than T − 1.5 H that are left over are searched once more, against clutter alone;
+//! 3. arrivals older than T − 1.5 H that are left over are searched once more, among what others own as well;
 //! 4. events from before T − 2 H are final: everything that could contest their arrivals has had its say. What they
 //!    teach is learnt for the next step.
 
@@ -29,13 +29,15 @@ const SEEDS: usize = 600;
 const FITS: usize = 4;
 /// What the first look is trusted to miss.
 const UNSEEN: f64 = 4.0;
-/// How much better than chance an event must be that is born against all that is around, and one against clutter.
+/// How much better than chance an event must be that is born against all that is around, and one that is put in later.
 const BIRTH_BAR: f64 = 1.0;
 const LAST_BAR: f64 = 0.0;
 /// How often a new event is resolved with its rivals, each of the rivals then, and an event before it is final.
 const TRIES_NEW: u32 = 8;
 const TRIES_RIVAL: u32 = 4;
 const TRIES_LAST: u32 = 20;
+/// How often at most for each of its rivals.
+const TRIES_A_RIVAL: usize = 6;
 /// Most times that one event is resolved: a bound on the work that a flood makes.
 const MAX_TRIES: u32 = 200;
 
@@ -48,6 +50,8 @@ pub struct Settling {
     again: VecDeque<(f64, Apex)>,
     /// Those that have been twice.
     last: VecDeque<(f64, Slot)>,
+    /// By slot, whether a second search could find nothing that the first did not.
+    alone: Vec<bool>,
     /// Up to here what nodes say of their clocks is known, s.
     known_to_s: f64,
     plan: Plan,
@@ -70,6 +74,8 @@ impl Settling {
     pub fn push(&mut self, time_s: f64, apex: Apex, order: &dyn Fn(Apex, Apex) -> std::cmp::Ordering) {
         if let Apex::Arrival(slot) = apex {
             self.plan.reset(slot);
+            self.alone.resize((slot as usize + 1).max(self.alone.len()), false);
+            self.alone[slot as usize] = false;
         }
         let at = self
             .queue
@@ -130,14 +136,14 @@ impl Settling {
             }
             fresh.push(entry);
         }
-        let born = self.give_birth(isa, problem, fresh.iter().map(|entry| entry.1), Against::Rest, BIRTH_BAR);
+        let born = self.give_birth(isa, problem, fresh.iter().map(|entry| entry.1));
         self.settle_conflicts(isa, problem, &born, TRIES_NEW);
         self.again.extend(fresh);
         let mut old: Vec<(f64, Apex)> = Vec::new();
         while let Some(entry) = pop_before(&mut self.again, step_s - 1.5 * travel_s) {
             old.push(entry);
         }
-        let born = self.give_birth(isa, problem, old.iter().map(|entry| entry.1), Against::Clutter, LAST_BAR);
+        let born = self.insert(isa, problem, old.iter().map(|entry| entry.1));
         self.settle_conflicts(isa, problem, &born, TRIES_NEW);
         self.last.extend(old.iter().filter_map(|&(time_s, apex)| match apex {
             Apex::Arrival(slot) => Some((time_s, slot)),
@@ -194,14 +200,8 @@ impl Settling {
     }
 
     /// Searches from those apexes that belong to nothing, and puts what is found into the plan, the best first.
-    fn give_birth(
-        &mut self,
-        isa: Isa,
-        problem: &Problem<'_>,
-        apexes: impl Iterator<Item = Apex>,
-        against: Against,
-        bar: f64,
-    ) -> Vec<u32> {
+    fn give_birth(&mut self, isa: Isa, problem: &Problem<'_>, apexes: impl Iterator<Item = Apex>) -> Vec<u32> {
+        let (against, bar) = (Against::Rest, BIRTH_BAR);
         let mut found: Vec<Located> = Vec::new();
         for apex in apexes {
             let located = match apex {
@@ -212,7 +212,9 @@ impl Settling {
                         continue;
                     }
                     let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, unseen: UNSEEN, against, earliest: true };
-                    self.search.best(isa, problem, slot, wanted, &self.plan.own(NO_ONE))
+                    let located = self.search.best(isa, problem, slot, wanted, &self.plan.own(NO_ONE));
+                    self.alone[slot as usize] = located.is_none() && !self.search.may_find_more();
+                    located
                 }
                 Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {
                     let start = problem.points[number].at;
@@ -239,6 +241,31 @@ impl Settling {
             let number = self.plan.put(Event { located, tries: 0 });
             if self.plan.refit(problem, number) {
                 born.push(number);
+            }
+        }
+        born
+    }
+
+    /// Searches once more from those apexes that still belong to nothing, against clutter alone and among what others own
+    /// as well: where rounds fall seconds apart, an event of which too much was taken is found only so.
+    fn insert(&mut self, isa: Isa, problem: &Problem<'_>, apexes: impl Iterator<Item = Apex>) -> Vec<u32> {
+        let against = Against::Clutter;
+        let wanted = Wanted { bar: LAST_BAR, seeds: SEEDS, fits: FITS, unseen: UNSEEN, against, earliest: false };
+        let mut born = Vec::new();
+        for apex in apexes {
+            let located = match apex {
+                Apex::Arrival(slot) if self.plan.owner(slot) == NO_ONE && !self.alone[slot as usize] => {
+                    self.search.best(isa, problem, slot, wanted, &self.plan.priced())
+                }
+                Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {
+                    let start = problem.points[number].at;
+                    let located = self.plan.locate(problem, start, How { against, near: false }, NO_ONE);
+                    located.filter(|located| located.score > LAST_BAR && located.points.contains(&number))
+                }
+                _ => None,
+            };
+            if let Some(located) = located {
+                born.extend(self.resolver.insert(problem, &mut self.plan, located));
             }
         }
         born
@@ -285,7 +312,8 @@ impl Settling {
                 let mut dice = Dice::new(seed);
                 let within_s = if turn % 2 == 0 { 0.6 } else { 1.6 };
                 self.plan.rivals(problem, number, within_s, &mut self.rivals);
-                if self.rivals.is_empty() {
+                // With few rivals there are few ways to explain it anew.
+                if turn as usize >= TRIES_A_RIVAL * self.rivals.len() {
                     continue;
                 }
                 self.plan.tried(number);

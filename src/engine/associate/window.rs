@@ -65,6 +65,9 @@ fn ln_norm(variance_s2: f64) -> f32 {
 /// oldest arrivals that belong to nothing go first.
 pub const MAX_ARRIVALS: usize = 4_000_000;
 
+/// Up to so many times are gone through one by one.
+const FEW: usize = 12;
+
 /// A site's arrivals in order of time: a column of times to search in and one of slots. What is forgotten in front is
 /// moved out of the way when it is half of all.
 #[derive(Debug, Default)]
@@ -75,9 +78,18 @@ struct Ring {
 }
 
 impl Ring {
-    /// The first at or after `from_s`.
+    /// The first at or after `from_s`. Most sites have but a few, and many none that is so late.
+    #[inline]
     fn first(&self, from_s: f64) -> usize {
-        self.head + self.time_s[self.head..].partition_point(|&time_s| time_s < from_s)
+        let times = &self.time_s[self.head..];
+        self.head
+            + match times.last() {
+                Some(&last_s) if last_s >= from_s && times.len() > FEW => {
+                    times.partition_point(|&time_s| time_s < from_s)
+                }
+                Some(&last_s) if last_s >= from_s => times.iter().take_while(|&&time_s| time_s < from_s).count(),
+                _ => times.len(),
+            }
     }
 
     fn pop_before(&mut self, time_s: f64) -> Option<Slot> {
@@ -102,7 +114,7 @@ pub struct Window {
     owner: Vec<Owner>,
     unused: Vec<Slot>,
     rings: Vec<Ring>,
-    most_variance_s2: Vec<f64>,
+    most_sd_s: Vec<f64>,
     held: usize,
 }
 
@@ -125,9 +137,9 @@ impl Window {
         let site = arrival.site as usize;
         if self.rings.len() <= site {
             self.rings.resize_with(site + 1, Ring::default);
-            self.most_variance_s2.resize(site + 1, 0.0);
+            self.most_sd_s.resize(site + 1, 0.0);
         }
-        self.most_variance_s2[site] = self.most_variance_s2[site].max(arrival.variance_s2());
+        self.most_sd_s[site] = self.most_sd_s[site].max(arrival.variance_s2().sqrt());
         let arrivals = &self.arrivals;
         let ring = &mut self.rings[site];
         // Equal times stand in order of id, whatever order they came in.
@@ -147,8 +159,8 @@ impl Window {
         if arrival.clock_sd_s != clock_sd_s {
             arrival.clock_sd_s = clock_sd_s;
             arrival.ln_norm = ln_norm(arrival.variance_s2());
-            let most = &mut self.most_variance_s2[arrival.site as usize];
-            *most = most.max(arrival.variance_s2());
+            let most_s = &mut self.most_sd_s[arrival.site as usize];
+            *most_s = most_s.max(arrival.variance_s2().sqrt());
         }
     }
 
@@ -180,9 +192,10 @@ impl Window {
         times.iter().copied().zip(slots.iter().copied()).take_while(move |&(time_s, _)| time_s <= to_s)
     }
 
-    /// No arrival at `site` has a larger variance in time, pick and clock together, s².
-    pub fn most_variance_s2(&self, site: u32) -> f64 {
-        self.most_variance_s2.get(site as usize).copied().unwrap_or(0.0)
+    /// No arrival at `site` has a larger sigma in time, pick and clock together, s.
+    #[inline]
+    pub fn most_sd_s(&self, site: u32) -> f64 {
+        self.most_sd_s.get(site as usize).copied().unwrap_or(0.0)
     }
 
     /// Arrivals held.
