@@ -17,6 +17,8 @@ const CURVE_PRIOR: f64 = 20.0;
 const CURVE_MEMORY: f64 = 3_000.0;
 /// Events after which the sites' tables are made anew.
 const TEACH_EVERY: u32 = 8;
+/// One more for each so many sites.
+const SITES_AN_EVENT: u32 = 16;
 /// Only events at least this sure teach: log posterior odds.
 pub const TEACHING_SCORE: f64 = 3.0;
 /// A clock that its node trusts to this is not looked at, s.
@@ -300,7 +302,8 @@ impl Learnt {
     /// Lets the sites know, when there is something new; `to_s` is up to where clutter was counted.
     pub fn teach(&mut self, field: &mut Field, to_s: f64) {
         self.law = self.loudness.law();
-        if self.untaught < TEACH_EVERY {
+        // All sites are gone through: in a large region, in which more happens, after as many more.
+        if self.untaught < TEACH_EVERY.max(field.sites().len() as u32 / SITES_AN_EVENT) {
             return;
         }
         self.untaught = 0;

@@ -27,6 +27,9 @@ const MAX_MEDIA: usize = 8;
 /// Epochs are a multiple of this: ten days, in which a double tells a tenth of a nanosecond.
 const EPOCH_STEP_S: f64 = 864_000.0;
 
+/// Arrivals that are over are forgotten in steps of so much event time.
+const FORGET_S: f64 = 10.0;
+
 /// Added to the longest travel time: picks, clocks and echoes of the gate.
 const MARGIN_S: f64 = 4.0;
 
@@ -45,7 +48,7 @@ pub fn final_probability(located: &Located) -> f64 {
 /// By how much the sigmas of an event are too small: the fit takes the arrivals to be its own for certain, and some of
 /// what is contested is not. Fitted as [`final_probability`] was.
 pub fn inflation(located: &Located) -> f64 {
-    (1.08 * (1.0 + 1.2 * located.contested)).sqrt()
+    (1.13 * (1.0 + 1.7 * located.contested)).sqrt()
 }
 
 /// The chance that a first word is borne out, when its log odds are `s`: most of its arrivals are still to come, and what
@@ -103,6 +106,7 @@ pub struct Region {
     live: Live,
     settling: Settling,
     stepped_to_s: f64,
+    forgotten_to_s: f64,
     isa: Isa,
     learnt: Learnt,
     prior: Prior,
@@ -153,6 +157,7 @@ impl Region {
             live: Live::default(),
             settling: Settling::default(),
             stepped_to_s: f64::NEG_INFINITY,
+            forgotten_to_s: f64::NEG_INFINITY,
             isa: Isa::best(),
             learnt: Learnt::default(),
             prior: Prior::default(),
@@ -401,7 +406,12 @@ impl Region {
         for (key, located) in keys.iter().zip(&events) {
             say(self, Word::Final(key, located));
         }
-        self.window.forget_before(before_s - RATE_HALF_S - MARGIN_S);
+        // All sites are gone through: not at every step.
+        let old_s = before_s - RATE_HALF_S - MARGIN_S;
+        if old_s >= self.forgotten_to_s + FORGET_S {
+            self.window.forget_before(old_s);
+            self.forgotten_to_s = old_s;
+        }
         self.forget_points(before_s);
     }
 
