@@ -23,6 +23,14 @@ pub const DEFAULT_LARGEST_RECORD_BYTES: u32 = 2 * 1024 * 1024;
 /// The largest answer of a broker that is read, bytes. An answer holds at least one record, however large.
 const LARGEST_ANSWER_BYTES: u32 = 512 * 1024 * 1024;
 
+/// How long a transaction may be open before the broker gives it up, milliseconds. A process that was killed leaves one
+/// open, which its successor ends at once; this is for one that has no successor.
+pub(super) const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
+/// The most bytes of records in one request, as librdkafka has it by default.
+const LARGEST_BATCH_BYTES: u64 = 1_000_000;
+/// What Kafka adds to the records of a request, with much room.
+pub(super) const BATCH_OVERHEAD_BYTES: u64 = 512;
+
 /// How Kafka is reached, which topics are used and how much is kept in memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -34,6 +42,11 @@ pub struct KafkaSettings {
     /// A name of this process within the group that survives a restart: its partitions wait for it until the session
     /// times out. Empty: none.
     pub instance: String,
+    /// Whether each alert revision and each rejected line is said exactly once, by Kafka's transactions; else at least
+    /// once, and after a crash again.
+    pub exactly_once: bool,
+    /// Between two commits of how far was read, when there is nothing to say, milliseconds.
+    pub commit_interval_ms: u32,
     /// Where a partition is read from that the group has no offset for.
     pub start: Start,
     /// The topics' names.
@@ -80,6 +93,8 @@ impl Default for KafkaSettings {
             brokers: Brokers(vec!["127.0.0.1:9092".to_owned()]),
             group: "truceline".to_owned(),
             instance: String::new(),
+            exactly_once: true,
+            commit_interval_ms: 500,
             start: Start::Earliest,
             topics: Topics::default(),
             partitions: 4,
@@ -221,6 +236,7 @@ const OWN: &[(&str, &str)] = &[
     ("compression.codec", "kafka.compression"),
     ("compression.type", "kafka.compression"),
     ("linger.ms", "kafka.linger_ms"),
+    ("transaction.timeout.ms", ""),
     ("queue.buffering.max.ms", "kafka.linger_ms"),
     ("enable.auto.commit", ""),
     ("enable.auto.offset.store", ""),
@@ -255,6 +271,7 @@ impl KafkaSettings {
             ("answer_timeout_ms", self.answer_timeout_ms),
             ("session_timeout_ms", self.session_timeout_ms),
             ("close_after_s", self.close_after_s),
+            ("commit_interval_ms", self.commit_interval_ms),
             ("prefetch_records", self.prefetch_records),
             ("prefetch_kib", self.prefetch_kib),
             ("unsent_records", self.unsent_records),
@@ -270,6 +287,8 @@ impl KafkaSettings {
         fault(self.unsent_records > 10_000_000, "unsent_records", &self.unsent_records, "at most 10000000");
         fault(self.unsent_kib > 2_097_151, "unsent_kib", &self.unsent_kib, "at most 2097151");
         fault(!(2..=100_000).contains(&self.batch_records), "batch_records", &self.batch_records, "2 to 100000");
+        let longest_ms = TRANSACTION_TIMEOUT_MS / 2;
+        fault(self.commit_interval_ms > longest_ms, "commit_interval_ms", &self.commit_interval_ms, "at most 30000");
         fault(self.close_after_s > 86_400, "close_after_s", &self.close_after_s, "at most 86400");
         fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");
         fault(
@@ -339,6 +358,33 @@ impl KafkaSettings {
                     Start::Latest => "latest",
                 },
             );
+        config
+    }
+
+    /// The name under which this process writes: of two that use one, the later shuts out the earlier.
+    pub fn transactional_id(&self) -> String {
+        match self.instance.as_str() {
+            "" => self.group.clone(),
+            instance => format!("{}-{instance}", self.group),
+        }
+    }
+
+    /// What a writer is told that writes in transactions. `smallest_limit_bytes` is the least of what its topics take
+    /// in one piece: a batch that is refused whole voids its transaction.
+    pub(super) fn transactional_config(&self, smallest_limit_bytes: u64) -> ClientConfig {
+        let mut config = self.writer_config();
+        let batch_bytes = smallest_limit_bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1, LARGEST_BATCH_BYTES);
+        config
+            .set("transactional.id", self.transactional_id())
+            .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
+            .set("batch.size", batch_bytes.to_string());
+        // A record can't wait longer than its transaction.
+        match self.delivery_timeout_ms {
+            1..TRANSACTION_TIMEOUT_MS => {}
+            _ => {
+                config.set("message.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string());
+            }
+        }
         config
     }
 
