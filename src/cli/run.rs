@@ -81,7 +81,9 @@ fn tell(figures: &Figures) {
         revisions = figures.revisions,
         lag = figures.lag,
         watermark,
+        commits = figures.commits,
         p99_us = figures.ingest_to_alert_us.value_at_quantile(0.99),
+        commit_p99_us = figures.ingest_to_commit_us.value_at_quantile(0.99),
         "so far"
     );
 }

@@ -10,6 +10,9 @@ use std::fmt;
 /// How long a stream may say nothing: the default lateness, 30 s, and what passes until the final word about an event
 /// that microphones heard, which is twice the longest travel time.
 pub const DEFAULT_CLOSE_AFTER_S: u32 = 150;
+/// How much event time is read again before what is needed: as long as a track, a vessel or a node may be silent by
+/// default before its silence means something.
+pub const DEFAULT_RECALL_S: u32 = 900;
 /// What a reader fetches ahead of what was taken, in records.
 pub const DEFAULT_PREFETCH_RECORDS: u32 = 100_000;
 /// The same in KiB: the bound on a reader's memory, but for the answers that are on their way.
@@ -47,6 +50,9 @@ pub struct KafkaSettings {
     pub exactly_once: bool,
     /// Between two commits of how far was read, when there is nothing to say, milliseconds.
     pub commit_interval_ms: u32,
+    /// How much event time is read again at a restart before what open windows need, seconds: what regions have learnt and
+    /// what nodes, tracks and vessels were last known to do is known again by that.
+    pub recall_s: u32,
     /// Where a partition is read from that the group has no offset for.
     pub start: Start,
     /// The topics' names.
@@ -95,6 +101,7 @@ impl Default for KafkaSettings {
             instance: String::new(),
             exactly_once: true,
             commit_interval_ms: 500,
+            recall_s: DEFAULT_RECALL_S,
             start: Start::Earliest,
             topics: Topics::default(),
             partitions: 4,
@@ -289,6 +296,7 @@ impl KafkaSettings {
         fault(!(2..=100_000).contains(&self.batch_records), "batch_records", &self.batch_records, "2 to 100000");
         let longest_ms = TRANSACTION_TIMEOUT_MS / 2;
         fault(self.commit_interval_ms > longest_ms, "commit_interval_ms", &self.commit_interval_ms, "at most 30000");
+        fault(self.recall_s > 604_800, "recall_s", &self.recall_s, "at most 604800");
         fault(self.close_after_s > 86_400, "close_after_s", &self.close_after_s, "at most 86400");
         fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");
         fault(

@@ -89,7 +89,8 @@ impl Sink {
         let header_bytes = |headers: &OwnedHeaders| -> usize {
             headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10).sum()
         };
-        let bytes = payload.map_or(0, <[u8]>::len) + key.map_or(0, <[u8]>::len) + headers.as_ref().map_or(0, header_bytes);
+        let bytes =
+            payload.map_or(0, <[u8]>::len) + key.map_or(0, <[u8]>::len) + headers.as_ref().map_or(0, header_bytes);
         let too_large = || KafkaError::TooLarge { topic: topic.to_owned(), bytes, limit: self.largest_record_bytes };
         if bytes > self.largest_record_bytes {
             return Err(too_large());
@@ -244,7 +245,9 @@ impl Sink {
         let Refused { topic, key, payload, headers, was } = refused;
         match was {
             Fit::Alone => self.send_bare(&topic, key.as_deref(), payload.len(), headers),
-            Fit::Whole | Fit::WithOthers => self.send_owned(&topic, key.as_deref(), Some(&payload), headers, Fit::Alone),
+            Fit::Whole | Fit::WithOthers => {
+                self.send_owned(&topic, key.as_deref(), Some(&payload), headers, Fit::Alone)
+            }
         }
     }
 

@@ -246,7 +246,8 @@ impl<'a> Live<'a> {
         low_water.mark();
         self.lag = batch.lag;
         let engine = self.correlator.engine();
-        let (settled, low_water_ns) = (engine.settled(), engine.low_water_ns());
+        let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
+        let (settled, low_water_ns) = (engine.settled(), engine.low_water_ns().saturating_sub(recall_ns));
         let positions = match self.is_replaying {
             false => self.low_water.positions(low_water_ns, engine.held()),
             true => Vec::new(),
@@ -282,10 +283,10 @@ impl<'a> Live<'a> {
             self.read_to.get(partition).is_some_and(|so_far| so_far >= read_to)
         };
         let left = self.awaited.iter().filter(|it| self.assigned.contains(it.0) && !is_read(*it)).count();
+        if !self.read_to.is_empty() {
+            failpoint::hit("recovery-replays");
+        }
         if self.assigned.is_empty() || left > 0 {
-            if !self.read_to.is_empty() {
-                failpoint::hit("recovery-replays");
-            }
             return;
         }
         self.is_replaying = false;
@@ -317,12 +318,10 @@ impl<'a> Live<'a> {
             let kept = book.kept(&key);
             (key, kept)
         }));
-        // Until all is seen again, what the predecessor wrote of its place holds.
-        if !self.is_replaying {
-            let read = batch.read_to.iter().map(|&(partition, _)| partition);
-            let moved: BTreeSet<Partition> = read.chain(parcel.positions.iter().map(|it| (it.topic, it.partition))).collect();
-            parcel.readings = moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))).collect();
-        }
+        let read = batch.read_to.iter().map(|&(partition, _)| partition);
+        let moved: BTreeSet<Partition> =
+            read.chain(parcel.positions.iter().map(|it| (it.topic, it.partition))).collect();
+        parcel.readings = moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))).collect();
         parcel
     }
 

@@ -8,13 +8,13 @@
 //! ([`said_table`](super::said_table)) and how far was read. Whatever breaks, the stages are dropped and begun anew from
 //! what is committed, as after a crash: there is one way back, and it is walked all the time.
 
+use super::correlator::Tally;
 use super::handover::handover;
 use super::intake::Intake;
 use super::live::{Ended, Live, Start};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use super::said_table::SaidTableError;
 use super::teller::{TellError, Tellings, teller};
-use super::correlator::Tally;
 use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::{KafkaError, KafkaSettings};

@@ -67,11 +67,7 @@ pub fn consume_all(broker: &Broker, topic: &str, mut until: impl FnMut(&[Receive
 }
 
 /// Reads until `until` is content with what came and with how many of the partitions have been read to their end.
-fn read(
-    broker: &Broker,
-    topic: &str,
-    until: &mut dyn FnMut(&[Received], usize, usize) -> bool,
-) -> Vec<Received> {
+fn read(broker: &Broker, topic: &str, until: &mut dyn FnMut(&[Received], usize, usize) -> bool) -> Vec<Received> {
     let consumer: BaseConsumer = broker
         .client()
         .set("group.id", fresh("plain"))

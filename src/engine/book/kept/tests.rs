@@ -51,8 +51,7 @@ impl Desk {
 
 fn claim(key: &str, second: i64, count: u32) -> Claim {
     let place = LonLat { lon_deg: 30.123_456_789, lat_deg: 50.0 };
-    let mut claim =
-        Claim::new(key.to_owned(), Class::FireImpact, place, second * 1_000_000_000 + 123_456_789);
+    let mut claim = Claim::new(key.to_owned(), Class::FireImpact, place, second * 1_000_000_000 + 123_456_789);
     claim.count = count;
     claim.prohibitions = vec![Prohibition::Fire];
     claim
