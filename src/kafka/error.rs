@@ -111,7 +111,7 @@ pub enum KafkaError {
     },
     /// Another process has taken this one's place.
     #[error(
-        "another process writes as {id:?} and has shut this one out ({why}); run one process under a kafka.group and kafka.instance"
+        "another process writes as {id:?} and has shut this one out ({why}); run one process under one kafka.group and kafka.instance"
     )]
     Fenced {
         /// The transactional id.

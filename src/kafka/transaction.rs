@@ -66,6 +66,19 @@ impl ExactlyOnce {
         }
     }
 
+    /// Makes what was sent stand, without any offsets.
+    ///
+    /// # Errors
+    /// As [`Outbox::commit`].
+    pub fn commit_alone(&mut self) -> Result<(), KafkaError> {
+        if self.is_open {
+            let client = Handle::of(self.sink.producer().client());
+            self.call(|_, wait| raw::commit_transaction(client, wait))?;
+            self.is_open = false;
+        }
+        Ok(())
+    }
+
     fn void(&self, code: Code, why: String) -> KafkaError {
         let fatal = self.sink.producer().client().fatal_error();
         let (code, why) = fatal.unwrap_or((code, why));
@@ -171,9 +184,7 @@ impl Outbox for ExactlyOnce {
         }
         failpoint::hit("after-offsets");
         failpoint::hit("before-commit");
-        let client = Handle::of(self.sink.producer().client());
-        self.call(|_, wait| raw::commit_transaction(client, wait))?;
-        self.is_open = false;
+        self.commit_alone()?;
         failpoint::hit("after-commit");
         Ok(())
     }

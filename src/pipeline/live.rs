@@ -11,8 +11,10 @@ use super::intake::{BATCH_RECORDS, Intake};
 use super::low_water::LowWater;
 use super::reference_tables::ReferenceTables;
 use super::run::{Figures, Run, RunError};
-use super::said_table::{Reading, SaidTable};
+use super::said_table::{Owner, Reading, SaidTable, owner_key, row_json};
+
 use super::teller::{Counter, Parcel, Rejected};
+use crate::codec::alert::EncodeError;
 use crate::engine::book::Settled;
 use crate::engine::progress::Partition;
 use crate::failpoint;
@@ -78,7 +80,7 @@ pub struct Start<'a> {
 
 impl<'a> Live<'a> {
     /// Begins where the last one ended. `kafka` is what the run was told, with an instance.
-    pub fn start(run: &'a Run, kafka: &KafkaSettings) -> Result<Start<'a>, RunError> {
+    pub fn start(run: &'a Run, kafka: &KafkaSettings, owner: &Owner) -> Result<Start<'a>, RunError> {
         let started = Instant::now();
         let names = &kafka.topics;
         let topics = vec![names.sensors.clone(), names.patrols.clone(), names.decisions.clone()];
@@ -89,10 +91,13 @@ impl<'a> Live<'a> {
         let (outbox, table) = if kafka.exactly_once {
             failpoint::hit("recovery-begins");
             let written = [&names.violations, &names.current, &names.rejected, &names.state].map(String::as_str);
-            let outbox: Box<dyn Outbox + Send> = Box::new(ExactlyOnce::new(kafka, &written)?);
+            let mut outbox = ExactlyOnce::new(kafka, &written)?;
+            let key = owner_key(&kafka.transactional_id());
+            outbox.send(&names.state, Some(key.as_bytes()), &row_json(owner).map_err(EncodeError::from)?, &[])?;
+            outbox.commit_alone()?;
             let table = SaidTable::load(kafka)?;
             failpoint::hit("recovery-has-read");
-            (outbox, Some(table))
+            (Box::new(outbox) as Box<dyn Outbox + Send>, Some(table))
         } else {
             let outbox: Box<dyn Outbox + Send> = Box::new(AtLeastOnce::new(Sink::new(kafka)?, FLUSH));
             (outbox, None)
@@ -185,17 +190,6 @@ impl<'a> Live<'a> {
             if self.last_figures.elapsed() >= FIGURES_EVERY {
                 self.last_figures = Instant::now();
                 figures(self);
-            }
-        }
-    }
-
-    /// Lets batches go by, untouched, until it is told to stop or there are no more.
-    pub fn pass_over(&self, taker: &Taker, stop: &dyn Fn() -> bool) {
-        while !stop() {
-            match taker.take(WAIT) {
-                Taken::Batch(batch) => taker.give_back(batch),
-                Taken::Nothing => {}
-                Taken::Closed => return,
             }
         }
     }

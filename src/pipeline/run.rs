@@ -13,14 +13,14 @@ use super::handover::handover;
 use super::intake::Intake;
 use super::live::{Ended, Live, Start};
 use super::reference::{ReferenceFileError, ReferenceFiles};
-use super::said_table::SaidTableError;
+use super::said_table::{Owner, SaidTable, SaidTableError};
 use super::teller::{TellError, Tellings, teller};
 use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::{KafkaError, KafkaSettings};
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// The instance of a run that was given none. With a name it comes back to its partitions at once after a crash; without
 /// one the group waits until the session of the one that died is over.
@@ -28,8 +28,6 @@ const DEFAULT_INSTANCE: &str = "main";
 /// Between two attempts to begin anew while the broker is away, and between two looks whether to stop meanwhile.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(50);
-/// A process that was shut out as a writer is told so as a reader within a session; this much later it has not been.
-const GRACE: Duration = Duration::from_secs(2);
 
 /// What a live run is told.
 #[derive(Clone, Debug)]
@@ -123,23 +121,34 @@ impl Run {
             DEFAULT_INSTANCE.clone_into(&mut kafka.instance);
         }
         let (started, tellings) = (Instant::now(), Tellings::default());
-        let mut start = Live::start(self, &kafka)?;
+        let since_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
+        let owner = Owner { process: format!("{}-{since_ns}", std::process::id()) };
+        let mut start = Live::start(self, &kafka, &owner)?;
         loop {
             match self.live(&kafka, start, started, &tellings, stop, figures)? {
                 Life::Over(figures) => return Ok(*figures),
                 Life::Again(why) => tracing::warn!("begins anew from what is committed: {why}"),
             }
-            start = self.start_again(&kafka, stop)?;
+            start = self.start_again(&kafka, &owner, stop)?;
         }
     }
 
-    /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.
-    fn start_again(&self, kafka: &KafkaSettings, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
+    /// Begins anew, as soon as there is a broker to do it with, unless another process has begun since this one did.
+    /// After a word to stop it is tried once more.
+    fn start_again(&self, kafka: &KafkaSettings, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
         let mut is_told = false;
         loop {
             let stopping = stop();
-            match Live::start(self, kafka) {
-                Err(RunError::Kafka(error)) if !is_final(&error) && !stopping => {
+            // To begin would shut out whoever has taken this one's place.
+            let table = SaidTable::load(kafka).map_err(RunError::from);
+            let started = table.and_then(|table| match table.owner {
+                Some(other) if other != *me => {
+                    Err(KafkaError::Fenced { id: kafka.transactional_id(), why: other.process }.into())
+                }
+                _ => Live::start(self, kafka, me),
+            });
+            match started {
+                Err(RunError::Kafka(error)) if !is_final(&error) && !is_shut_out(&error) && !stopping => {
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!("can't begin anew yet: {error}");
                     }
@@ -180,30 +189,33 @@ impl Run {
             // What was handed over is committed when the counter is closed.
             drop(counter);
             let told = telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            if let Err(TellError::Kafka(KafkaError::Fenced { .. })) = &told {
-                // Was it another process, or has the broker lost patience with this one?
-                let session = Duration::from_millis(kafka.session_timeout_ms.into());
-                let until = Instant::now() + session + GRACE;
-                live.pass_over(&taker, &|| Instant::now() >= until || stop());
-            }
             over.store(true, Ordering::Release);
             drop(taker);
             let (intake, read): (Intake, _) = reading.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             drop(intake);
-            read?;
+            let again = |error: KafkaError| match kafka.exactly_once && !is_final(&error) {
+                true => Ok(Life::Again(error.to_string())),
+                false => Err(error.into()),
+            };
+            if let Err(error) = read {
+                return again(error);
+            }
             match (told, ended) {
                 (Ok(()), Ended::Over | Ended::Untold) => Ok(Life::Over(Box::new(live.figures(tellings, started)))),
                 (Ok(()), Ended::Parted) => Ok(Life::Again("partitions left".to_owned())),
-                (Err(TellError::Kafka(error)), _) if kafka.exactly_once && !is_final(&error) => {
-                    Ok(Life::Again(error.to_string()))
-                }
+                (Err(TellError::Kafka(error)), _) => again(error),
                 (Err(error), _) => Err(error.into()),
             }
         })
     }
 }
 
-/// Whether waiting and beginning anew can't mend it.
+/// Whether waiting and beginning anew can't mend it. A word that this process is shut out is final when it comes of the
+/// said-table, not when it comes of the broker, which says the same of one that was away for too long.
 fn is_final(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Setting { .. } | KafkaError::TooLarge { .. })
+}
+
+fn is_shut_out(error: &KafkaError) -> bool {
+    matches!(error, KafkaError::Fenced { .. })
 }

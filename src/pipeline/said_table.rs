@@ -2,6 +2,7 @@
 //!
 //! Each record is JSON under a key that begins with the run's transactional id:
 //!
+//! - `ID/owner`: the process that writes here, since its first transaction ([`Owner`]);
 //! - `ID/alert/KEY`: what was said of one alert ([`Kept`]), until it is too old to be amended;
 //! - `ID/read/TOPIC/PARTITION`: how far a partition had been read when all that follows from it had been said, and from
 //!   where on it is needed ([`Reading`]);
@@ -27,6 +28,14 @@ pub struct Reading {
     pub held: Vec<(i64, u32)>,
     /// The newest time of the lines before the offset that is committed, nanoseconds.
     pub newest_ns: Option<i64>,
+}
+
+/// The process that writes under an id. One that was shut out as a writer, or has lost its partitions, tells by this
+/// whether another has taken its place, or whether it has only been away for too long.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Something that no other process calls itself.
+    pub process: String,
 }
 
 /// Why the table can't be used.
@@ -68,6 +77,8 @@ pub struct SaidTable {
     pub readings: BTreeMap<(String, i32), Reading>,
     /// How far event time had settled things.
     pub settled: Option<Settled>,
+    /// Who writes here.
+    pub owner: Option<Owner>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -90,6 +101,11 @@ pub fn alert_key(id: &str, key: &str) -> String {
 /// The key of a partition's row.
 pub fn reading_key(id: &str, topic: &str, partition: i32) -> String {
     format!("{id}/read/{topic}/{partition}")
+}
+
+/// The key of the row that tells who writes.
+pub fn owner_key(id: &str) -> String {
+    format!("{id}/owner")
 }
 
 /// The key of the row that tells how far things had settled.
@@ -134,6 +150,8 @@ impl SaidTable {
                 Some(payload) => self.alerts.insert(alert.to_owned(), read(topic, key, payload)?),
                 None => self.alerts.remove(alert),
             };
+        } else if rest == "owner" {
+            self.owner = change.payload.map(|payload| read(topic, key, payload)).transpose()?;
         } else if rest == "settled" {
             self.settled = change.payload.map(|payload| read(topic, key, payload)).transpose()?;
         } else if let Some((name, partition)) = rest.strip_prefix("read/").and_then(|rest| rest.rsplit_once('/'))
