@@ -28,7 +28,7 @@ pub const TRIALS: &[Case] = &[
 ];
 
 /// Event time that is delivered at once.
-const SLICE_NS: i64 = 15 * NS_PER_S;
+const SLICE_NS: i64 = 20 * NS_PER_S;
 /// How often it is killed in the short form.
 const KILLS: u64 = 12;
 
@@ -59,12 +59,21 @@ impl Stream {
         Stream { scene, site, expected, bad: BTreeSet::new(), delivered: 0 }
     }
 
-    /// Delivers what comes up to that share of all, in slices: whoever reads along finds no partition so far ahead of the
-    /// others that what these bring is late.
+    /// Delivers what comes up to that share of all, while nobody reads.
     fn deliver(&mut self, broker: &Broker, share: f64) {
+        self.deliver_in(broker, share, i64::MAX);
+    }
+
+    /// The same while somebody reads along, in slices: no partition gets so far ahead of the others that what these bring
+    /// is late.
+    fn deliver_live(&mut self, broker: &Broker, share: f64) {
+        self.deliver_in(broker, share, SLICE_NS);
+    }
+
+    fn deliver_in(&mut self, broker: &Broker, share: f64, slice_ns: i64) {
         let to = ((self.scene.lines.len() as f64 * share) as usize).clamp(self.delivered, self.scene.lines.len());
         let part: Vec<Line> = self.scene.lines[self.delivered..to].to_vec();
-        for slice in part.chunk_by(|a, b| a.deliver_ns.div_euclid(SLICE_NS) == b.deliver_ns.div_euclid(SLICE_NS)) {
+        for slice in part.chunk_by(|a, b| a.deliver_ns.div_euclid(slice_ns) == b.deliver_ns.div_euclid(slice_ns)) {
             self.scene.publish(broker, &self.site, slice);
         }
         let bad: Vec<(String, String)> = part
@@ -89,11 +98,25 @@ impl Stream {
         })
     }
 
-    /// Delivers the rest, lets a program finish it, and looks at all that was said.
+    /// Delivers the rest to a program that runs, and looks at all that was said when it has finished.
     fn conclude(mut self, broker: &Broker, program: Program, fault: &str, runs: usize, recoveries: &[Duration]) {
         let seen = program.lines();
-        self.deliver(broker, 1.0);
+        self.deliver_live(broker, 1.0);
         program.await_event_time(seen, settled_ns(&self.scene));
+        self.look(broker, program, fault, runs, recoveries);
+    }
+
+    /// Delivers the rest to a program that starts then, and looks at all that was said when it has finished.
+    fn conclude_by_a_last_run(mut self, broker: &Broker, fault: &str, runs: usize, mut recoveries: Vec<Duration>) {
+        self.deliver(broker, 1.0);
+        let started = Instant::now();
+        let program = self.run();
+        recoveries.push(await_recovery(&program, started));
+        program.await_event_time(0, settled_ns(&self.scene));
+        self.look(broker, program, fault, runs, &recoveries);
+    }
+
+    fn look(&self, broker: &Broker, program: Program, fault: &str, runs: usize, recoveries: &[Duration]) {
         let ended = program.terminate();
         assert_eq!(ended.code, Some(0), "{}", ended.said);
         let seen = look(broker, &self.site, &self.expected, &self.bad);
@@ -113,35 +136,33 @@ fn kills_at_random_moments(broker: &Broker) {
     let kills = from_environment("TRUCELINE_KILLS", KILLS);
     println!("kills at random moments: TRUCELINE_SEED={seed} TRUCELINE_KILLS={kills}");
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut stream = Stream::new(broker, "kills", 50 + seed, 25.0);
+    let mut stream = Stream::new(broker, "kills", 50 + seed, 15.0);
     let mut recoveries = Vec::new();
     for kill in 1..=kills {
         let share = kill as f64 / (kills + 1) as f64;
         // Some of it is there at the start, some comes while it runs.
         stream.deliver(broker, share - dice.random::<f64>() / (kills + 1) as f64);
+        let since = Instant::now();
         let program = stream.run();
-        stream.deliver(broker, share);
+        stream.deliver_live(broker, share);
         let (mut words, mut seen) = (dice.random_range(0..8u32), 0);
         if kill % 3 == 0 {
             words = 8;
-            recoveries.push(await_recovery(&program, Instant::now()));
+            recoveries.push(await_recovery(&program, since));
         }
         for _ in 0..words {
             seen = program.await_line(seen, "a word", |line| line.contains("so far") || line.contains("assigned"));
         }
         program.crash();
     }
-    let started = Instant::now();
-    let program = stream.run();
-    recoveries.push(await_recovery(&program, started));
-    stream.conclude(broker, program, "kill -9 at a random moment", kills as usize, &recoveries);
+    stream.conclude_by_a_last_run(broker, "kill -9 at a random moment", kills as usize, recoveries);
 }
 
 fn kills_at_every_failpoint(broker: &Broker) {
     let seed = from_environment("TRUCELINE_SEED", 1);
     println!("kills at failpoints: TRUCELINE_SEED={seed}");
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut stream = Stream::new(broker, "failpoints", 70 + seed, 20.0);
+    let mut stream = Stream::new(broker, "failpoints", 70 + seed, 12.0);
     // First without one, so that there is something to recover from.
     stream.deliver(broker, 0.1);
     let program = stream.run();
@@ -157,34 +178,27 @@ fn kills_at_every_failpoint(broker: &Broker) {
         let ended = program.await_end();
         assert_eq!(ended.code, None, "{place} was not come to: {}", ended.said);
     }
-    let started = Instant::now();
-    let program = stream.run();
-    let recoveries = [await_recovery(&program, started)];
-    stream.conclude(broker, program, "kill -9 at every failpoint", steps, &recoveries);
+    stream.conclude_by_a_last_run(broker, "kill -9 at every failpoint", steps, Vec::new());
 }
 
 fn a_zombie_is_shut_out(broker: &Broker) {
-    let mut stream = Stream::new(broker, "zombie", 91, 12.0);
+    let mut stream = Stream::new(broker, "zombie", 91, 6.0);
     stream.deliver(broker, 0.3);
     let zombie = stream.run();
     zombie.await_line(0, "a commit", |line| field(line, "commits").is_some_and(|commits| commits != "0"));
     // It is stopped in the midst of what it does.
-    stream.deliver(broker, 0.5);
+    stream.deliver_live(broker, 0.4);
     zombie.signal(libc::SIGSTOP);
     let started = Instant::now();
     let successor = stream.run();
     let recoveries = [await_recovery(&successor, started)];
-    stream.deliver(broker, 0.7);
-    let words = successor.lines();
+    stream.deliver_live(broker, 0.5);
     // Longer than its session, 3 s.
-    for _ in 0..5 {
-        successor.await_line(words, "a second", |line| line.contains("so far"));
-    }
     while started.elapsed() < Duration::from_secs(4) {
         successor.await_line(successor.lines(), "a word", |line| line.contains("so far"));
     }
     zombie.signal(libc::SIGCONT);
-    stream.deliver(broker, 0.8);
+    stream.deliver_live(broker, 0.6);
     let ended = zombie.await_end();
     assert_eq!(ended.code, Some(1), "{}", ended.said);
     assert!(ended.said.contains("has shut this one out"), "{}", ended.said);
@@ -193,7 +207,7 @@ fn a_zombie_is_shut_out(broker: &Broker) {
 
 fn a_broker_is_killed(broker: &Broker) {
     const TIMES: usize = 3;
-    let mut stream = Stream::new(broker, "brokers", 95, 12.0);
+    let mut stream = Stream::new(broker, "brokers", 95, 8.0);
     stream.deliver(broker, 0.9);
     // Little at a time is fetched, so that there is something left to read each time the broker goes.
     let slowly = ["kafka.prefetch_records=50", "kafka.prefetch_kib=8", "kafka.client.fetch.message.max.bytes=1024"];
