@@ -79,8 +79,9 @@ pub struct Start<'a> {
 }
 
 impl<'a> Live<'a> {
-    /// Begins where the last one ended. `kafka` is what the run was told, with an instance.
-    pub fn start(run: &'a Run, kafka: &KafkaSettings, owner: &Owner) -> Result<Start<'a>, RunError> {
+    /// Begins where the last one ended.
+    pub fn start(run: &'a Run, owner: &Owner) -> Result<Start<'a>, RunError> {
+        let kafka = &run.kafka;
         let started = Instant::now();
         let names = &kafka.topics;
         let topics = vec![names.sensors.clone(), names.patrols.clone(), names.decisions.clone()];

@@ -22,9 +22,6 @@ use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// The instance of a run that was given none. With a name it comes back to its partitions at once after a crash; without
-/// one the group waits until the session of the one that died is over.
-const DEFAULT_INSTANCE: &str = "main";
 /// Between two attempts to begin anew while the broker is away, and between two looks whether to stop meanwhile.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 const NAP: Duration = Duration::from_millis(50);
@@ -116,26 +113,23 @@ impl Run {
     /// # Errors
     /// What can't be mended by waiting. A broker that is away can.
     pub fn run(&self, stop: &dyn Fn() -> bool, figures: &mut dyn FnMut(&Figures)) -> Result<Figures, RunError> {
-        let mut kafka = self.kafka.clone();
-        if kafka.exactly_once && kafka.instance.is_empty() {
-            DEFAULT_INSTANCE.clone_into(&mut kafka.instance);
-        }
         let (started, tellings) = (Instant::now(), Tellings::default());
         let since_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let owner = Owner { process: format!("{}-{since_ns}", std::process::id()) };
-        let mut start = Live::start(self, &kafka, &owner)?;
+        let mut start = Live::start(self, &owner)?;
         loop {
-            match self.live(&kafka, start, started, &tellings, stop, figures)? {
+            match self.live(start, started, &tellings, stop, figures)? {
                 Life::Over(figures) => return Ok(*figures),
                 Life::Again(why) => tracing::warn!("begins anew from what is committed: {why}"),
             }
-            start = self.start_again(&kafka, &owner, stop)?;
+            start = self.start_again(&owner, stop)?;
         }
     }
 
     /// Begins anew, as soon as there is a broker to do it with, unless another process has begun since this one did.
     /// After a word to stop it is tried once more.
-    fn start_again(&self, kafka: &KafkaSettings, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
+    fn start_again(&self, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
+        let kafka = &self.kafka;
         let mut is_told = false;
         loop {
             let stopping = stop();
@@ -145,7 +139,7 @@ impl Run {
                 Some(other) if other != *me => {
                     Err(KafkaError::Fenced { id: kafka.transactional_id(), why: other.process }.into())
                 }
-                _ => Live::start(self, kafka, me),
+                _ => Live::start(self, me),
             });
             match started {
                 Err(RunError::Kafka(error)) if !is_final(&error) && !is_shut_out(&error) && !stopping => {
@@ -165,13 +159,13 @@ impl Run {
     /// One life: from what is committed until it is told to stop, or something makes it begin anew.
     fn live(
         &self,
-        kafka: &KafkaSettings,
         start: Start<'_>,
         started: Instant,
         tellings: &Tellings,
         stop: &dyn Fn() -> bool,
         figures: &mut dyn FnMut(&Figures),
     ) -> Result<Life, RunError> {
+        let kafka = &self.kafka;
         let Start { mut live, intake, outbox, offsets, topics } = start;
         let (counter, teller) = teller(outbox, offsets, kafka, &topics, self.by_component, tellings);
         let (giver, taker) = handover();
