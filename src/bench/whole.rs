@@ -28,6 +28,19 @@ pub struct Whole {
     pub event_s_per_s: f64,
     /// From taking a batch to handing what follows from it to the producer.
     pub ingest_to_alert: Percentiles,
+    /// The same to when the commit that holds it was acknowledged, and anybody sees it.
+    pub ingest_to_commit: Percentiles,
+    /// Commits.
+    pub commits: u64,
+}
+
+/// How often each is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    /// As the program runs by default.
+    ExactlyOnce,
+    /// With `kafka.exactly_once = false`.
+    AtLeastOnce,
 }
 
 /// One telling of the figures.
@@ -42,7 +55,19 @@ impl Bench {
     ///
     /// # Errors
     /// The pipeline's; told to stop; a pipeline that stands still.
-    pub fn whole(&self, ground: &Ground, records: u64, watch: &mut Watch<'_>) -> Result<Whole, BenchError> {
+    pub fn whole(
+        &self,
+        ground: &Ground,
+        records: u64,
+        delivery: Delivery,
+        watch: &mut Watch<'_>,
+    ) -> Result<Whole, BenchError> {
+        let (group, what) = match delivery {
+            Delivery::ExactlyOnce => ("whole", "the whole path"),
+            Delivery::AtLeastOnce => ("at-least-once", "the whole path, at least once"),
+        };
+        let mut run = ground.run(self, group);
+        run.kafka.exactly_once = delivery == Delivery::ExactlyOnce;
         forget_peak();
         let mut told: Vec<Told> = Vec::new();
         let started = Told { at: Moment::now(), observations: 0, resident_kib: resident_kib().unwrap_or(0) };
@@ -50,9 +75,9 @@ impl Bench {
         let mut moved = Instant::now();
         let mut last_done = 0;
         let (stop, on) = (watch.stop, &mut *watch.on);
-        let figures = ground.run(self, "whole").run(&|| done.get() || stalled.get() || stop(), &mut |figures| {
+        let figures = run.run(&|| done.get() || stalled.get() || stop(), &mut |figures| {
             let read = read(figures);
-            on(Step { what: "the whole path", done: read, total: Some(records) });
+            on(Step { what, done: read, total: Some(records) });
             if read > last_done {
                 (last_done, moved) = (read, Instant::now());
                 let resident_kib = resident_kib().unwrap_or(0);
@@ -62,14 +87,14 @@ impl Bench {
             stalled.set(moved.elapsed() > PATIENCE);
         })?;
         if stalled.get() {
-            return Err(BenchError::Stalled { stage: "the whole path", done: last_done, total: records });
+            return Err(BenchError::Stalled { stage: what, done: last_done, total: records });
         }
         if told.len() == 1 {
             // Through before it was asked twice: then its start is in the figure.
             told.insert(0, started);
         }
         let ([first, .., last], true) = (told.as_slice(), done.get()) else {
-            return Err(BenchError::Stopped("the whole path"));
+            return Err(BenchError::Stopped(what));
         };
         let rate = first.at.rate_to(last.at, last.observations - first.observations);
         let quarter = |part: usize| told[(told.len() - 1) * part / 4].resident_kib;
@@ -81,6 +106,8 @@ impl Bench {
             revisions: figures.revisions,
             event_s_per_s: rate.per_s() / self.lines_a_s(),
             ingest_to_alert: Percentiles::from(&figures.ingest_to_alert_us),
+            ingest_to_commit: Percentiles::from(&figures.ingest_to_commit_us),
+            commits: figures.commits,
             rate,
         })
     }
@@ -106,7 +133,9 @@ mod tests {
         assert!(bytes > 150 * bench.records);
         let consumed = ground.consume(bench.records, &mut watch).unwrap();
         assert!(consumed.observations <= bench.records);
-        assert_eq!(bench.whole(&ground, bench.records, &mut watch).unwrap().rejected, 0);
+        for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
+            assert_eq!(bench.whole(&ground, bench.records, delivery, &mut watch).unwrap().rejected, 0);
+        }
         assert!(steps > 0);
     }
 }

@@ -7,7 +7,7 @@ use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
 use crate::bench::percentiles::{Percentiles, write_hgrm};
-use crate::bench::whole::Whole;
+use crate::bench::whole::{Delivery, Whole};
 use crate::bench::{self as measure, Rate, Watch, usage};
 use crate::simulate::load::Mix;
 use serde::Serialize;
@@ -31,6 +31,8 @@ struct Report {
     consume: Option<Rate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     whole: Option<Whole>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    whole_at_least_once: Option<Whole>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency: Option<Latency>,
 }
@@ -92,7 +94,9 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
             teller.consumed(ground.consume(records, &mut watch)?)?;
         }
         if wants(Stage::Whole) {
-            teller.whole(bench.whole(&ground, records, &mut watch)?)?;
+            for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
+                teller.whole(bench.whole(&ground, records, delivery, &mut watch)?, delivery)?;
+            }
         }
     }
     if wants(Stage::Whole) {
@@ -152,8 +156,12 @@ impl Teller<'_> {
         Ok(())
     }
 
-    fn whole(&mut self, whole: Whole) -> Outcome {
-        let mut text = rate("whole: Kafka to alerts", whole.rate);
+    fn whole(&mut self, whole: Whole, delivery: Delivery) -> Outcome {
+        let what = match delivery {
+            Delivery::ExactlyOnce => "whole: Kafka to alerts",
+            Delivery::AtLeastOnce => "  the same at least once",
+        };
+        let mut text = rate(what, whole.rate);
         text += &format!(
             "  {} observations, {:.0} × event time · {} revisions · {} refused · {} late\n",
             grouped(whole.rate.observations),
@@ -165,8 +173,18 @@ impl Teller<'_> {
         let resident: Vec<String> = whole.resident_kib.iter().map(|kib| grouped(kib / 1024)).collect();
         let peak = whole.peak_kib.map_or_else(|| "unknown".to_owned(), |kib| grouped(kib / 1024));
         text += &format!("  memory {} MiB at each quarter, at most {peak} MiB\n", resident.join(", "));
+        let (sent, seen) = (&whole.ingest_to_alert, &whole.ingest_to_commit);
+        text += &format!(
+            "  {} commits · batch read → sent p99 {:.1} ms, → committed p99 {:.1} ms\n",
+            grouped(whole.commits),
+            sent.p99_ms,
+            seen.p99_ms
+        );
         self.say(&text)?;
-        self.report.whole = Some(whole);
+        match delivery {
+            Delivery::ExactlyOnce => self.report.whole = Some(whole),
+            Delivery::AtLeastOnce => self.report.whole_at_least_once = Some(whole),
+        }
         Ok(())
     }
 

@@ -10,6 +10,10 @@ use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::{self as pipeline, Figures, RunError};
 use std::time::Instant;
 
+/// The instance of a run that was given none. With a name it comes back to its partitions at once after a crash; without
+/// one the group waits until the session of the one that died is over.
+const DEFAULT_INSTANCE: &str = "main";
+
 pub(super) fn command(args: &Run, common: &Common) -> Outcome {
     let mut loaded = common.load()?;
     args.reference.lay_over(&mut loaded.config.reference);
@@ -24,8 +28,12 @@ pub(super) fn command(args: &Run, common: &Common) -> Outcome {
 /// Runs the live pipelines under `config` until `stop` is asked or something fails for good; then what was read is
 /// finished and written out. The archive has a thread and a consumer group of its own: it never delays an alert.
 fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
+    let mut kafka = config.kafka.clone();
+    if kafka.exactly_once && kafka.instance.is_empty() {
+        DEFAULT_INSTANCE.clone_into(&mut kafka.instance);
+    }
     let live = pipeline::Run {
-        kafka: config.kafka.clone(),
+        kafka,
         reference: ReferenceFiles::from(&config.reference),
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
@@ -81,7 +89,9 @@ fn tell(figures: &Figures) {
         revisions = figures.revisions,
         lag = figures.lag,
         watermark,
+        commits = figures.commits,
         p99_us = figures.ingest_to_alert_us.value_at_quantile(0.99),
+        commit_p99_us = figures.ingest_to_commit_us.value_at_quantile(0.99),
         "so far"
     );
 }

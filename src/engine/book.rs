@@ -4,8 +4,10 @@
 //! is new in it. What has been said is never unsaid: a correction is the next revision.
 
 mod compose;
+mod kept;
 
 use self::compose::{Letterhead, compose, judge_into};
+use self::kept::Memory;
 use super::places::Places;
 use super::settings::Settings;
 use crate::model::alert::{AlertFeature, Class, Status, Term};
@@ -21,6 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use self::compose::alert_id;
+pub use self::kept::{Kept, Settled};
 
 /// Most alerts that are kept for correction. At it the oldest that is settled is forgotten first (it can't be amended
 /// any more), then the oldest of all.
@@ -127,6 +130,8 @@ pub enum Stage {
 /// What left the book.
 #[derive(Clone, Debug)]
 pub struct Said {
+    /// The claim's key.
+    pub key: Arc<str>,
     /// The alert.
     pub feature: AlertFeature,
     /// The newest observation it rests on, by which the shell tells how long it took. `None` when no observation
@@ -195,6 +200,7 @@ pub struct Book {
     keys_by_id: FxHashMap<String, Arc<str>>,
     judged_version: Option<u64>,
     said: Vec<Said>,
+    memory: Memory,
 }
 
 impl Book {
@@ -207,11 +213,13 @@ impl Book {
             keys_by_id: FxHashMap::default(),
             judged_version: None,
             said: Vec::new(),
+            memory: Memory::default(),
         }
     }
 
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.
     pub fn say(&mut self, claim: Claim, stage: Stage, registry: &Registry, places: &Places, settings: &Settings) {
+        let Some(claim) = self.recall(claim, stage) else { return };
         let mut feature = compose(&claim, &self.letterhead, registry, places, settings);
         let deciding =
             claim.evidence.iter().max_by_key(|cited| (cited.time_ns, cited.origin)).map(|cited| cited.origin);
@@ -222,7 +230,7 @@ impl Book {
             let was_final = stage == Stage::Final;
             feature.properties.revision = 1;
             feature.properties.status = if was_final { Status::Final } else { Status::Preliminary };
-            self.said.push(Said { feature: feature.clone(), deciding });
+            self.said.push(Said { key: key.clone(), feature: feature.clone(), deciding });
             self.keys_by_id.insert(feature.properties.alert.clone(), key.clone());
             let entry = Entry { claim, feature, was_final, attributed_at: None, newest_ns };
             self.by_rank.insert(entry.rank(&key));
@@ -254,6 +262,9 @@ impl Book {
 
     /// Takes back what was said under that key; nothing if nothing was.
     pub fn retract(&mut self, key: &str) {
+        if self.recall_retraction(key) {
+            return;
+        }
         let Some((key, entry)) = self.entries.get_key_value(key) else { return };
         if entry.retracted() {
             return;
@@ -310,14 +321,14 @@ impl Book {
         if self.judged_version.replace(places.version()) == Some(places.version()) {
             return;
         }
-        for entry in self.entries.values_mut().filter(|entry| !entry.retracted()) {
+        for (key, entry) in self.entries.iter_mut().filter(|(_, entry)| !entry.retracted()) {
             let mut alert = entry.feature.properties.clone();
             judge_into(&mut alert, &entry.claim, places, settings);
             if alert != entry.feature.properties {
                 alert.revision += 1;
                 alert.status = entry.changed_status(Stage::Open);
                 entry.feature.properties = alert;
-                self.said.push(Said { feature: entry.feature.clone(), deciding: None });
+                self.said.push(Said { key: key.clone(), feature: entry.feature.clone(), deciding: None });
             }
         }
     }
@@ -376,7 +387,7 @@ impl Book {
             self.by_rank.insert(after);
         }
         if let Some(deciding) = spoken {
-            self.said.push(Said { feature: entry.feature.clone(), deciding });
+            self.said.push(Said { key: key.clone(), feature: entry.feature.clone(), deciding });
         }
     }
 
@@ -391,6 +402,7 @@ impl Book {
             && let Some(entry) = self.entries.remove(&key)
         {
             self.keys_by_id.remove(&entry.feature.properties.alert);
+            self.memory.forgot(&key);
         }
     }
 }

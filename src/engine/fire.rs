@@ -3,6 +3,7 @@
 use super::associate::layout;
 use super::associate::locate::{Located, Place, Point};
 use super::associate::region::{Region, Surroundings, Word, final_probability, first_probability, inflation};
+use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Claim, Stage};
@@ -73,6 +74,12 @@ impl FireWatch {
     /// Regions in use.
     pub fn regions(&self) -> &[Region] {
         &self.regions
+    }
+
+    /// Events of before that are final, or are none, when event time has passed the watermark, nanoseconds.
+    pub fn final_before_ns(&self, watermark_ns: i64) -> i64 {
+        let longest_s = self.regions.iter().map(Region::travel_s).fold(self.longest_travel_s, f64::max);
+        watermark_ns.saturating_sub(ns_from_s(2.0 * longest_s + STEP_S))
     }
 
     /// Takes in an accepted observation; those that are no arrivals are none of its business.

@@ -18,7 +18,7 @@ use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin};
 use crate::model::reject::{Reason, Refusal};
 use crate::model::time::{Timestamp, ns_from_s};
-use book::{Book, DecisionError, Said};
+use book::{Book, DecisionError, Kept, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
 use places::Places;
@@ -100,6 +100,7 @@ pub struct Engine {
     found: Vec<Found>,
     counts: Counts,
     advanced_to_ns: i64,
+    settled: Settled,
     /// The newest time accepted.
     newest_ns: i64,
 }
@@ -121,6 +122,7 @@ impl Engine {
             found: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
+            settled: Settled::NOTHING,
             newest_ns: i64::MIN,
         }
     }
@@ -161,6 +163,36 @@ impl Engine {
         let held = self.held.time_ns.iter().copied().min();
         let waiting = self.fire.regions().iter().filter_map(|region| region.low_water_ns()).min();
         [held, waiting].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
+    }
+
+    /// Takes the place of an engine that has ended: what that one had said, and how far things had settled for it. Nothing
+    /// is said until [`Engine::replayed`].
+    ///
+    /// Not taken over is what is older than the observations that are seen again, and no alert: what regions have learnt,
+    /// what nodes said of clock and weather, ids seen, and tracks, vessels and nodes as the rules knew them.
+    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
+        self.book.restore(kept, settled);
+    }
+
+    /// What was read of a partition before, elsewhere, went up to that time.
+    pub fn resume(&mut self, partition: Partition, newest_ns: i64) {
+        self.progress.resume(partition, newest_ns);
+    }
+
+    /// All that the engine before this one had seen has been seen again: says what that one had not said.
+    pub fn replayed(&mut self, registry: &Registry, out: &mut Output) {
+        self.book.replayed(registry, &self.places, &self.settings);
+        out.said.append(&mut self.book.take_said());
+    }
+
+    /// How far event time has settled things.
+    pub fn settled(&self) -> Settled {
+        self.settled
+    }
+
+    /// The alerts, as far as they may still change.
+    pub fn book(&mut self) -> &mut Book {
+        &mut self.book
     }
 
     /// A partition that is read from now on: it holds the watermark back until it has said something or is caught up.
@@ -316,10 +348,13 @@ impl Engine {
     /// Rules settle up to `rules_ns`, fire up to `fire_ns`.
     fn settle(&mut self, rules_ns: i64, fire_ns: i64, registry: &Registry) {
         self.advanced_to_ns = rules_ns;
+        self.settled.rules_ns = rules_ns;
         let world = World { registry, places: &self.places, settings: &self.settings };
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
         if self.settings.fire.on {
             self.fire.advance(now, world, &mut self.book);
+            self.settled.fire_ns = self.fire.final_before_ns(fire_ns);
+            self.book.retract_unfound(self.settled.fire_ns);
         }
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         for (_, rule) in &mut self.rules {

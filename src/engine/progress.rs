@@ -147,6 +147,12 @@ impl Progress {
         self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
     }
 
+    /// A partition that is read from now on, and what was read of it before, elsewhere, went up to that time.
+    pub fn resume(&mut self, partition: Partition, newest_ns: i64) {
+        let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
+        clock.newest_ns = clock.newest_ns.max(newest_ns);
+    }
+
     /// A partition that is no longer read here.
     pub fn revoke(&mut self, partition: Partition) {
         self.clocks.remove(&partition);

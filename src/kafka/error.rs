@@ -103,6 +103,22 @@ pub enum KafkaError {
         /// Why it did not.
         why: String,
     },
+    /// A transaction that did not come to stand, or of which that is not known.
+    #[error("the transaction is void ({why}); all since the last one is worked out again")]
+    Void {
+        /// What was said.
+        why: String,
+    },
+    /// Another process has taken this one's place.
+    #[error(
+        "another process writes as {id:?} and has shut this one out ({why}); run one process under one kafka.group and kafka.instance"
+    )]
+    Fenced {
+        /// The transactional id.
+        id: String,
+        /// What was said.
+        why: String,
+    },
     /// The client can't be used any longer.
     #[error("the Kafka client can't go on: {why}")]
     Fatal {

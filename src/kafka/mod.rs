@@ -1,7 +1,8 @@
 //! Everything that talks to Kafka: reading telemetry and tables, writing what is said, checking and making topics.
 //!
 //! A [`Source`] reads a group's share of some topics in big batches. A [`Sink`] writes with back-pressure. An
-//! [`Outbox`] binds the two: what was said leaves before the offsets that led to it are committed. [`Tables`] reads
+//! [`Outbox`] binds the two: what was said and the offsets that led to it stand together ([`ExactlyOnce`]), or
+//! the one before the other ([`AtLeastOnce`]). [`Tables`] reads
 //! compacted topics from their start and follows them. [`topics`] checks that everything is there before the first
 //! record. An [`Embedded`] broker serves the demo and the unit tests.
 
@@ -16,6 +17,7 @@ pub mod sink;
 pub mod source;
 pub mod tables;
 pub mod topics;
+pub mod transaction;
 mod watch;
 
 pub use embedded::Embedded;
@@ -28,3 +30,4 @@ pub use sink::Sink;
 pub use source::{Event, Source};
 pub use tables::{Change, Tables};
 pub use topics::TopicSpec;
+pub use transaction::ExactlyOnce;

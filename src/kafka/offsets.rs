@@ -3,7 +3,7 @@
 use super::error::KafkaError;
 use super::raw::{self, Handle};
 use super::watch::Watch;
-use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::{Offset, TopicPartitionList};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,18 @@ impl Offsets {
         }
         let sent = self.consumer.commit(&self.list(positions)?, CommitMode::Async);
         sent.map_err(|error| KafkaError::failed("committing offsets", error))
+    }
+
+    /// What the group knows this member by, as of now: offsets that go into a transaction are refused with any other.
+    pub(super) fn member(&self) -> Option<ConsumerGroupMetadata> {
+        self.consumer.group_metadata()
+    }
+
+    /// Where a partition ends now; `None` when the broker does not say.
+    pub fn end_of(&self, topic: u16, partition: i32) -> Option<i64> {
+        let name = self.topics.get(usize::from(topic))?;
+        let ends = self.consumer.fetch_watermarks(name, partition, self.answer_timeout);
+        ends.ok().map(|(_, end)| end)
     }
 
     /// The positions as librdkafka wants them.

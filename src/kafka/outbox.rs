@@ -33,19 +33,25 @@ pub trait Outbox {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError>;
 
+    /// Deletes what a compacted topic holds of the key.
+    ///
+    /// # Errors
+    /// What the writer says.
+    fn delete(&mut self, topic: &str, key: &[u8]) -> Result<(), KafkaError>;
+
     /// Makes all that was sent stand, and then the positions.
     ///
     /// # Errors
     /// When not everything was delivered (the positions stay where they were: after a restart the input is read
     /// again), or the positions were refused.
     fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError>;
+
+    /// Whether what is sent and committed together stands together: then it is worth keeping what was said, for whoever
+    /// starts where this one ends.
+    fn keeps_state(&self) -> bool;
 }
 
 /// Delivers, then commits: after a crash in between, the same is said again, with the same ids.
-///
-/// A transactional outbox takes this one's place where each must be said exactly once: `send` begins a transaction if
-/// none is open, `commit` sends the positions with the group's metadata (the offsets' client has it) into it and commits it, and after an
-/// error that leaves the outcome open the producer is dropped and a new one made, whose epoch fences the old one.
 pub struct AtLeastOnce {
     sink: Sink,
     flush_timeout: Duration,
@@ -84,8 +90,16 @@ impl Outbox for AtLeastOnce {
         self.sink.send_what_fits(topic, key, payload, headers)
     }
 
+    fn delete(&mut self, topic: &str, key: &[u8]) -> Result<(), KafkaError> {
+        self.sink.delete(topic, key)
+    }
+
     fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
         self.sink.flush(self.flush_timeout)?;
         offsets.commit(consumed)
+    }
+
+    fn keeps_state(&self) -> bool {
+        false
     }
 }

@@ -1,8 +1,10 @@
 //! The section `[kafka]` of the configuration, and what librdkafka is told by it.
 
+mod client;
+
+pub(super) use self::client::BATCH_OVERHEAD_BYTES;
 use super::error::KafkaError;
 use super::topics::Topics;
-use rdkafka::ClientConfig;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,6 +12,9 @@ use std::fmt;
 /// How long a stream may say nothing: the default lateness, 30 s, and what passes until the final word about an event
 /// that microphones heard, which is twice the longest travel time.
 pub const DEFAULT_CLOSE_AFTER_S: u32 = 150;
+/// How much event time is read again before what is needed: as long as a track, a vessel or a node may be silent by
+/// default before its silence means something.
+pub const DEFAULT_RECALL_S: u32 = 900;
 /// What a reader fetches ahead of what was taken, in records.
 pub const DEFAULT_PREFETCH_RECORDS: u32 = 100_000;
 /// The same in KiB: the bound on a reader's memory, but for the answers that are on their way.
@@ -20,8 +25,10 @@ pub const DEFAULT_UNSENT_RECORDS: u32 = 100_000;
 pub const DEFAULT_UNSENT_KIB: u32 = 64 * 1024;
 /// The largest record that is written, bytes: what a received record of 1 MiB and its headers need.
 pub const DEFAULT_LARGEST_RECORD_BYTES: u32 = 2 * 1024 * 1024;
-/// The largest answer of a broker that is read, bytes. An answer holds at least one record, however large.
-const LARGEST_ANSWER_BYTES: u32 = 512 * 1024 * 1024;
+
+/// How long a transaction may be open before the broker gives it up, milliseconds. A process that was killed leaves one
+/// open, which its successor ends at once; this is for one that has no successor.
+pub(super) const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
 
 /// How Kafka is reached, which topics are used and how much is kept in memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +41,14 @@ pub struct KafkaSettings {
     /// A name of this process within the group that survives a restart: its partitions wait for it until the session
     /// times out. Empty: none.
     pub instance: String,
+    /// Whether each alert revision and each rejected line is said exactly once, by Kafka's transactions; else at least
+    /// once, and after a crash again.
+    pub exactly_once: bool,
+    /// Between two commits of how far was read, when there is nothing to say, milliseconds.
+    pub commit_interval_ms: u32,
+    /// How much event time is read again at a restart before what open windows need, seconds: what regions have learnt and
+    /// what nodes, tracks and vessels were last known to do is known again by that.
+    pub recall_s: u32,
     /// Where a partition is read from that the group has no offset for.
     pub start: Start,
     /// The topics' names.
@@ -80,6 +95,9 @@ impl Default for KafkaSettings {
             brokers: Brokers(vec!["127.0.0.1:9092".to_owned()]),
             group: "truceline".to_owned(),
             instance: String::new(),
+            exactly_once: true,
+            commit_interval_ms: 500,
+            recall_s: DEFAULT_RECALL_S,
             start: Start::Earliest,
             topics: Topics::default(),
             partitions: 4,
@@ -221,6 +239,7 @@ const OWN: &[(&str, &str)] = &[
     ("compression.codec", "kafka.compression"),
     ("compression.type", "kafka.compression"),
     ("linger.ms", "kafka.linger_ms"),
+    ("transaction.timeout.ms", ""),
     ("queue.buffering.max.ms", "kafka.linger_ms"),
     ("enable.auto.commit", ""),
     ("enable.auto.offset.store", ""),
@@ -255,6 +274,7 @@ impl KafkaSettings {
             ("answer_timeout_ms", self.answer_timeout_ms),
             ("session_timeout_ms", self.session_timeout_ms),
             ("close_after_s", self.close_after_s),
+            ("commit_interval_ms", self.commit_interval_ms),
             ("prefetch_records", self.prefetch_records),
             ("prefetch_kib", self.prefetch_kib),
             ("unsent_records", self.unsent_records),
@@ -270,6 +290,9 @@ impl KafkaSettings {
         fault(self.unsent_records > 10_000_000, "unsent_records", &self.unsent_records, "at most 10000000");
         fault(self.unsent_kib > 2_097_151, "unsent_kib", &self.unsent_kib, "at most 2097151");
         fault(!(2..=100_000).contains(&self.batch_records), "batch_records", &self.batch_records, "2 to 100000");
+        let longest_ms = TRANSACTION_TIMEOUT_MS / 2;
+        fault(self.commit_interval_ms > longest_ms, "commit_interval_ms", &self.commit_interval_ms, "at most 30000");
+        fault(self.recall_s > 604_800, "recall_s", &self.recall_s, "at most 604800");
         fault(self.close_after_s > 86_400, "close_after_s", &self.close_after_s, "at most 86400");
         fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");
         fault(
@@ -290,81 +313,6 @@ impl KafkaSettings {
         }
         faults.extend(self.topics.faults());
         faults
-    }
-
-    /// What every client is told, over its own defaults and under what is not to be changed.
-    fn set_client(&self, config: &mut ClientConfig) {
-        config
-            .set("bootstrap.servers", self.brokers.to_string())
-            .set("client.id", "truceline")
-            .set("reconnect.backoff.ms", "50")
-            .set("reconnect.backoff.max.ms", "1000")
-            .set("socket.keepalive.enable", "true");
-        for (key, value) in &self.client.0 {
-            config.set(key, value);
-        }
-    }
-
-    /// What a client is told that only asks.
-    pub(super) fn probe_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        self.set_client(&mut config);
-        config
-    }
-
-    /// What a reader is told.
-    pub(super) fn reader_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config
-            .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("heartbeat.interval.ms", (self.session_timeout_ms / 4).clamp(100, 3000).to_string())
-            .set("fetch.wait.max.ms", "100")
-            // The default of a second after the queue was full costs a factor of ten.
-            .set("fetch.queue.backoff.ms", "1")
-            .set("receive.message.max.bytes", LARGEST_ANSWER_BYTES.to_string());
-        self.set_client(&mut config);
-        config
-            .set("group.id", &self.group)
-            .set("enable.auto.commit", "false")
-            .set("enable.auto.offset.store", "false")
-            .set("enable.partition.eof", "true")
-            .set("isolation.level", "read_committed")
-            .set("session.timeout.ms", self.session_timeout_ms.to_string())
-            .set("queued.min.messages", self.prefetch_records.to_string())
-            .set("queued.max.messages.kbytes", self.prefetch_kib.to_string())
-            .set(
-                "auto.offset.reset",
-                match self.start {
-                    Start::Earliest => "earliest",
-                    Start::Latest => "latest",
-                },
-            );
-        config
-    }
-
-    /// What a writer is told.
-    pub(super) fn writer_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        // A key lands in the partition in which a Java producer would put it.
-        config.set("partitioner", "murmur2_random");
-        self.set_client(&mut config);
-        config
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("linger.ms", self.linger_ms.to_string())
-            .set("queue.buffering.max.messages", self.unsent_records.to_string())
-            .set("queue.buffering.max.kbytes", self.unsent_kib.to_string())
-            .set("message.max.bytes", self.largest_record_bytes.to_string())
-            .set("message.timeout.ms", self.delivery_timeout_ms.to_string())
-            .set(
-                "compression.codec",
-                match self.compression {
-                    Compression::None => "none",
-                    Compression::Lz4 => "lz4",
-                    Compression::Zstd => "zstd",
-                },
-            );
-        config
     }
 }
 

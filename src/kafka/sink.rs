@@ -7,116 +7,16 @@
 //! sent by [`Sink::send_what_fits`] is then sent again at the next flush: each record alone, and if that is still too
 //! large, without its payload.
 
+mod reports;
+
+use self::reports::{Fit, MAX_REFUSED, Refused, Reports};
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
-use super::watch;
-use rdkafka::ClientContext;
-use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::KafkaError as Error;
-use rdkafka::message::{BorrowedHeaders, DeliveryResult, Header, Headers, Message, OwnedHeaders};
-use rdkafka::producer::{BaseRecord, Producer, ProducerContext, ThreadedProducer};
+use rdkafka::ClientConfig;
+use rdkafka::message::{Header, Headers, OwnedHeaders};
+use rdkafka::producer::{BaseRecord, Producer, ThreadedProducer};
 use rdkafka::types::RDKafkaErrorCode as Code;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-
-/// What the delivery reports say.
-#[derive(Default)]
-struct Tally {
-    sent: u64,
-    settled: u64,
-    failed: u64,
-    first_failure: Option<(String, String)>,
-    refused: Vec<Refused>,
-    down: bool,
-    last_trouble: String,
-}
-
-/// What may be done when a topic refuses a record for its size. It travels with the record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fit {
-    /// Nothing: it is lost, and told.
-    Whole = 0,
-    /// It went with others: it is sent alone.
-    WithOthers = 1,
-    /// It went alone: it is sent without its payload.
-    Alone = 2,
-}
-
-/// Refused records kept until the next flush; beyond, sending waits for it.
-const MAX_REFUSED: usize = 64;
-
-/// A record that its topic refused for its size.
-struct Refused {
-    topic: String,
-    key: Option<Vec<u8>>,
-    payload: Vec<u8>,
-    headers: Option<OwnedHeaders>,
-    was: Fit,
-}
-
-/// Receives delivery reports on the producer's own thread.
-#[derive(Default)]
-struct Reports {
-    tally: Mutex<Tally>,
-    changed: Condvar,
-}
-
-impl Reports {
-    fn tally(&self) -> MutexGuard<'_, Tally> {
-        // The counts are whole after any panic.
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ClientContext for Reports {
-    fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
-        watch::log(level, facility, text);
-    }
-
-    fn error(&self, error: Error, reason: &str) {
-        let mut tally = self.tally();
-        if error.rdkafka_error_code() != Some(Code::AllBrokersDown) {
-            reason.clone_into(&mut tally.last_trouble);
-        } else if !std::mem::replace(&mut tally.down, true) {
-            let why = &tally.last_trouble;
-            tracing::warn!("no broker can be reached ({why}); sending waits until one is back");
-        }
-    }
-}
-
-impl ProducerContext for Reports {
-    /// A [`Fit`].
-    type DeliveryOpaque = usize;
-
-    fn delivery(&self, result: &DeliveryResult<'_>, fit: usize) {
-        let was = [Fit::Whole, Fit::WithOthers, Fit::Alone].into_iter().find(|&known| known as usize == fit);
-        let mut tally = self.tally();
-        tally.settled += 1;
-        match result {
-            Ok(_) => tally.down = false,
-            Err((error, message))
-                if error.rdkafka_error_code() == Some(Code::MessageSizeTooLarge)
-                    && let Some(was @ (Fit::WithOthers | Fit::Alone)) = was =>
-            {
-                tally.refused.push(Refused {
-                    topic: message.topic().to_owned(),
-                    key: message.key().map(<[u8]>::to_vec),
-                    payload: message.payload().unwrap_or_default().to_vec(),
-                    headers: message.headers().map(BorrowedHeaders::detach),
-                    was,
-                });
-            }
-            Err((error, message)) => {
-                tally.failed += 1;
-                if tally.first_failure.is_none() {
-                    tally.first_failure = Some((message.topic().to_owned(), error.to_string()));
-                }
-            }
-        }
-        drop(tally);
-        self.changed.notify_all();
-    }
-}
 
 /// Whether a record was accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +27,8 @@ pub enum Sent {
     Full,
 }
 
-fn owned(headers: &[(&str, &[u8])]) -> Option<OwnedHeaders> {
+/// Headers as the library wants them.
+pub(super) fn owned(headers: &[(&str, &[u8])]) -> Option<OwnedHeaders> {
     let owned = OwnedHeaders::new_with_capacity(headers.len());
     let insert = |owned: OwnedHeaders, &(key, value): &(&str, &[u8])| owned.insert(Header { key, value: Some(value) });
     (!headers.is_empty()).then(|| headers.iter().fold(owned, insert))
@@ -149,9 +50,18 @@ impl Sink {
     /// # Errors
     /// Settings that librdkafka refuses.
     pub fn new(settings: &KafkaSettings) -> Result<Sink, KafkaError> {
-        let config = settings.writer_config();
+        Sink::of(&settings.writer_config(), settings)
+    }
+
+    /// A writer with a configuration of its own.
+    pub(super) fn of(config: &ClientConfig, settings: &KafkaSettings) -> Result<Sink, KafkaError> {
         let producer = config.create_with_context(Reports::default()).map_err(KafkaError::client)?;
         Ok(Sink { producer, largest_record_bytes: settings.largest_record_bytes as usize })
+    }
+
+    /// The client beneath.
+    pub(super) fn producer(&self) -> &ThreadedProducer<Reports> {
+        &self.producer
     }
 
     /// Sends a record unless too much waits already.
@@ -165,26 +75,30 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<Sent, KafkaError> {
-        self.try_send_owned(topic, key, payload, owned(headers), Fit::Whole)
+        self.try_send_owned(topic, key, Some(payload), owned(headers), Fit::Whole)
     }
 
     fn try_send_owned(
         &self,
         topic: &str,
         key: Option<&[u8]>,
-        payload: &[u8],
+        payload: Option<&[u8]>,
         headers: Option<OwnedHeaders>,
         fit: Fit,
     ) -> Result<Sent, KafkaError> {
         let header_bytes = |headers: &OwnedHeaders| -> usize {
             headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10).sum()
         };
-        let bytes = payload.len() + key.map_or(0, <[u8]>::len) + headers.as_ref().map_or(0, header_bytes);
+        let bytes =
+            payload.map_or(0, <[u8]>::len) + key.map_or(0, <[u8]>::len) + headers.as_ref().map_or(0, header_bytes);
         let too_large = || KafkaError::TooLarge { topic: topic.to_owned(), bytes, limit: self.largest_record_bytes };
         if bytes > self.largest_record_bytes {
             return Err(too_large());
         }
-        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, fit as usize).payload(payload);
+        let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, fit as usize);
+        if let Some(payload) = payload {
+            record = record.payload(payload);
+        }
         if let Some(key) = key {
             record = record.key(key);
         }
@@ -213,7 +127,15 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
-        self.send_owned(topic, key, payload, owned(headers), Fit::Whole)
+        self.send_owned(topic, key, Some(payload), owned(headers), Fit::Whole)
+    }
+
+    /// Deletes what a compacted topic holds of the key, waiting while too much waits already.
+    ///
+    /// # Errors
+    /// As [`Sink::try_send`].
+    pub fn delete(&self, topic: &str, key: &[u8]) -> Result<(), KafkaError> {
+        self.send_owned(topic, Some(key), None, None, Fit::Whole)
     }
 
     /// Sends a record, waiting while too much waits already. If it is too large, for the client or for its topic, its
@@ -237,13 +159,14 @@ impl Sink {
             }
         }
         let headers = owned(headers);
-        match self.send_owned(topic, key, payload, headers.clone(), Fit::WithOthers) {
+        match self.send_owned(topic, key, Some(payload), headers.clone(), Fit::WithOthers) {
             Err(KafkaError::TooLarge { .. }) => self.send_bare(topic, key, payload.len(), headers),
             sent => sent,
         }
     }
 
-    fn send_bare(
+    /// Sends a record without its payload, which is too large, and tells so.
+    pub(super) fn send_bare(
         &self,
         topic: &str,
         key: Option<&[u8]>,
@@ -255,14 +178,14 @@ impl Sink {
             "a record of {payload_bytes} bytes is too large for {topic:?}; it goes without: {}",
             told.join(", ")
         );
-        self.send_owned(topic, key, &[], headers, Fit::Whole)
+        self.send_owned(topic, key, Some(&[]), headers, Fit::Whole)
     }
 
     fn send_owned(
         &self,
         topic: &str,
         key: Option<&[u8]>,
-        payload: &[u8],
+        payload: Option<&[u8]>,
         headers: Option<OwnedHeaders>,
         fit: Fit,
     ) -> Result<(), KafkaError> {
@@ -322,7 +245,9 @@ impl Sink {
         let Refused { topic, key, payload, headers, was } = refused;
         match was {
             Fit::Alone => self.send_bare(&topic, key.as_deref(), payload.len(), headers),
-            Fit::Whole | Fit::WithOthers => self.send_owned(&topic, key.as_deref(), &payload, headers, Fit::Alone),
+            Fit::Whole | Fit::WithOthers => {
+                self.send_owned(&topic, key.as_deref(), Some(&payload), headers, Fit::Alone)
+            }
         }
     }
 
@@ -359,7 +284,8 @@ impl Sink {
         self.producer.client().context()
     }
 
-    fn fatal(&self) -> Option<KafkaError> {
+    /// Why nothing can be sent any more, if that is so.
+    pub(super) fn fatal(&self) -> Option<KafkaError> {
         let (_, why) = self.producer.client().fatal_error()?;
         Some(KafkaError::Fatal { why })
     }

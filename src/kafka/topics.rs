@@ -1,9 +1,13 @@
 //! The topics by name and purpose, and whether they are there.
 
+mod config;
+
+pub use self::config::{limits, warnings};
+
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
 use super::watch::Watch;
-use rdkafka::admin::{AdminClient, AdminOptions, ConfigResource, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::metadata::Metadata;
@@ -147,47 +151,6 @@ pub fn check(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<K
     };
     let faults: Vec<KafkaError> = topics.iter().filter_map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults) }
-}
-
-/// The largest record that is refused as it came, and its headers with the longest message.
-const LARGEST_REJECTED_BYTES: u64 = (1 << 20) + 4096;
-
-/// What of the topics' own settings will do, but not well: a sentence each. Nothing of a broker that does not tell them.
-///
-/// # Errors
-/// No broker, or none that answers.
-pub fn warnings(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<Vec<String>, KafkaError> {
-    let failed = |error: &dyn std::fmt::Display| KafkaError::failed("asking for the topics' settings", error);
-    let admin: AdminClient<DefaultClientContext> = settings.probe_config().create().map_err(KafkaError::client)?;
-    let patience = Duration::from_millis(settings.answer_timeout_ms.into());
-    let options = AdminOptions::new().request_timeout(Some(patience));
-    let asked: Vec<ResourceSpecifier<'_>> = topics.iter().map(|spec| ResourceSpecifier::Topic(&spec.name)).collect();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().map_err(|error| failed(&error))?;
-    let answers = runtime.block_on(admin.describe_configs(&asked, &options)).map_err(|error| failed(&error))?;
-    let told = topics.iter().zip(&answers).filter_map(|(spec, answer)| Some((spec, answer.as_ref().ok()?)));
-    Ok(told.filter_map(|(spec, told)| warning(spec, told)).collect())
-}
-
-fn warning(spec: &TopicSpec, told: &ConfigResource) -> Option<String> {
-    let value = |key: &str| told.get(key).and_then(|entry| entry.value.as_deref());
-    let TopicSpec { key, name, keep } = spec;
-    if *keep == Keep::Newest {
-        let policy = value("cleanup.policy").filter(|policy| !policy.split(',').any(|it| it.trim() == "compact"))?;
-        return Some(format!(
-            "kafka.topics.{key} is {name:?}, whose cleanup.policy is {policy:?}; expected \"compact\", or what it last \
-             said of a key is lost in time, or every word ever said is read at each start"
-        ));
-    }
-    if *key == "rejected" {
-        let most: u64 = value("max.message.bytes").and_then(|bytes| bytes.parse().ok())?;
-        return (most < LARGEST_REJECTED_BYTES).then(|| {
-            format!(
-                "kafka.topics.{key} is {name:?}, whose max.message.bytes is {most}; expected at least \
-                 {LARGEST_REJECTED_BYTES}, or the largest of the rejected records come there without their bytes"
-            )
-        });
-    }
-    None
 }
 
 /// Creates the topics that are missing and waits until the broker shows them. Returns their names.

@@ -140,6 +140,12 @@ impl Correlator {
         self.collect(results);
     }
 
+    /// All that a predecessor had seen has been seen again.
+    pub fn replayed(&mut self, results: &mut Results) {
+        self.engine.replayed(&self.registry, &mut self.output);
+        self.collect(results);
+    }
+
     /// A change of reference data.
     pub fn refer(&mut self, change: Reference) {
         match change {

@@ -25,6 +25,8 @@ struct Marks {
     read_to: Option<i64>,
     marked_to: Option<i64>,
     committed: Option<i64>,
+    /// The newest time before what is committed.
+    committed_ns: Option<i64>,
 }
 
 /// The marks of all partitions.
@@ -89,7 +91,9 @@ impl LowWater {
             let is_done = |&(offset, newest_ns): &(i64, i64)| newest_ns < needed_ns && offset <= most;
             let mut reached = None;
             while marks.marks.front().is_some_and(is_done) {
-                reached = marks.marks.pop_front().map(|(offset, _)| offset);
+                let Some((offset, newest_ns)) = marks.marks.pop_front() else { break };
+                reached = Some(offset);
+                marks.committed_ns = Some(newest_ns).filter(|&newest_ns| newest_ns > i64::MIN);
             }
             if let Some(next_offset) = reached.filter(|&offset| marks.committed.is_none_or(|before| before < offset)) {
                 marks.committed = Some(next_offset);
@@ -97,6 +101,16 @@ impl LowWater {
             }
         }
         positions
+    }
+
+    /// What is committed of the partition, by whoever read it before, went up to that time.
+    pub fn resume(&mut self, partition: (u16, i32), newest_ns: Option<i64>) {
+        self.partitions.entry(partition).or_default().committed_ns = newest_ns;
+    }
+
+    /// The newest time of what lies before the position that was last given, nanoseconds.
+    pub fn committed_ns(&self, partition: (u16, i32)) -> Option<i64> {
+        self.partitions.get(&partition).and_then(|marks| marks.committed_ns)
     }
 
     /// The partition is no longer read here.
@@ -121,6 +135,7 @@ mod tests {
         }
         assert_eq!(water.positions(0, &[]), []);
         assert_eq!(water.positions(35, &[]), [Position { topic: 0, partition: 1, next_offset: 4000 }]);
+        assert_eq!(water.committed_ns(P), Some(30));
         assert_eq!(water.positions(35, &[]), [], "said once");
         assert_eq!(water.positions(i64::MAX, &[]), [Position { topic: 0, partition: 1, next_offset: 10_000 }]);
     }

@@ -5,7 +5,9 @@
 
 mod broker;
 mod crashes;
+mod faults;
 mod hostile;
+mod ledger;
 mod live;
 mod program;
 mod quiet;
@@ -37,6 +39,7 @@ fn trials() -> Vec<Case> {
         shuffled::TRIALS,
         hostile::TRIALS,
         crashes::TRIALS,
+        faults::TRIALS,
     ]
     .concat()
 }
@@ -72,5 +75,7 @@ fn main() -> ExitCode {
         Err(_) if is_idle => Trial::test(name, || Ok(())),
         Err(why) => Trial::test(name, || Err("the broker is missing".into())).with_kind(why).with_ignored_flag(true),
     };
-    libtest_mimic::run(&arguments, trials().into_iter().map(trial).collect()).exit_code()
+    let ran = libtest_mimic::run(&arguments, trials().into_iter().map(trial).collect());
+    ledger::print_table();
+    ran.exit_code()
 }

@@ -231,6 +231,18 @@ impl Program {
         self.child.try_wait().expect("its state").is_none()
     }
 
+    /// Waits until it ends by itself, and tells how.
+    pub fn await_end(mut self) -> Ended {
+        self.wait()
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: libc::c_int) {
+        // SAFETY: plain system call on a child that was not waited for.
+        let sent = unsafe { libc::kill(self.pid(), signal) };
+        assert_eq!(sent, 0, "signal {signal}");
+    }
+
     /// Ends it as a crash would.
     pub fn crash(mut self) -> String {
         self.child.kill().expect("killed");
@@ -239,9 +251,7 @@ impl Program {
 
     /// Asks it to finish by SIGTERM, and waits until it has.
     pub fn terminate(mut self) -> Ended {
-        // SAFETY: plain system call on a child that was not waited for.
-        let sent = unsafe { libc::kill(self.pid(), libc::SIGTERM) };
-        assert_eq!(sent, 0, "SIGTERM");
+        self.signal(libc::SIGTERM);
         self.wait()
     }
 

@@ -7,6 +7,7 @@ use rdkafka::message::{Headers, Message};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use rdkafka::types::RDKafkaErrorCode;
 use rdkafka::{Offset, TopicPartitionList};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -55,24 +56,23 @@ pub fn produce<'a>(broker: &Broker, topic: &str, lines: impl IntoIterator<Item =
     producer.flush(PATIENCE).expect("all taken");
 }
 
-/// Reads a topic from its start to where it ends now.
+/// Reads a topic from its start to where it ends now for a reader of what is committed.
 pub fn read_to_end(broker: &Broker, topic: &str) -> Vec<Received> {
-    let probe: BaseConsumer = broker.client().create().expect("a client");
-    let found = probe.fetch_metadata(Some(topic), PATIENCE).expect("metadata");
-    let held = |partition: i32| {
-        let (low, high) = probe.fetch_watermarks(topic, partition, PATIENCE).expect("its ends");
-        (high - low) as usize
-    };
-    let all: usize = found.topics()[0].partitions().iter().map(|partition| held(partition.id())).sum();
-    consume_all(broker, topic, |received| received.len() >= all)
+    read(broker, topic, &mut |_, ended, partitions| ended >= partitions)
 }
 
 /// Reads a topic from its start with a plain consumer until `until` is content with what came.
 pub fn consume_all(broker: &Broker, topic: &str, mut until: impl FnMut(&[Received]) -> bool) -> Vec<Received> {
+    read(broker, topic, &mut |received, _, _| until(received))
+}
+
+/// Reads until `until` is content with what came and with how many of the partitions have been read to their end.
+fn read(broker: &Broker, topic: &str, until: &mut dyn FnMut(&[Received], usize, usize) -> bool) -> Vec<Received> {
     let consumer: BaseConsumer = broker
         .client()
         .set("group.id", fresh("plain"))
         .set("enable.auto.commit", "false")
+        .set("enable.partition.eof", "true")
         .set("isolation.level", "read_committed")
         .create()
         .expect("a consumer");
@@ -83,10 +83,14 @@ pub fn consume_all(broker: &Broker, topic: &str, mut until: impl FnMut(&[Receive
     }
     consumer.assign(&list).expect("assigned");
     let started = Instant::now();
-    let mut received = Vec::new();
-    while !until(&received) {
+    let partitions = found.topics()[0].partitions().len();
+    let (mut received, mut ended) = (Vec::new(), BTreeSet::new());
+    while !until(&received, ended.len(), partitions) {
         assert!(started.elapsed() < PATIENCE, "waited in vain for {topic}: {} records came", received.len());
-        if let Some(Ok(message)) = consumer.poll(Duration::from_millis(100)) {
+        let polled = consumer.poll(Duration::from_millis(100));
+        if let Some(Err(KafkaError::PartitionEOF(partition))) = polled {
+            ended.insert(partition);
+        } else if let Some(Ok(message)) = polled {
             let headers = message.headers().map_or_else(Vec::new, |headers| {
                 headers.iter().map(|h| (h.key.to_owned(), h.value.unwrap_or_default().to_vec())).collect()
             });

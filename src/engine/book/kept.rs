@@ -1,0 +1,221 @@
+//! What of the book outlives the process: enough of each alert to go on with it, and to say nothing twice.
+//!
+//! A process that takes the place of another gets what that one had said, and then sees again the observations that were
+//! not done with. While it does, nothing is said ([`Book::restore`]): what is claimed is only remembered. When all that
+//! the other one had seen has been seen again, what is remembered and what was said are compared
+//! ([`Book::replayed`]): what differs is the next revision. What was still open and is not found again by the time event
+//! time has passed it is taken back ([`Book::retract_unfound`]).
+
+use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, Stage};
+use crate::engine::places::Places;
+use crate::engine::settings::Settings;
+use crate::model::alert::{AlertFeature, Status};
+use crate::model::area::Prohibition;
+use crate::model::node::Registry;
+use crate::model::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// With this the keys of fire begin.
+pub const FIRE: &str = "fire/";
+
+/// What was said of one alert, and what the book needs to go on with it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Kept {
+    /// The claim's key.
+    pub key: String,
+    /// The alert as last said.
+    pub feature: AlertFeature,
+    /// Whether it ever was final.
+    pub was_final: bool,
+    /// When the attribution was decided, if it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributed_at: Option<Timestamp>,
+    /// The newest time in it, by which its age is told, nanoseconds.
+    pub newest_ns: i64,
+    /// When it happened, nanoseconds: the alert tells it rounded.
+    pub time_ns: i64,
+    /// What it would breach where an area prohibits any of these.
+    pub prohibitions: Vec<Prohibition>,
+    /// Areas that are breached whatever the judgement by place says.
+    pub areas: Vec<String>,
+    /// A breach wherever it happens.
+    pub breach: bool,
+}
+
+/// How far event time had settled things: what is of before that and was not found to be so, is not so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settled {
+    /// Fire of before that is final, nanoseconds.
+    pub fire_ns: i64,
+    /// What rules look at has settled up to there, nanoseconds.
+    pub rules_ns: i64,
+}
+
+impl Settled {
+    /// Nothing has.
+    pub const NOTHING: Settled = Settled { fire_ns: i64::MIN, rules_ns: i64::MIN };
+
+    fn covers(&self, claim: &Claim) -> bool {
+        if claim.key.starts_with(FIRE) { claim.time_ns < self.fire_ns } else { claim.newest_ns() < self.rules_ns }
+    }
+}
+
+/// What a claim came to while nothing was said.
+enum Recalled {
+    Claimed(Box<Claim>, Stage),
+    TakenBack,
+}
+
+/// The book's memory of another process.
+#[derive(Default)]
+pub(super) struct Memory {
+    /// What was claimed since, by key; `None` when all is as usual.
+    recalled: Option<BTreeMap<String, Recalled>>,
+    /// How far the other process had come.
+    settled: Option<Settled>,
+    /// Alerts that were open and that nothing has been claimed of since.
+    unfound: BTreeSet<Arc<str>>,
+    /// Keys that were forgotten since they were last asked for; `None` when nobody asks.
+    forgotten: Option<Vec<String>>,
+}
+
+impl Memory {
+    /// Notes that an entry is no longer in the book.
+    pub(super) fn forgot(&mut self, key: &str) {
+        self.unfound.remove(key);
+        if let Some(forgotten) = &mut self.forgotten {
+            forgotten.push(key.to_owned());
+        }
+    }
+
+    /// Notes that something is claimed or taken back under that key.
+    pub(super) fn found(&mut self, key: &str) {
+        if !self.unfound.is_empty() {
+            self.unfound.remove(key);
+        }
+    }
+}
+
+impl Book {
+    /// Takes over what another process had said, and how far things had settled for it. Until [`Book::replayed`] nothing more is said but what decisions
+    /// change.
+    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
+        for kept in kept {
+            let Kept { key, feature, was_final, attributed_at, newest_ns, .. } = kept;
+            let alert = &feature.properties;
+            let claim = Claim {
+                prohibitions: kept.prohibitions,
+                count: alert.count,
+                areas: kept.areas,
+                breach: kept.breach,
+                ..Claim::new(key.clone(), alert.class, feature.place(), kept.time_ns)
+            };
+            let key: Arc<str> = key.into();
+            self.keys_by_id.insert(alert.alert.clone(), key.clone());
+            let entry = Entry { claim, feature, was_final, attributed_at, newest_ns };
+            if !entry.was_final && !entry.retracted() {
+                self.memory.unfound.insert(key.clone());
+            }
+            self.by_rank.insert(entry.rank(&key));
+            self.entries.insert(key, entry);
+        }
+        self.memory.recalled = Some(BTreeMap::new());
+        self.memory.settled = Some(settled);
+        self.memory.forgotten = Some(Vec::new());
+    }
+
+    /// What is kept of that key's alert; `None` when the book has none.
+    pub fn kept(&self, key: &str) -> Option<Kept> {
+        let entry = self.entries.get(key)?;
+        Some(Kept {
+            key: key.to_owned(),
+            feature: entry.feature.clone(),
+            was_final: entry.was_final,
+            attributed_at: entry.attributed_at,
+            newest_ns: entry.newest_ns,
+            time_ns: entry.claim.time_ns,
+            prohibitions: entry.claim.prohibitions.clone(),
+            areas: entry.claim.areas.clone(),
+            breach: entry.claim.breach,
+        })
+    }
+
+    /// The keys of alerts that were forgotten since the last call, in a book that was restored.
+    pub fn take_forgotten(&mut self) -> Vec<String> {
+        self.memory.forgotten.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// All that the other process had seen has been seen again: says what it had not said.
+    ///
+    /// What is of a time that had settled for the other process, and was not so for it, is passed over: here it was seen
+    /// with part of its surroundings, for the rest was done with.
+    pub fn replayed(&mut self, registry: &Registry, places: &Places, settings: &Settings) {
+        let Some(recalled) = self.memory.recalled.take() else { return };
+        let mut claims: Vec<(Box<Claim>, Stage)> = Vec::new();
+        for (key, recalled) in recalled {
+            match recalled {
+                Recalled::TakenBack => self.retract(&key),
+                Recalled::Claimed(claim, stage) => claims.push((claim, stage)),
+            }
+        }
+        claims.sort_by(|(a, _), (b, _)| (a.time_ns, &a.key).cmp(&(b.time_ns, &b.key)));
+        for (claim, stage) in claims {
+            self.say(*claim, stage, registry, places, settings);
+        }
+    }
+
+    /// Takes back fire that was open when another process ended, of which nothing has been claimed since, and that is of
+    /// before `time_ns`. What rules had open stands as it was told.
+    pub fn retract_unfound(&mut self, time_ns: i64) {
+        if self.memory.unfound.is_empty() || self.memory.recalled.is_some() {
+            return;
+        }
+        let is_over = |key: &&Arc<str>| {
+            key.starts_with(FIRE) && self.entries.get(*key).is_some_and(|entry| entry.claim.time_ns < time_ns)
+        };
+        let over: Vec<Arc<str>> = self.memory.unfound.iter().filter(is_over).cloned().collect();
+        for key in over {
+            self.retract(&key);
+        }
+    }
+
+    /// While nothing is said, remembers a claim and gives none back; else gives it back.
+    pub(super) fn recall(&mut self, claim: Claim, stage: Stage) -> Option<Claim> {
+        let Some(recalled) = &mut self.memory.recalled else {
+            self.memory.found(&claim.key);
+            return Some(claim);
+        };
+        let entry = self.entries.get(claim.key.as_str());
+        let stands = entry.is_some_and(|entry| entry.was_final);
+        let is_open = entry.is_some_and(|entry| !entry.was_final && !entry.retracted());
+        let may_drop = stage == Stage::Final || claim.key.starts_with(FIRE);
+        if stands || (may_drop && !is_open && self.memory.settled.is_some_and(|settled| settled.covers(&claim))) {
+            recalled.remove(&claim.key);
+        } else if recalled.len() < MAX_OPEN_ALERTS || recalled.contains_key(&claim.key) {
+            recalled.insert(claim.key.clone(), Recalled::Claimed(Box::new(claim), stage));
+        }
+        None
+    }
+
+    /// While nothing is said, remembers that a claim was taken back.
+    pub(super) fn recall_retraction(&mut self, key: &str) -> bool {
+        let Some(recalled) = &mut self.memory.recalled else {
+            self.memory.found(key);
+            return false;
+        };
+        match self.entries.get(key) {
+            Some(entry) if !entry.was_final && entry.feature.properties.status != Status::Retracted => {
+                recalled.insert(key.to_owned(), Recalled::TakenBack);
+            }
+            _ => {
+                recalled.remove(key);
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,357 @@
+//! The second stage of a live run: batches go through the engine, and what follows is handed to the teller.
+//!
+//! It begins where its predecessor ended ([`Live::start`]): with what that one had said, and with the records that it still
+//! needed, which are read again. Until those have been seen again, nothing is said. Nothing is ever taken back into this
+//! stage: when a commit fails, or partitions leave, the whole of it is dropped and begun anew from what is committed.
+
+use super::correlator::{Correlator, Results};
+use super::handover::{Batch, Taken, Taker};
+use super::held_keys::HeldKeys;
+use super::intake::{BATCH_RECORDS, Intake};
+use super::low_water::LowWater;
+use super::reference_tables::ReferenceTables;
+use super::run::{Figures, Run, RunError};
+use super::said_table::{Owner, Reading, SaidTable, owner_key, row_json};
+
+use super::teller::{Counter, Parcel, Rejected};
+use crate::codec::alert::EncodeError;
+use crate::engine::book::Settled;
+use crate::engine::progress::Partition;
+use crate::failpoint;
+use crate::kafka::{AtLeastOnce, ExactlyOnce, KafkaSettings, Offsets, Outbox, Position, Sink, Source};
+use crate::model::observation::Origin;
+use crate::model::time::NS_PER_S;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Longest wait for a batch before everything else is looked at.
+const WAIT: Duration = Duration::from_millis(20);
+/// Between two tellings of the figures.
+const FIGURES_EVERY: Duration = Duration::from_millis(250);
+/// How long a commit waits for deliveries before it is tried again later.
+const FLUSH: Duration = Duration::from_secs(30);
+
+/// How the stage came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to, or the intake ended.
+    Over,
+    /// Nobody tells any more.
+    Untold,
+    /// Partitions left, and with them what was known of them.
+    Parted,
+}
+
+/// The second stage of a run under way.
+pub struct Live<'a> {
+    run: &'a Run,
+    correlator: Correlator,
+    results: Results,
+    held_keys: HeldKeys,
+    low_water: LowWater,
+    /// How far each partition has been read.
+    read_to: BTreeMap<Partition, i64>,
+    /// How far the predecessor had read, and what it had held back: lines before that were refused then.
+    refused_before: BTreeMap<Partition, Reading>,
+    /// Partitions that are read, and those of them whose records the predecessor had seen are still to come.
+    assigned: BTreeSet<Partition>,
+    awaited: BTreeMap<Partition, i64>,
+    is_replaying: bool,
+    keeps_state: bool,
+    started: Instant,
+    last_figures: Instant,
+    lag: u64,
+}
+
+/// All that a run needs to begin.
+pub struct Start<'a> {
+    /// The engine's stage.
+    pub live: Live<'a>,
+    /// The reader's.
+    pub intake: Intake,
+    /// Where what follows goes.
+    pub outbox: Box<dyn Outbox + Send>,
+    /// What commits for the reader.
+    pub offsets: Offsets,
+    /// What origins and positions count.
+    pub topics: Vec<String>,
+}
+
+impl<'a> Live<'a> {
+    /// Begins where the last one ended.
+    pub fn start(run: &'a Run, owner: &Owner) -> Result<Start<'a>, RunError> {
+        let kafka = &run.kafka;
+        let started = Instant::now();
+        let names = &kafka.topics;
+        let topics = vec![names.sensors.clone(), names.patrols.clone(), names.decisions.clone()];
+        let (registry, places) = run.reference.load()?;
+        let mut correlator =
+            Correlator::new(run.settings.clone(), run.config_digest.clone(), topics.clone(), registry, places);
+        // First of all, so that what a predecessor left open is void, and what it had committed can be read.
+        let (outbox, table) = if kafka.exactly_once {
+            failpoint::hit("recovery-begins");
+            let written = [&names.violations, &names.current, &names.rejected, &names.state].map(String::as_str);
+            let mut outbox = ExactlyOnce::new(kafka, &written)?;
+            let key = owner_key(&kafka.transactional_id());
+            outbox.send(&names.state, Some(key.as_bytes()), &row_json(owner).map_err(EncodeError::from)?, &[])?;
+            outbox.commit_alone()?;
+            let table = SaidTable::load(kafka)?;
+            failpoint::hit("recovery-has-read");
+            (Box::new(outbox) as Box<dyn Outbox + Send>, Some(table))
+        } else {
+            let outbox: Box<dyn Outbox + Send> = Box::new(AtLeastOnce::new(Sink::new(kafka)?, FLUSH));
+            (outbox, None)
+        };
+        let tables = ReferenceTables::load(kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
+        tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
+        let batch_records = kafka.batch_records.min(BATCH_RECORDS);
+        let source = Source::new(&KafkaSettings { batch_records, ..kafka.clone() }, &topics)?;
+        let intake = Intake::new(source, tables, correlator.registry().clone());
+        let offsets = intake.offsets();
+        let mut live = Live {
+            run,
+            correlator,
+            results: Results::default(),
+            held_keys: HeldKeys::default(),
+            low_water: LowWater::default(),
+            read_to: BTreeMap::new(),
+            refused_before: BTreeMap::new(),
+            assigned: BTreeSet::new(),
+            awaited: BTreeMap::new(),
+            is_replaying: false,
+            keeps_state: table.is_some(),
+            started,
+            last_figures: Instant::now(),
+            lag: 0,
+        };
+        if let Some(table) = table {
+            live.take_over(table, &topics, &offsets);
+        }
+        Ok(Start { live, intake, outbox, offsets, topics })
+    }
+
+    /// Takes over what the predecessor had said and how far it had come.
+    fn take_over(&mut self, table: SaidTable, topics: &[String], offsets: &Offsets) {
+        for ((name, number), reading) in table.readings {
+            let Some(topic) = topics.iter().position(|topic| *topic == name).and_then(|at| u16::try_from(at).ok())
+            else {
+                continue;
+            };
+            // A topic that was made anew counts from nothing again.
+            let end = offsets.end_of(topic, number);
+            if let Some(end) = end.filter(|&end| end < reading.read_to) {
+                tracing::warn!(
+                    "{name} partition {number} had been read to {}, and ends at {end}: it is another one now, and is \
+                     taken as new",
+                    reading.read_to
+                );
+                continue;
+            }
+            self.awaited.insert((topic, number), reading.read_to);
+            self.low_water.resume((topic, number), reading.newest_ns);
+            self.refused_before.insert((topic, number), reading);
+        }
+        let (alerts, settled) = (table.alerts.len(), table.settled.unwrap_or(Settled::NOTHING));
+        if alerts > 0 || !self.awaited.is_empty() {
+            tracing::info!(alerts, partitions = self.awaited.len(), "goes on where the last run ended");
+        }
+        self.correlator.engine().restore(table.alerts.into_values(), settled);
+        self.is_replaying = true;
+    }
+
+    /// Works through batches until there will be no more. `over` tells the other stage to stop.
+    pub fn work(
+        &mut self,
+        taker: &Taker,
+        counter: &Counter,
+        over: &AtomicBool,
+        stop: &dyn Fn() -> bool,
+        figures: &mut dyn FnMut(&mut Live<'_>),
+    ) -> Ended {
+        loop {
+            if stop() {
+                over.store(true, Ordering::Release);
+            }
+            match taker.take(WAIT) {
+                Taken::Batch(mut batch) => {
+                    let parts = !batch.leaving.is_empty();
+                    let is_told = self.turn(&mut batch, counter);
+                    // Given back only now: partitions leave when it is.
+                    taker.give_back(batch);
+                    match is_told {
+                        false => return Ended::Untold,
+                        true if parts && self.keeps_state => return Ended::Parted,
+                        true => {}
+                    }
+                }
+                Taken::Nothing => {}
+                Taken::Closed => return Ended::Over,
+            }
+            if self.last_figures.elapsed() >= FIGURES_EVERY {
+                self.last_figures = Instant::now();
+                figures(self);
+            }
+        }
+    }
+
+    /// Correlates a batch and hands over what follows; false when nobody takes it.
+    fn turn(&mut self, batch: &mut Batch, counter: &Counter) -> bool {
+        let Live { correlator, results, low_water, .. } = self;
+        for reference in batch.references.drain(..) {
+            correlator.refer(reference);
+        }
+        for &partition in &batch.assigned {
+            correlator.engine().assign(partition);
+            if let Some(newest_ns) = self.refused_before.get(&partition).and_then(|reading| reading.newest_ns) {
+                correlator.engine().resume(partition, newest_ns);
+            }
+            self.assigned.insert(partition);
+        }
+        for &partition in &batch.behind {
+            correlator.engine().behind(partition);
+        }
+        for &(partition, next_offset) in &batch.read_to {
+            low_water.read(partition, next_offset);
+            self.read_to.insert(partition, next_offset);
+        }
+        correlator.correlate(&mut batch.lines, results);
+        self.end_of_replay(batch);
+        // First words do not wait for what it takes to work out which others are final.
+        if (!self.results.said.is_empty() || !self.results.rejected.is_empty())
+            && !counter.give(self.parcel(batch, Vec::new()))
+        {
+            return false;
+        }
+        let Live { correlator, results, low_water, .. } = self;
+        correlator.advance(results);
+        for &(topic, partition) in &batch.ended {
+            correlator.caught_up(topic, partition, results);
+        }
+        if batch.quiet {
+            tracing::info!("all is quiet: what waits for more is final");
+            correlator.quiet_for(i64::from(self.run.kafka.close_after_s) * NS_PER_S, results);
+        }
+        for (partition, newest_ns) in correlator.engine().progress().newest_ns() {
+            low_water.observed(partition, newest_ns);
+        }
+        for (origin, time_ns) in results.released.drain(..) {
+            low_water.released(origin, time_ns);
+        }
+        low_water.mark();
+        self.lag = batch.lag;
+        let engine = self.correlator.engine();
+        let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
+        let (settled, low_water_ns) = (engine.settled(), engine.low_water_ns().saturating_sub(recall_ns));
+        let positions = match self.is_replaying {
+            false => self.low_water.positions(low_water_ns, engine.held()),
+            true => Vec::new(),
+        };
+        let mut parcel = self.parcel(batch, positions);
+        parcel.settled = (self.keeps_state && !self.is_replaying).then_some(settled);
+        self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
+        if !parcel.is_empty() && !counter.give(parcel) {
+            return false;
+        }
+        if !batch.leaving.is_empty() {
+            if !counter.await_commit() {
+                return false;
+            }
+            for &partition in &batch.leaving {
+                self.correlator.engine().revoke(partition);
+                self.low_water.forget(partition);
+                self.assigned.remove(&partition);
+            }
+        }
+        true
+    }
+
+    /// Whether what the predecessor had seen has been seen again; then what it had not said is.
+    fn end_of_replay(&mut self, batch: &Batch) {
+        if !self.is_replaying {
+            return;
+        }
+        for partition in &batch.ended {
+            self.awaited.remove(partition);
+        }
+        let is_read = |(partition, read_to): (&Partition, &i64)| {
+            self.read_to.get(partition).is_some_and(|so_far| so_far >= read_to)
+        };
+        let left = self.awaited.iter().filter(|it| self.assigned.contains(it.0) && !is_read(*it)).count();
+        if !self.read_to.is_empty() {
+            failpoint::hit("recovery-replays");
+        }
+        if self.assigned.is_empty() || left > 0 {
+            return;
+        }
+        self.is_replaying = false;
+        self.correlator.replayed(&mut self.results);
+        tracing::info!(after_ms = self.started.elapsed().as_millis() as u64, "is where the last run ended");
+        failpoint::hit("recovery-is-over");
+    }
+
+    /// What is there to be told, and what is to be kept of it.
+    fn parcel(&mut self, batch: &mut Batch, positions: Vec<Position>) -> Parcel {
+        let said = std::mem::take(&mut self.results.said);
+        let mut parcel = Parcel { taken_at: batch.taken_at, said, positions, ..Parcel::default() };
+        for line in std::mem::take(&mut self.results.rejected) {
+            if self.was_refused(line.origin) {
+                continue;
+            }
+            let at = (line.origin.topic, line.origin.partition, line.origin.offset);
+            let key = batch.keys.of(at).or_else(|| self.held_keys.of(at)).map(<[u8]>::to_vec);
+            parcel.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw, key });
+        }
+        if !self.keeps_state {
+            return parcel;
+        }
+        let book = self.correlator.engine().book();
+        let said: BTreeSet<&str> = parcel.said.iter().map(|said| &*said.key).collect();
+        parcel.kept = said.into_iter().map(|key| (key.to_owned(), book.kept(key))).collect();
+        let forgotten = book.take_forgotten();
+        parcel.kept.extend(forgotten.into_iter().map(|key| {
+            let kept = book.kept(&key);
+            (key, kept)
+        }));
+        let read = batch.read_to.iter().map(|&(partition, _)| partition);
+        let moved: BTreeSet<Partition> =
+            read.chain(parcel.positions.iter().map(|it| (it.topic, it.partition))).collect();
+        parcel.readings = moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))).collect();
+        parcel
+    }
+
+    fn reading(&mut self, partition: Partition) -> Option<Reading> {
+        let read_to = *self.read_to.get(&partition)?;
+        // A partition that came later may be behind where its predecessor was.
+        let read_to = self.refused_before.get(&partition).map_or(read_to, |before| before.read_to.max(read_to));
+        let of_it = |origin: &&Origin| (origin.topic, origin.partition) == partition;
+        let held = self.correlator.engine().held().iter().filter(of_it);
+        let held = held.map(|origin| (origin.offset, origin.line)).collect();
+        Some(Reading { read_to, held, newest_ns: self.low_water.committed_ns(partition) })
+    }
+
+    /// Whether the predecessor refused that line, and said so.
+    fn was_refused(&self, origin: Origin) -> bool {
+        let before = self.refused_before.get(&(origin.topic, origin.partition));
+        before.is_some_and(|before| {
+            origin.offset < before.read_to && !before.held.contains(&(origin.offset, origin.line))
+        })
+    }
+
+    /// How it goes, but for what was told.
+    pub fn figures(&mut self, tellings: &super::teller::Tellings, started: Instant) -> Figures {
+        let watermark_ns = self.correlator.engine().progress().watermark_ns();
+        let told = tellings.now();
+        Figures {
+            tally: self.correlator.tally(),
+            revisions: told.revisions,
+            lag: self.lag,
+            watermark_ns: (watermark_ns > i64::MIN).then_some(watermark_ns),
+            ingest_to_alert_us: told.ingest_to_alert_us,
+            ingest_to_commit_us: told.ingest_to_commit_us,
+            commits: told.commits,
+            arrivals_held: self.correlator.engine().arrivals_held(),
+            elapsed: started.elapsed(),
+        }
+    }
+}

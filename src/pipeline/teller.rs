@@ -1,0 +1,338 @@
+//! The last stage of a live run, on a thread of its own: what the engine came to goes out, and is committed with how far
+//! was read.
+//!
+//! An alert is committed as soon as it is there, together with all that waits by then; without one, a commit is due
+//! every `commit_interval_ms`. So commits follow one another closely when there is much to say, and none waits for a
+//! clock. Parcels that wait are few: when the broker is slow, the engine waits, and then the intake.
+
+use super::latency::latencies;
+use super::said_table::{Reading, alert_key, reading_key, row_json, settled_key};
+use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
+use crate::engine::book::{Kept, Said, Settled};
+use crate::kafka::{KafkaError, KafkaSettings, Offsets, Outbox, Position};
+use crate::model::alert::{AlertFeature, Latency};
+use crate::model::observation::Origin;
+use crate::model::reject::Refusal;
+use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// Parcels on their way; at it the engine waits.
+const MAX_PARCELS: usize = 8;
+
+/// A rejected line on its way out.
+#[derive(Debug)]
+pub struct Rejected {
+    /// Where it stood.
+    pub origin: Origin,
+    /// Why.
+    pub refusal: Refusal,
+    /// The received bytes.
+    pub raw: Vec<u8>,
+    /// The key it came with.
+    pub key: Option<Vec<u8>>,
+}
+
+/// What one turn of the engine came to. All of it stands together.
+#[derive(Debug, Default)]
+pub struct Parcel {
+    /// Alert revisions, in order.
+    pub said: Vec<Said>,
+    /// Rejected lines.
+    pub rejected: Vec<Rejected>,
+    /// By the keys of alerts that changed, what is kept of them; `None`: nothing any more.
+    pub kept: Vec<(String, Option<Kept>)>,
+    /// By topic index and partition, how far was read.
+    pub readings: Vec<((u16, i32), Reading)>,
+    /// How far event time has settled things, when all that follows from it has been handed over.
+    pub settled: Option<Settled>,
+    /// Offsets up to which nothing is needed any more.
+    pub positions: Vec<Position>,
+    /// When the batch that led to it was taken from the consumer.
+    pub taken_at: Option<Instant>,
+}
+
+impl Parcel {
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.said.is_empty() && self.rejected.is_empty() && self.kept.is_empty() && self.positions.is_empty()
+    }
+}
+
+/// Why nothing more can be told.
+#[derive(Debug, thiserror::Error)]
+pub enum TellError {
+    /// Kafka.
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+    /// An alert that can't be encoded.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+}
+
+impl From<serde_json::Error> for TellError {
+    fn from(error: serde_json::Error) -> TellError {
+        TellError::Encode(error.into())
+    }
+}
+
+/// What has been told, over all lives of a run.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Alert revisions sent.
+    pub revisions: u64,
+    /// From taking the deciding batch from the consumer's queue to handing the alert to the producer, microseconds.
+    pub ingest_to_alert_us: Histogram<u64>,
+    /// The same to when the commit that holds it was acknowledged.
+    pub ingest_to_commit_us: Histogram<u64>,
+    /// Commits.
+    pub commits: u64,
+}
+
+impl Default for Told {
+    fn default() -> Told {
+        Told { revisions: 0, ingest_to_alert_us: latencies(), ingest_to_commit_us: latencies(), commits: 0 }
+    }
+}
+
+/// [`Told`], told by one thread and looked at by another.
+#[derive(Debug, Default)]
+pub struct Tellings(Mutex<Told>);
+
+impl Tellings {
+    /// As of now.
+    pub fn now(&self) -> Told {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Told> {
+        // Counts are whole after any panic.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Order {
+    Tell(Box<Parcel>),
+    /// Commit what was sent before, then answer.
+    Commit(SyncSender<()>),
+}
+
+/// The end that gives parcels.
+pub struct Counter(SyncSender<Order>);
+
+impl Counter {
+    /// Hands a parcel over, waiting while too many wait; false when the other end is gone, and why is what its thread
+    /// ended with.
+    pub fn give(&self, parcel: Parcel) -> bool {
+        self.0.send(Order::Tell(Box::new(parcel))).is_ok()
+    }
+
+    /// Waits until all that was handed over has been committed; false when the other end is gone.
+    pub fn await_commit(&self) -> bool {
+        let (done, is_done) = sync_channel(1);
+        self.0.send(Order::Commit(done)).is_ok() && is_done.recv().is_ok()
+    }
+}
+
+/// The end that tells. It is over when the other end is dropped and all has been committed.
+pub struct Teller<'a> {
+    orders: Receiver<Order>,
+    outbox: Box<dyn Outbox + Send>,
+    offsets: Offsets,
+    kafka: &'a KafkaSettings,
+    topics: Vec<String>,
+    by_component: bool,
+    tellings: &'a Tellings,
+    /// Rows of the said-table that the next commit writes.
+    kept: BTreeMap<String, Option<Kept>>,
+    readings: BTreeMap<(u16, i32), Reading>,
+    settled: Option<Settled>,
+    positions: BTreeMap<(u16, i32), i64>,
+    /// When the batches of uncommitted alerts were taken.
+    waiting: Vec<Instant>,
+    /// Whether something has been sent since the last commit, and whether it is an alert.
+    is_open: bool,
+    is_urgent: bool,
+    last_commit: Instant,
+}
+
+/// Both ends. `topics` names what origins and positions count.
+pub fn teller<'a>(
+    outbox: Box<dyn Outbox + Send>,
+    offsets: Offsets,
+    kafka: &'a KafkaSettings,
+    topics: &[String],
+    by_component: bool,
+    tellings: &'a Tellings,
+) -> (Counter, Teller<'a>) {
+    let (give, orders) = sync_channel(MAX_PARCELS);
+    let teller = Teller {
+        orders,
+        outbox,
+        offsets,
+        kafka,
+        topics: topics.to_vec(),
+        by_component,
+        tellings,
+        kept: BTreeMap::new(),
+        readings: BTreeMap::new(),
+        settled: None,
+        positions: BTreeMap::new(),
+        waiting: Vec::new(),
+        is_open: false,
+        is_urgent: false,
+        last_commit: Instant::now(),
+    };
+    (Counter(give), teller)
+}
+
+impl Teller<'_> {
+    /// Tells what it is given until the other end is gone.
+    ///
+    /// # Errors
+    /// What ends the outbox.
+    pub fn run(mut self) -> Result<(), TellError> {
+        let interval = Duration::from_millis(self.kafka.commit_interval_ms.into());
+        loop {
+            match self.orders.recv_timeout(interval.saturating_sub(self.last_commit.elapsed())) {
+                Ok(order) => self.carry_out(order)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.commit(),
+            }
+            // What waits goes into the same commit; no more than may wait, or it would be put off for ever.
+            for _ in 0..MAX_PARCELS {
+                let Ok(order) = self.orders.try_recv() else { break };
+                self.carry_out(order)?;
+            }
+            let at_once = self.is_urgent && self.outbox.keeps_state();
+            if at_once || self.last_commit.elapsed() >= interval {
+                self.commit()?;
+            }
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) -> Result<(), TellError> {
+        match order {
+            Order::Tell(parcel) => self.tell(*parcel),
+            Order::Commit(done) => {
+                self.commit()?;
+                // Who asked may be gone by now.
+                let _ = done.send(());
+                Ok(())
+            }
+        }
+    }
+
+    fn tell(&mut self, parcel: Parcel) -> Result<(), TellError> {
+        let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
+        self.is_open |= !parcel.is_empty();
+        self.is_urgent |= !parcel.said.is_empty();
+        for said in parcel.said {
+            self.tell_alert(said.feature, parcel.taken_at, now_ns)?;
+        }
+        for line in parcel.rejected {
+            let topic = self.topics.get(usize::from(line.origin.topic)).map_or("", String::as_str);
+            let headers = rejected_headers(topic, line.origin, &line.refusal);
+            let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+            // The headers tell its place: what does not fit can be read where it came from, for as long as that topic
+            // keeps it.
+            self.outbox.send_what_fits(&self.kafka.topics.rejected, line.key.as_deref(), &line.raw, &headers)?;
+        }
+        self.kept.extend(parcel.kept);
+        self.readings.extend(parcel.readings);
+        self.settled = parcel.settled.or(self.settled);
+        self.positions.extend(parcel.positions.iter().map(|it| ((it.topic, it.partition), it.next_offset)));
+        Ok(())
+    }
+
+    fn tell_alert(
+        &mut self,
+        mut feature: AlertFeature,
+        taken_at: Option<Instant>,
+        now_ns: i64,
+    ) -> Result<(), TellError> {
+        let names = &self.kafka.topics;
+        let ingest = taken_at.map_or(Duration::ZERO, |at| at.elapsed());
+        feature.properties.latency = Some(Latency {
+            event_to_alert_ms: rounded_ms((now_ns - feature.properties.time.0) as f64 * 1e-6),
+            ingest_to_alert_ms: rounded_ms(ingest.as_secs_f64() * 1e3),
+        });
+        let mut told = self.tellings.lock();
+        told.revisions += 1;
+        told.ingest_to_alert_us.saturating_record(ingest.as_micros() as u64);
+        drop(told);
+        self.waiting.extend(taken_at);
+        let json = alert_json(&feature)?;
+        let headers = alert_headers(&feature);
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        let key = Some(feature.properties.alert.as_bytes());
+        self.outbox.send(&names.violations, key, &json, &headers)?;
+        self.outbox.send(&names.current, key, &json, &headers)?;
+        if let Some(component) = feature.properties.component.filter(|_| self.by_component) {
+            self.outbox.send(&format!("alerts.{component}"), key, &json, &headers)?;
+        }
+        Ok(())
+    }
+
+    /// Makes all that was told stand. At least once: when that fails, nothing is lost; the offsets stay where they were, and
+    /// the next commit covers these too. Exactly once: when that fails, this outbox is done for.
+    fn commit(&mut self) -> Result<(), TellError> {
+        self.last_commit = Instant::now();
+        let keeps_state = self.outbox.keeps_state();
+        // Also without positions: what a topic refused is sent again.
+        if keeps_state && !self.is_open && self.positions.is_empty() {
+            return Ok(());
+        }
+        if keeps_state {
+            crate::failpoint::hit("before-state");
+            self.tell_state()?;
+        }
+        let positions: Vec<Position> = self
+            .positions
+            .iter()
+            .map(|(&(topic, partition), &next_offset)| Position { topic, partition, next_offset })
+            .collect();
+        match self.outbox.commit(&self.offsets, &positions) {
+            Ok(()) => self.positions.clear(),
+            Err(error) if keeps_state => return Err(error.into()),
+            Err(error) => {
+                tracing::warn!("offsets are not committed: {error}");
+                return Ok(());
+            }
+        }
+        (self.is_open, self.is_urgent) = (false, false);
+        self.last_commit = Instant::now();
+        let mut told = self.tellings.lock();
+        told.commits += 1;
+        for taken_at in self.waiting.drain(..) {
+            told.ingest_to_commit_us.saturating_record(taken_at.elapsed().as_micros() as u64);
+        }
+        Ok(())
+    }
+
+    fn tell_state(&mut self) -> Result<(), TellError> {
+        let (topic, id) = (&self.kafka.topics.state, self.kafka.transactional_id());
+        while let Some((key, kept)) = self.kept.pop_first() {
+            let key = alert_key(&id, &key);
+            match kept {
+                Some(kept) => self.outbox.send(topic, Some(key.as_bytes()), &row_json(&kept)?, &[])?,
+                None => self.outbox.delete(topic, key.as_bytes())?,
+            }
+        }
+        while let Some(((index, partition), reading)) = self.readings.pop_first() {
+            let Some(name) = self.topics.get(usize::from(index)) else { continue };
+            let key = reading_key(&id, name, partition);
+            self.outbox.send(topic, Some(key.as_bytes()), &row_json(&reading)?, &[])?;
+        }
+        if let Some(settled) = self.settled.take() {
+            self.outbox.send(topic, Some(settled_key(&id).as_bytes()), &row_json(&settled)?, &[])?;
+        }
+        Ok(())
+    }
+}
+
+fn rounded_ms(milliseconds: f64) -> f64 {
+    (milliseconds * 1000.0).round() / 1000.0
+}

@@ -1,0 +1,230 @@
+//! Whatever breaks: a reader of committed records sees every revision of every alert once, in order, and every rejected
+//! line once; and in the end what an undisturbed replay finds.
+//!
+//! The short form is what runs by default. `TRUCELINE_KILLS=1000` kills the program so many times at random moments;
+//! `TRUCELINE_SEED` throws the same dice again.
+
+use super::Case;
+use super::broker::Broker;
+use super::ledger::{look, note};
+use super::live::{LARGEST_BYTES, settled_ns};
+use super::program::{Program, Site, field};
+use super::records::produce;
+use super::scene::{Line, Scene, settled};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+use truceline::failpoint;
+use truceline::model::time::NS_PER_S;
+use truceline::simulate::Scenario;
+
+pub const TRIALS: &[Case] = &[
+    ("kills_at_random_moments_lose_and_repeat_nothing", kills_at_random_moments),
+    ("kills_at_every_failpoint_lose_and_repeat_nothing", kills_at_every_failpoint),
+    ("a_zombie_is_shut_out_and_repeats_nothing", a_zombie_is_shut_out),
+    ("a_broker_that_is_killed_again_and_again_costs_and_repeats_nothing", a_broker_is_killed),
+];
+
+/// Event time that is delivered at once.
+const SLICE_NS: i64 = 20 * NS_PER_S;
+/// How often it is killed in the short form.
+const KILLS: u64 = 12;
+
+/// A restart that remembers all there was is to find all that an undisturbed run finds, to the last digit.
+const ARGUMENTS: [&str; 3] = ["--no-archive", "--set", "kafka.recall_s=86400"];
+
+fn from_environment(name: &str, or: u64) -> u64 {
+    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(or)
+}
+
+/// A stream that is delivered in parts, with bad lines among the good ones.
+struct Stream {
+    scene: Scene,
+    site: Site,
+    expected: BTreeMap<String, Value>,
+    bad: BTreeSet<String>,
+    delivered: usize,
+}
+
+impl Stream {
+    fn new(broker: &Broker, name: &str, seed: u64, minutes: f64) -> Stream {
+        let scene = Scene::new(Scenario::Hour, seed, minutes);
+        let site = Site::new(broker, name);
+        site.create_topics(broker, LARGEST_BYTES);
+        scene.publish_reference(broker, &site);
+        let expected = settled(&scene.replay(&scene.lines));
+        assert!(expected.len() >= 10, "only {} alerts", expected.len());
+        Stream { scene, site, expected, bad: BTreeSet::new(), delivered: 0 }
+    }
+
+    /// Delivers what comes up to that share of all, while nobody reads.
+    fn deliver(&mut self, broker: &Broker, share: f64) {
+        self.deliver_in(broker, share, i64::MAX);
+    }
+
+    /// The same while somebody reads along, in slices: no partition gets so far ahead of the others that what these bring
+    /// is late.
+    fn deliver_live(&mut self, broker: &Broker, share: f64) {
+        self.deliver_in(broker, share, SLICE_NS);
+    }
+
+    fn deliver_in(&mut self, broker: &Broker, share: f64, slice_ns: i64) {
+        let to = ((self.scene.lines.len() as f64 * share) as usize).clamp(self.delivered, self.scene.lines.len());
+        let part: Vec<Line> = self.scene.lines[self.delivered..to].to_vec();
+        for slice in part.chunk_by(|a, b| a.deliver_ns.div_euclid(slice_ns) == b.deliver_ns.div_euclid(slice_ns)) {
+            self.scene.publish(broker, &self.site, slice);
+        }
+        let bad: Vec<(String, String)> = part
+            .iter()
+            .enumerate()
+            .step_by(40)
+            .map(|(n, line)| (line.key.clone(), format!("{{\"bad\":{}", self.delivered + n)))
+            .collect();
+        produce(broker, &self.site.topic("sensors"), bad.iter().map(|(key, text)| (key.as_str(), text.as_str())));
+        self.bad.extend(bad.into_iter().map(|(_, text)| text));
+        self.delivered = to;
+    }
+
+    fn run(&self) -> Program {
+        self.site.run(&ARGUMENTS)
+    }
+
+    fn run_with(&self, failpoint: &str) -> Program {
+        let arguments = self.site.arguments(&[&["run"], &ARGUMENTS[..]].concat());
+        Program::start(&arguments, |command| {
+            command.env(failpoint::VARIABLE, failpoint);
+        })
+    }
+
+    /// Delivers the rest to a program that runs, and looks at all that was said when it has finished.
+    fn conclude(mut self, broker: &Broker, program: Program, fault: &str, runs: usize, recoveries: &[Duration]) {
+        let seen = program.lines();
+        self.deliver_live(broker, 1.0);
+        program.await_event_time(seen, settled_ns(&self.scene));
+        self.look(broker, program, fault, runs, recoveries);
+    }
+
+    /// Delivers the rest to a program that starts then, and looks at all that was said when it has finished.
+    fn conclude_by_a_last_run(mut self, broker: &Broker, fault: &str, runs: usize, mut recoveries: Vec<Duration>) {
+        self.deliver(broker, 1.0);
+        let started = Instant::now();
+        let program = self.run();
+        recoveries.push(await_recovery(&program, started));
+        program.await_event_time(0, settled_ns(&self.scene));
+        self.look(broker, program, fault, runs, &recoveries);
+    }
+
+    fn look(&self, broker: &Broker, program: Program, fault: &str, runs: usize, recoveries: &[Duration]) {
+        let ended = program.terminate();
+        assert_eq!(ended.code, Some(0), "{}", ended.said);
+        let seen = look(broker, &self.site, &self.expected, &self.bad);
+        note(fault, runs, &seen, recoveries);
+        seen.assert_exact(fault);
+    }
+}
+
+/// Waits until it is where the last run ended; gives how long that took from `since`.
+fn await_recovery(program: &Program, since: Instant) -> Duration {
+    program.await_line(0, "its recovery", |line| line.contains("is where the last run ended"));
+    since.elapsed()
+}
+
+fn kills_at_random_moments(broker: &Broker) {
+    let seed = from_environment("TRUCELINE_SEED", 1);
+    let kills = from_environment("TRUCELINE_KILLS", KILLS);
+    println!("kills at random moments: TRUCELINE_SEED={seed} TRUCELINE_KILLS={kills}");
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let mut stream = Stream::new(broker, "kills", 50 + seed, 15.0);
+    let mut recoveries = Vec::new();
+    for kill in 1..=kills {
+        let share = kill as f64 / (kills + 1) as f64;
+        // Some of it is there at the start, some comes while it runs.
+        stream.deliver(broker, share - dice.random::<f64>() / (kills + 1) as f64);
+        let since = Instant::now();
+        let program = stream.run();
+        stream.deliver_live(broker, share);
+        let (mut words, mut seen) = (dice.random_range(0..8u32), 0);
+        if kill % 3 == 0 {
+            words = 8;
+            recoveries.push(await_recovery(&program, since));
+        }
+        for _ in 0..words {
+            seen = program.await_line(seen, "a word", |line| line.contains("so far") || line.contains("assigned"));
+        }
+        program.crash();
+    }
+    stream.conclude_by_a_last_run(broker, "kill -9 at a random moment", kills as usize, recoveries);
+}
+
+fn kills_at_every_failpoint(broker: &Broker) {
+    let seed = from_environment("TRUCELINE_SEED", 1);
+    println!("kills at failpoints: TRUCELINE_SEED={seed}");
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let mut stream = Stream::new(broker, "failpoints", 70 + seed, 12.0);
+    // First without one, so that there is something to recover from.
+    stream.deliver(broker, 0.1);
+    let program = stream.run();
+    program.await_line(0, "a commit", |line| field(line, "commits").is_some_and(|commits| commits != "0"));
+    program.crash();
+    let steps = 2 * failpoint::PLACES.len();
+    for step in 0..steps {
+        let place = failpoint::PLACES[step % failpoint::PLACES.len()];
+        // There is more than one thing to say each time, but all of it may go into one commit.
+        let count = if place.ends_with("produce") { dice.random_range(1..=4u32) } else { 1 };
+        stream.deliver(broker, 0.1 + 0.7 * (step + 1) as f64 / steps as f64);
+        let program = stream.run_with(&format!("{place}:{count}"));
+        let ended = program.await_end();
+        assert_eq!(ended.code, None, "{place} was not come to: {}", ended.said);
+    }
+    stream.conclude_by_a_last_run(broker, "kill -9 at every failpoint", steps, Vec::new());
+}
+
+fn a_zombie_is_shut_out(broker: &Broker) {
+    let mut stream = Stream::new(broker, "zombie", 91, 6.0);
+    stream.deliver(broker, 0.3);
+    let zombie = stream.run();
+    zombie.await_line(0, "a commit", |line| field(line, "commits").is_some_and(|commits| commits != "0"));
+    // It is stopped in the midst of what it does.
+    stream.deliver_live(broker, 0.4);
+    zombie.signal(libc::SIGSTOP);
+    let started = Instant::now();
+    let successor = stream.run();
+    let recoveries = [await_recovery(&successor, started)];
+    stream.deliver_live(broker, 0.5);
+    // Longer than its session, 3 s.
+    while started.elapsed() < Duration::from_secs(4) {
+        successor.await_line(successor.lines(), "a word", |line| line.contains("so far"));
+    }
+    zombie.signal(libc::SIGCONT);
+    stream.deliver_live(broker, 0.6);
+    let ended = zombie.await_end();
+    assert_eq!(ended.code, Some(1), "{}", ended.said);
+    assert!(ended.said.contains("has shut this one out"), "{}", ended.said);
+    stream.conclude(broker, successor, "stopped for longer than its session (zombie)", 1, &recoveries);
+}
+
+fn a_broker_is_killed(broker: &Broker) {
+    const TIMES: usize = 3;
+    let mut stream = Stream::new(broker, "brokers", 95, 8.0);
+    stream.deliver(broker, 0.9);
+    // Little at a time is fetched, so that there is something left to read each time the broker goes.
+    let slowly = ["kafka.prefetch_records=50", "kafka.prefetch_kib=8", "kafka.client.fetch.message.max.bytes=1024"];
+    let program = stream.site.run(&[&ARGUMENTS[..], &slowly.map(|set| ["--set", set]).concat()].concat());
+    let (mut recoveries, mut seen) = (Vec::new(), 0);
+    for _ in 0..TIMES {
+        seen = program.await_line(seen, "a commit", |line| {
+            field(line, "commits").is_some_and(|commits| commits != "0") && field(line, "lag").as_deref() != Some("0")
+        });
+        broker.kill();
+        seen = program.await_line(seen, "word of the broker", |line| line.contains("no broker can be reached"));
+        broker.restart().expect("the broker again");
+        let (back, so_far) = (Instant::now(), program.log().lines().rev().find_map(|line| field(line, "observations")));
+        seen = program.await_line(seen, "more", |line| {
+            field(line, "observations").is_some_and(|observations| Some(observations) != so_far)
+        });
+        recoveries.push(back.elapsed());
+    }
+    stream.conclude(broker, program, "broker killed and started again", TIMES, &recoveries);
+}

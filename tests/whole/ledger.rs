@@ -1,0 +1,144 @@
+//! What a reader of committed records sees, held against what there should be: nothing lost, nothing twice, all in order.
+
+use super::broker::Broker;
+use super::live::{json, last};
+use super::program::Site;
+use super::records::read_to_end;
+use super::scene::settled;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+/// What was seen at the end.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Alerts and rejected lines that should have come and did not.
+    pub lost: Vec<String>,
+    /// Revisions and rejected lines that came twice, or say what the one before says.
+    pub doubled: Vec<String>,
+    /// Revisions that do not follow the one before.
+    pub disordered: Vec<String>,
+    /// Final alerts that nobody expected, or that say something else than was expected.
+    pub strange: Vec<String>,
+    /// Alerts that are still open.
+    pub open: Vec<String>,
+}
+
+impl Seen {
+    /// Fails unless everything is as it should be.
+    pub fn assert_exact(&self, told: &str) {
+        assert_eq!(*self, Seen::default(), "{told}");
+    }
+}
+
+/// Reads the site's topics to their ends. `expected` are the final alerts by id, `bad` the lines that are to be refused.
+pub fn look(broker: &Broker, site: &Site, expected: &BTreeMap<String, Value>, bad: &BTreeSet<String>) -> Seen {
+    let mut seen = Seen::default();
+    let revisions = read_to_end(broker, &site.topic("violations"));
+    let mut before = BTreeMap::<String, Value>::new();
+    for alert in json(&revisions) {
+        let id = alert["properties"]["alert"].as_str().expect("an id").to_owned();
+        let revision = |alert: &Value| alert["properties"]["revision"].as_u64().expect("a revision");
+        let now = revision(&alert);
+        let last = before.get(&id);
+        let so_far = last.map_or(0, revision);
+        if now <= so_far || last.is_some_and(|last| says(last) == says(&alert)) {
+            seen.doubled.push(format!("{id}/{now} after {so_far}"));
+        } else if now != so_far + 1 {
+            seen.disordered.push(format!("{id}/{now} after {so_far}"));
+        }
+        before.insert(id, alert);
+    }
+    let newest = last(&read_to_end(broker, &site.topic("current")));
+    for (id, alert) in &before {
+        if newest.get(id) != Some(alert) {
+            seen.lost.push(format!("{id} in alerts.current"));
+        }
+        let status = alert["properties"]["status"].as_str().expect("a status");
+        if !["final", "amended", "retracted"].contains(&status) {
+            seen.open.push(format!("{id} is {status}"));
+        }
+    }
+    let found = settled(&before);
+    seen.lost.extend(expected.keys().filter(|id| !found.contains_key(*id)).cloned());
+    for (id, alert) in &found {
+        match expected.get(id) {
+            None => seen.strange.push(format!("{id} was not to be found")),
+            Some(expected) if expected != alert => seen.strange.push(format!("{id}: {}", difference(alert, expected))),
+            Some(_) => {}
+        }
+    }
+    let mut left = bad.clone();
+    for record in read_to_end(broker, &site.topic("rejected")) {
+        let text = String::from_utf8_lossy(record.payload.as_deref().unwrap_or_default()).into_owned();
+        if !left.remove(&text) {
+            seen.doubled.push(format!("rejected {text}"));
+        }
+    }
+    seen.lost.extend(left.into_iter().map(|text| format!("rejected {text}")));
+    seen
+}
+
+/// What an alert says, whatever its number and how long it took.
+fn says(alert: &Value) -> Value {
+    let mut alert = alert.clone();
+    let properties = alert["properties"].as_object_mut().expect("properties");
+    for name in ["revision", "latency"] {
+        properties.remove(name);
+    }
+    alert
+}
+
+fn difference(found: &Value, expected: &Value) -> String {
+    let (found, expected) = (&found["properties"], &expected["properties"]);
+    let names = found.as_object().into_iter().flat_map(|it| it.keys());
+    let differs = names.filter(|name| found[name.as_str()] != expected[name.as_str()]);
+    differs
+        .map(|name| format!("{name} {} for {}", found[name.as_str()], expected[name.as_str()]))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+struct Row {
+    fault: String,
+    runs: usize,
+    lost: usize,
+    doubled: usize,
+    recoveries: Vec<Duration>,
+}
+
+static TABLE: Mutex<Vec<Row>> = Mutex::new(Vec::new());
+
+/// Notes what a fault did.
+pub fn note(fault: &str, runs: usize, seen: &Seen, recoveries: &[Duration]) {
+    let (lost, doubled) = (seen.lost.len(), seen.doubled.len() + seen.disordered.len());
+    let row = Row { fault: fault.to_owned(), runs, lost, doubled, recoveries: recoveries.to_vec() };
+    TABLE.lock().expect("no panic while held").push(row);
+}
+
+/// Prints what all faults did, if there were any.
+pub fn print_table() {
+    let table = TABLE.lock().expect("no panic while held");
+    if table.is_empty() {
+        return;
+    }
+    println!(
+        "{:<44}{:>6}{:>6}{:>12}{:>16}{:>16}",
+        "fault", "runs", "lost", "duplicated", "recovery p50", "recovery max"
+    );
+    for row in table.iter() {
+        let mut sorted = row.recoveries.clone();
+        sorted.sort_unstable();
+        let told = |at: Option<&Duration>| at.map_or_else(|| "–".to_owned(), |it| format!("{} ms", it.as_millis()));
+        println!(
+            "{:<44}{:>6}{:>6}{:>12}{:>16}{:>16}",
+            row.fault,
+            row.runs,
+            row.lost,
+            row.doubled,
+            told(sorted.get(sorted.len() / 2)),
+            told(sorted.last())
+        );
+    }
+}
