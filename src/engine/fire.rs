@@ -7,6 +7,8 @@ use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Claim, Stage};
 use super::rules::World;
+use super::settled::{Ledger, MAX_SETTLED, Settled};
+use super::slow;
 use super::weather::Weather;
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
@@ -25,18 +27,10 @@ const WIDE_TRAVEL_S: f64 = 600.0;
 /// A region for nodes that no cell holds reaches so far, m.
 const STRAY_REACH_M: f64 = 100_000.0;
 
-/// A final event that late evidence may still bear out.
-struct Settled {
-    at: Place,
-    variance_s2: f64,
-    score: f64,
-    claim: Claim,
-}
-
 /// All regions.
 pub struct FireWatch {
     regions: Vec<Region>,
-    settled: Vec<VecDeque<Settled>>,
+    settled: Ledger,
     home: Vec<Option<u32>>,
     routes: Vec<Vec<u32>>,
     registry_version: Option<u64>,
@@ -73,6 +67,18 @@ impl FireWatch {
     /// Regions in use.
     pub fn regions(&self) -> &[Region] {
         &self.regions
+    }
+
+    /// Final events that may still be amended.
+    pub fn settled_mut(&mut self) -> &mut Ledger {
+        &mut self.settled
+    }
+
+    /// All events from before this are final when the watermark stands there, nanoseconds.
+    pub fn final_ns(&self, watermark_ns: i64) -> i64 {
+        let travel_s = self.regions.iter().map(Region::travel_s).fold(0.0, f64::max);
+        // An event is final at the second step after two longest travel times at the latest.
+        if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(ns_from_s(2.0 * travel_s + 4.0)) }
     }
 
     /// Takes in an accepted observation; those that are no arrivals are none of its business.
@@ -183,7 +189,7 @@ impl FireWatch {
     pub fn advance(&mut self, now: Now<'_>, world: World<'_>, book: &mut Book) {
         self.follow_registry(world);
         let around = surroundings(now, world);
-        let horizon_ns = ns_from_s(world.settings.amend_horizon_s);
+        let horizon_ns = ns_from_s(world.settings.amend_horizon_s + slow::KEEP_S);
         for number in 0..self.regions.len() {
             let (home, settled) = (&self.home, &mut self.settled[number]);
             self.regions[number].advance(around, &mut |region, word| {
@@ -191,8 +197,9 @@ impl FireWatch {
             });
             self.bear_out(number, around, world, book);
             let oldest_ns = now.watermark_ns.saturating_sub(horizon_ns);
-            while self.settled[number].front().is_some_and(|event| event.claim.time_ns < oldest_ns) {
-                self.settled[number].pop_front();
+            let settled = &mut self.settled[number];
+            while settled.front().is_some_and(|event| event.claim.time_ns < oldest_ns) || settled.len() > MAX_SETTLED {
+                settled.pop_front();
             }
         }
     }
@@ -240,7 +247,8 @@ impl FireWatch {
                         residual_s: Some(residual_s),
                         residual_deg: None,
                     });
-                    book.say(event.claim.clone(), Stage::Final, world.registry, world.places, world.settings);
+                    event.changed = true;
+                    event.say(world, book);
                 }
                 // What it belongs to may not be final yet.
                 None if arrival.time_s > settled_to_s => region.late().push(arrival),
@@ -343,7 +351,7 @@ fn tell(
         let [xx, _, _, yy, _, tt] = located.covariance;
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
-        settled.push_back(Settled { at: located.at, variance_s2, score: located.score, claim: claim.clone() });
+        settled.push_back(Settled::new(located.at, variance_s2, located.score, claim.clone()));
     }
     book.say(claim, stage, world.registry, world.places, world.settings);
 }

@@ -10,6 +10,8 @@ pub mod places;
 pub mod progress;
 pub mod rules;
 pub mod settings;
+pub mod settled;
+pub mod slow;
 pub mod weather;
 
 use crate::model::decision::Decision;
@@ -25,6 +27,7 @@ use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
 use settings::Settings;
+use slow::SlowWatch;
 use weather::Weather;
 
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once.
@@ -93,6 +96,7 @@ pub struct Engine {
     duplicates: Duplicates,
     weather: Weather,
     fire: FireWatch,
+    slow: SlowWatch,
     rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
@@ -102,6 +106,8 @@ pub struct Engine {
     advanced_to_ns: i64,
     /// The newest time accepted.
     newest_ns: i64,
+    /// The oldest time accepted in time: nothing is known of what was before.
+    oldest_ns: i64,
 }
 
 impl Engine {
@@ -116,12 +122,14 @@ impl Engine {
             duplicates: Duplicates::default(),
             weather: Weather::default(),
             fire: FireWatch::default(),
+            slow: SlowWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
             found: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
             newest_ns: i64::MIN,
+            oldest_ns: i64::MAX,
         }
     }
 
@@ -160,7 +168,7 @@ impl Engine {
     pub fn low_water_ns(&self) -> i64 {
         let held = self.held.time_ns.iter().copied().min();
         let waiting = self.fire.regions().iter().filter_map(|region| region.low_water_ns()).min();
-        [held, waiting].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
+        [held, waiting, self.slow.oldest_ns()].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
     }
 
     /// A partition that is read from now on: it holds the watermark back until it has said something or is caught up.
@@ -280,6 +288,7 @@ impl Engine {
             self.counts.late += 1;
         } else {
             self.counts.accepted += 1;
+            self.oldest_ns = self.oldest_ns.min(batch.time_ns[row]);
         }
         self.newest_ns = self.newest_ns.max(batch.time_ns[row]);
         let kind = batch.kind[row];
@@ -296,6 +305,9 @@ impl Engine {
                 late,
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
+        }
+        if self.settings.fire.on {
+            self.slow.observe(batch, row, world);
         }
         for (kinds, rule) in &mut self.rules {
             if kinds.contains(kind) {
@@ -320,6 +332,9 @@ impl Engine {
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
         if self.settings.fire.on {
             self.fire.advance(now, world, &mut self.book);
+            let final_ns = self.fire.final_ns(fire_ns);
+            self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
+            self.slow.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S)));
         }
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         for (_, rule) in &mut self.rules {
