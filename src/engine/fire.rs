@@ -8,7 +8,6 @@ use super::associate::window::Arrival;
 use super::book::{Book, Cited, Claim, Stage};
 use super::rules::World;
 use super::settled::{Ledger, MAX_SETTLED, Settled};
-use super::slow;
 use super::weather::Weather;
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
@@ -189,16 +188,19 @@ impl FireWatch {
     pub fn advance(&mut self, now: Now<'_>, world: World<'_>, book: &mut Book) {
         self.follow_registry(world);
         let around = surroundings(now, world);
-        let horizon_ns = ns_from_s(world.settings.amend_horizon_s + slow::KEEP_S);
         for number in 0..self.regions.len() {
             let (home, settled) = (&self.home, &mut self.settled[number]);
             self.regions[number].advance(around, &mut |region, word| {
                 tell(region, number as u32, home, settled, word, world, book);
             });
             self.bear_out(number, around, world, book);
-            let oldest_ns = now.watermark_ns.saturating_sub(horizon_ns);
-            let settled = &mut self.settled[number];
-            while settled.front().is_some_and(|event| event.claim.time_ns < oldest_ns) || settled.len() > MAX_SETTLED {
+        }
+    }
+
+    /// Forgets final events from before `time_ns`, and more where there are too many.
+    pub fn forget_before(&mut self, time_ns: i64) {
+        for settled in &mut self.settled {
+            while settled.front().is_some_and(|event| event.claim.time_ns < time_ns) || settled.len() > MAX_SETTLED {
                 settled.pop_front();
             }
         }

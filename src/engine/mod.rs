@@ -334,7 +334,9 @@ impl Engine {
             self.fire.advance(now, world, &mut self.book);
             let final_ns = self.fire.final_ns(fire_ns);
             self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
-            self.slow.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S)));
+            let kept_ns = rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S));
+            self.fire.forget_before(kept_ns);
+            self.slow.forget_before(kept_ns);
         }
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         for (_, rule) in &mut self.rules {

@@ -46,7 +46,7 @@ pub const KEEP_S: f64 = 7_200.0;
 const LEAST_SHARE: f64 = 0.5;
 /// The chance that what nothing explains happened: where nobody else listens, and where so many nodes or more do.
 const ALONE_P: f64 = 0.3;
-const UNHEARD_P: f64 = 0.1;
+const UNHEARD_P: f64 = 0.05;
 const LISTENERS: usize = 4;
 /// How far a microphone hears of which that is not known, m.
 const LISTENS_M: f64 = 10_000.0;
