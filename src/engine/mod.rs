@@ -6,6 +6,7 @@ pub mod book;
 pub mod checks;
 pub mod duplicates;
 pub mod fire;
+pub mod pair;
 pub mod places;
 pub mod progress;
 pub mod rules;
@@ -334,6 +335,9 @@ impl Engine {
             self.fire.advance(now, world, &mut self.book);
             let final_ns = self.fire.final_ns(fire_ns);
             self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
+            for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
+                self.fire.settled_mut()[region][at].say(world, &mut self.book);
+            }
             let kept_ns = rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S));
             self.fire.forget_before(kept_ns);
             self.slow.forget_before(kept_ns);

@@ -205,7 +205,8 @@ impl SlowWatch {
         let stands = explained < report.others() && report.earliest_ns() >= known_ns;
         if stands {
             let chance = report.others() / all;
-            let p = if listeners(report.claim(String::new(), 0.0).place, world) < LISTENERS { ALONE_P } else { UNHEARD_P };
+            let p =
+                if listeners(report.claim(String::new(), 0.0).place, world) < LISTENERS { ALONE_P } else { UNHEARD_P };
             let claim = report.claim(alert_key(&key, world), p * chance * (1.0 - report.hearsay));
             book.say(claim, Stage::Final, world.registry, world.places, world.settings);
         } else if kept.stands {
@@ -232,7 +233,9 @@ impl SlowWatch {
             let exact = !report.count_is_minimum && kept.given == report.count;
             let worth = patrols.entry(report.cited.node).or_insert(Some(0.0));
             *worth = match *worth {
-                Some(least) if exact && fit.near => Some(if fit.then { least.min((1.0 - fit.report_p).ln()) } else { least }),
+                Some(least) if exact && fit.near => {
+                    Some(if fit.then { least.min((1.0 - fit.report_p).ln()) } else { least })
+                }
                 // It may be of this one.
                 _ => None,
             };

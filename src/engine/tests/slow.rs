@@ -15,6 +15,8 @@ const POST_M: (f64, f64) = (3_000.0, -2_000.0);
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Line {
     Pick(Pick),
+    /// The same, as a shot that leaves.
+    Left(Pick),
     /// Told of when, s; azimuth, distance, how many.
     Heard(f64, f64, f64, u32),
     /// A hot spot: when, where.
@@ -26,7 +28,11 @@ enum Line {
 impl Line {
     fn time_s(&self) -> f64 {
         match *self {
-            Line::Pick((_, at_s)) | Line::Heard(at_s, ..) | Line::Hot(at_s, ..) | Line::Beat(at_s) => at_s,
+            Line::Pick((_, at_s))
+            | Line::Left((_, at_s))
+            | Line::Heard(at_s, ..)
+            | Line::Hot(at_s, ..)
+            | Line::Beat(at_s) => at_s,
         }
     }
 }
@@ -47,6 +53,10 @@ fn with_slow() -> Registry {
 fn put(batch: &mut Observations, offset: i64, line: Line) {
     let (node, kind, detail) = match line {
         Line::Pick(pick) => return push(batch, offset, pick, 0),
+        Line::Left(pick) => {
+            push(batch, offset, pick, 0);
+            return batch.arrivals.hint.iter_mut().rev().take(1).for_each(|hint| *hint = Hint::Outgoing);
+        }
         Line::Heard(_, azimuth_deg, distance_m, count) => {
             let report = Report {
                 activity: Activity::Heard,
@@ -130,8 +140,11 @@ fn say(lines: &[Line], size: usize) -> Vec<AlertFeature> {
     out.said.into_iter().map(|said| said.feature).collect()
 }
 
+/// Time, probability, evidence, who was silent, whether the count is a minimum.
+type Gist = (String, u32, Vec<String>, Vec<String>, bool);
+
 /// The last word about each alert that was not taken back, without what depends on where its lines stood.
-fn last(said: &[AlertFeature]) -> BTreeMap<String, (String, u32, Vec<String>, Vec<String>, bool)> {
+fn last(said: &[AlertFeature]) -> BTreeMap<String, Gist> {
     let mut last = BTreeMap::new();
     for feature in said {
         let alert = &feature.properties;
@@ -158,12 +171,11 @@ fn one_event(x_m: f64, y_m: f64, at_s: f64, until_s: f64) -> Vec<Line> {
 /// Azimuth, degrees, and distance, m, from the patrol's post.
 fn from_post(x_m: f64, y_m: f64) -> (f64, f64) {
     let frame = Frame::about(CENTRE);
-    let (distance_m, azimuth_deg) =
-        frame.to_place(POST_M.0, POST_M.1).distance_azimuth(frame.to_place(x_m, y_m));
+    let (distance_m, azimuth_deg) = frame.to_place(POST_M.0, POST_M.1).distance_azimuth(frame.to_place(x_m, y_m));
     (azimuth_deg, distance_m)
 }
 
-fn of_fire<'a>(said: &'a [AlertFeature], status: Status) -> Vec<&'a AlertFeature> {
+fn of_fire(said: &[AlertFeature], status: Status) -> Vec<&AlertFeature> {
     said.iter().filter(|feature| feature.properties.status == status).collect()
 }
 
@@ -251,6 +263,30 @@ fn more_rounds_told_of_than_events_make_the_count_a_minimum() {
     let said = say(&lines, 7);
     let alert = &said.last().unwrap().properties;
     assert!(alert.count_is_minimum && alert.count == 1, "{alert:?}");
+}
+
+#[test]
+fn a_gun_and_what_it_hits_are_linked() {
+    let registry = registry();
+    let mut lines: Vec<Line> = (0..60).map(|k| Line::Beat(f64::from(k) * 20.0)).collect();
+    for k in 0..8 {
+        let (at_s, off_m) = (100.0 + f64::from(k * k % 23) * 6.0, 30.0 * f64::from(k));
+        lines.extend(heard(&registry, -5_000.0, 0.0, at_s).into_iter().map(Line::Left));
+        lines.extend(heard(&registry, 5_000.0, off_m, at_s + 32.0).into_iter().map(Line::Pick));
+    }
+    lines.sort_by(|a, b| a.time_s().total_cmp(&b.time_s()));
+    let said = say(&lines, 20);
+    let mut by_alert = BTreeMap::new();
+    for feature in &said {
+        by_alert.insert(&feature.properties.alert, &feature.properties);
+    }
+    let fire: Vec<_> = by_alert.values().filter(|alert| alert.status != Status::Retracted).collect();
+    assert_eq!(fire.len(), 16);
+    for alert in fire {
+        let fire_deg = alert.direction_of_fire_deg.expect("both ends know");
+        assert!((fire_deg - 89.4).abs() < 2.0, "{fire_deg}");
+        assert_eq!(alert.status, Status::Amended);
+    }
 }
 
 /// Events, clutter, reports that fit and reports that do not.
