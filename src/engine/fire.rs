@@ -8,6 +8,7 @@ use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Claim, Stage};
 use super::rules::World;
+use super::settled::{Ledger, MAX_SETTLED, Settled};
 use super::weather::Weather;
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
@@ -26,18 +27,10 @@ const WIDE_TRAVEL_S: f64 = 600.0;
 /// A region for nodes that no cell holds reaches so far, m.
 const STRAY_REACH_M: f64 = 100_000.0;
 
-/// A final event that late evidence may still bear out.
-struct Settled {
-    at: Place,
-    variance_s2: f64,
-    score: f64,
-    claim: Claim,
-}
-
 /// All regions.
 pub struct FireWatch {
     regions: Vec<Region>,
-    settled: Vec<VecDeque<Settled>>,
+    settled: Ledger,
     home: Vec<Option<u32>>,
     routes: Vec<Vec<u32>>,
     registry_version: Option<u64>,
@@ -76,10 +69,17 @@ impl FireWatch {
         &self.regions
     }
 
-    /// Events of before that are final, or are none, when event time has passed the watermark, nanoseconds.
+    /// Final events that may still be amended.
+    pub fn settled_mut(&mut self) -> &mut Ledger {
+        &mut self.settled
+    }
+
+    /// Events from before this are final, or are none, when the watermark stands there, nanoseconds.
     pub fn final_before_ns(&self, watermark_ns: i64) -> i64 {
         let longest_s = self.regions.iter().map(Region::travel_s).fold(self.longest_travel_s, f64::max);
-        watermark_ns.saturating_sub(ns_from_s(2.0 * longest_s + STEP_S))
+        // At the second step after two longest travel times at the latest.
+        let after_ns = ns_from_s(2.0 * (longest_s + STEP_S));
+        if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(after_ns) }
     }
 
     /// Takes in an accepted observation; those that are no arrivals are none of its business.
@@ -190,16 +190,20 @@ impl FireWatch {
     pub fn advance(&mut self, now: Now<'_>, world: World<'_>, book: &mut Book) {
         self.follow_registry(world);
         let around = surroundings(now, world);
-        let horizon_ns = ns_from_s(world.settings.amend_horizon_s);
         for number in 0..self.regions.len() {
             let (home, settled) = (&self.home, &mut self.settled[number]);
             self.regions[number].advance(around, &mut |region, word| {
                 tell(region, number as u32, home, settled, word, world, book);
             });
             self.bear_out(number, around, world, book);
-            let oldest_ns = now.watermark_ns.saturating_sub(horizon_ns);
-            while self.settled[number].front().is_some_and(|event| event.claim.time_ns < oldest_ns) {
-                self.settled[number].pop_front();
+        }
+    }
+
+    /// Forgets final events from before `time_ns`, and more where there are too many.
+    pub fn forget_before(&mut self, time_ns: i64) {
+        for settled in &mut self.settled {
+            while settled.front().is_some_and(|event| event.claim.time_ns < time_ns) || settled.len() > MAX_SETTLED {
+                settled.pop_front();
             }
         }
     }
@@ -247,7 +251,8 @@ impl FireWatch {
                         residual_s: Some(residual_s),
                         residual_deg: None,
                     });
-                    book.say(event.claim.clone(), Stage::Final, world.registry, world.places, world.settings);
+                    event.changed = true;
+                    event.say(world, book);
                 }
                 // What it belongs to may not be final yet.
                 None if arrival.time_s > settled_to_s => region.late().push(arrival),
@@ -350,7 +355,7 @@ fn tell(
         let [xx, _, _, yy, _, tt] = located.covariance;
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
-        settled.push_back(Settled { at: located.at, variance_s2, score: located.score, claim: claim.clone() });
+        settled.push_back(Settled::new(located.at, variance_s2, located.score, claim.clone()));
     }
     book.say(claim, stage, world.registry, world.places, world.settings);
 }

@@ -6,10 +6,13 @@ pub mod book;
 pub mod checks;
 pub mod duplicates;
 pub mod fire;
+pub mod pair;
 pub mod places;
 pub mod progress;
 pub mod rules;
 pub mod settings;
+pub mod settled;
+pub mod slow;
 pub mod weather;
 
 use crate::model::decision::Decision;
@@ -25,6 +28,7 @@ use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
 use settings::Settings;
+use slow::SlowWatch;
 use weather::Weather;
 
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once.
@@ -93,6 +97,7 @@ pub struct Engine {
     duplicates: Duplicates,
     weather: Weather,
     fire: FireWatch,
+    slow: SlowWatch,
     rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
@@ -103,6 +108,8 @@ pub struct Engine {
     settled: Settled,
     /// The newest time accepted.
     newest_ns: i64,
+    /// The oldest time accepted in time: nothing is known of what was before.
+    oldest_ns: i64,
 }
 
 impl Engine {
@@ -117,6 +124,7 @@ impl Engine {
             duplicates: Duplicates::default(),
             weather: Weather::default(),
             fire: FireWatch::default(),
+            slow: SlowWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
             found: Vec::new(),
@@ -124,6 +132,7 @@ impl Engine {
             advanced_to_ns: i64::MIN,
             settled: Settled::NOTHING,
             newest_ns: i64::MIN,
+            oldest_ns: i64::MAX,
         }
     }
 
@@ -162,7 +171,7 @@ impl Engine {
     pub fn low_water_ns(&self) -> i64 {
         let held = self.held.time_ns.iter().copied().min();
         let waiting = self.fire.regions().iter().filter_map(|region| region.low_water_ns()).min();
-        [held, waiting].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
+        [held, waiting, self.slow.oldest_ns()].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
     }
 
     /// Takes the place of an engine that has ended: what that one had said, and how far things had settled for it. Nothing
@@ -312,6 +321,7 @@ impl Engine {
             self.counts.late += 1;
         } else {
             self.counts.accepted += 1;
+            self.oldest_ns = self.oldest_ns.min(batch.time_ns[row]);
         }
         self.newest_ns = self.newest_ns.max(batch.time_ns[row]);
         let kind = batch.kind[row];
@@ -328,6 +338,9 @@ impl Engine {
                 late,
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
+        }
+        if self.settings.fire.on {
+            self.slow.observe(batch, row, world);
         }
         for (kinds, rule) in &mut self.rules {
             if kinds.contains(kind) {
@@ -353,8 +366,16 @@ impl Engine {
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
         if self.settings.fire.on {
             self.fire.advance(now, world, &mut self.book);
-            self.settled.fire_ns = self.fire.final_before_ns(fire_ns);
-            self.book.retract_unfound(self.settled.fire_ns);
+            let final_ns = self.fire.final_before_ns(fire_ns);
+            self.settled.fire_ns = final_ns;
+            self.book.retract_unfound(final_ns);
+            self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
+            for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
+                self.fire.settled_mut()[region][at].say(world, &mut self.book);
+            }
+            let kept_ns = rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S));
+            self.fire.forget_before(kept_ns);
+            self.slow.forget_before(kept_ns);
         }
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         for (_, rule) in &mut self.rules {

@@ -9,6 +9,8 @@ use crate::model::observation::{Arrival, Common, Span, duplicate_key};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+mod slow;
+
 const CENTRE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
 const START_NS: i64 = 1_772_323_200_000_000_000;
 

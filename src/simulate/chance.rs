@@ -21,6 +21,7 @@ pub(super) enum Purpose {
     Movers,
     Story,
     Load,
+    Hearsay,
 }
 
 /// A stream of chance.

@@ -1,7 +1,7 @@
 //! The other senses: cameras that see the flash, radars that follow the shell, infrasound, the ground, patrols that
 //! hear and report minutes later, satellites that pass by hours later, and jamming.
 
-use super::chance::Chance;
+use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
 use super::ground::offset;
 use super::hear::{hint_of, to_microseconds};
@@ -10,7 +10,7 @@ use super::world::{Event, World};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Activity, Kind};
+use crate::model::kind::{Activity, Hint, Kind};
 use crate::model::time::{NS_PER_S, ns_from_s};
 
 /// Speeds of the ground's waves, m/s.
@@ -226,8 +226,28 @@ pub(super) fn infrasound(world: &mut World, chance: &mut Chance) {
     }
 }
 
-/// Patrols drive about, tell where they are every minute, and report what they heard: to the minute, minutes later.
+/// What a patrol noticed of one event, before it is written down.
+struct Noticed {
+    event: usize,
+    activity: Activity,
+    hint: Hint,
+    here: LonLat,
+    time_ns: i64,
+    sent_ns: i64,
+    azimuth_deg: f64,
+    distance_m: f64,
+    held_s: f64,
+}
+
+/// A patrol writes several rounds of one minute down as one report when they came from within so many degrees.
+const ONE_DIRECTION_DEG: f64 = 30.0;
+/// Reports an hour and patrol of what was no fire at all.
+const MISTAKES_PER_HOUR: f64 = 0.5;
+
+/// Patrols drive about, tell where they are every minute, and report what they heard: to the minute, minutes later;
+/// several rounds from one direction as one report, and now and then something that was no fire.
 pub(super) fn patrols(world: &mut World, chance: &mut Chance) {
+    let mut hearsay = Chance::new(world.seed, Purpose::Hearsay);
     for site_at in sites_of(world, Kind::Patrol) {
         let heading_deg = chance.range(0.0, 360.0);
         let speed_m_s = chance.range(2.0, 6.0);
@@ -244,6 +264,7 @@ pub(super) fn patrols(world: &mut World, chance: &mut Chance) {
             world.drafts.push(Draft::new(site_at, Kind::Patrol, to_microseconds(world.at_ns(at_s)), fields));
             at_s += 60.0;
         }
+        let mut noticed = Vec::new();
         for event_at in 0..world.events.len() {
             let event = &world.events[event_at];
             let here = place_at(world.at_s(event.time_ns));
@@ -257,21 +278,64 @@ pub(super) fn patrols(world: &mut World, chance: &mut Chance) {
             let time_ns = (heard_ns + minute_ns / 2).div_euclid(minute_ns) * minute_ns;
             let said_m = distance_m * (1.0 + 0.3 * chance.normal()).max(0.2);
             let activity = if chance.yes(0.2) { Activity::Saw } else { Activity::Heard };
-            let fields = own_place(Fields::new().text("activity", activity.as_str()), here)
-                .text("class", hint_of(event.class, chance).as_str())
-                .whole("count", 1)
-                .truth("count_is_minimum", false)
-                .number("azimuth_deg", degrees(azimuth_deg + 12.0 * chance.normal(), 0), 0)
-                .number("azimuth_sd_deg", 12.0, 0)
-                .number("distance_m", (said_m / 100.0).round() * 100.0, 0)
-                .number("distance_sd_m", (0.3 * said_m).max(100.0), 0)
-                .number("time_sd_s", 60.0, 0);
-            let draft = Draft::new(site_at, Kind::Patrol, time_ns, fields).of(event_at);
-            // Told from the moment it was heard, so that no report overtakes its own minute.
-            let sent_ns = time_ns.max(heard_ns);
-            world.drafts.push(Draft { sent_ns, ..draft }.held(chance.range(60.0, 1200.0)));
+            noticed.push(Noticed {
+                event: event_at,
+                activity,
+                hint: hint_of(event.class, chance),
+                here,
+                time_ns,
+                // Told from the moment it was heard, so that no report overtakes its own minute.
+                sent_ns: time_ns.max(heard_ns),
+                azimuth_deg: azimuth_deg + 12.0 * chance.normal(),
+                distance_m: said_m,
+                held_s: chance.range(60.0, 1200.0),
+            });
+        }
+        for _ in 0..hearsay.poisson(MISTAKES_PER_HOUR * world.length_s() / 3600.0) {
+            let time_ns = to_microseconds(world.at_ns(hearsay.range(0.0, world.length_s())));
+            let mistaken = Noticed {
+                event: usize::MAX,
+                activity: Activity::Heard,
+                hint: Hint::Explosion,
+                here: place_at(world.at_s(time_ns)),
+                time_ns,
+                sent_ns: time_ns,
+                azimuth_deg: hearsay.range(0.0, 360.0),
+                distance_m: hearsay.range(500.0, 6_000.0),
+                held_s: hearsay.range(60.0, 1200.0),
+            };
+            world.drafts.push(written_down(site_at, &[&mistaken]));
+        }
+        noticed.sort_by_key(|one| one.time_ns);
+        for minute in noticed.chunk_by(|a, b| (a.time_ns, a.activity) == (b.time_ns, b.activity)) {
+            let off_deg = |one: &Noticed| (one.azimuth_deg - minute[0].azimuth_deg + 180.0).rem_euclid(360.0) - 180.0;
+            let (together, apart): (Vec<&Noticed>, Vec<&Noticed>) =
+                minute.iter().partition(|one| off_deg(one).abs() <= ONE_DIRECTION_DEG);
+            world.drafts.push(written_down(site_at, &together));
+            world.drafts.extend(apart.into_iter().map(|one| written_down(site_at, &[one])));
         }
     }
+}
+
+/// The report about what was noticed, of which there is some.
+fn written_down(site: usize, noticed: &[&Noticed]) -> Draft {
+    let (first, n) = (noticed[0], noticed.len() as f64);
+    let off_deg = |one: &&Noticed| (one.azimuth_deg - first.azimuth_deg + 180.0).rem_euclid(360.0) - 180.0;
+    let azimuth_deg = first.azimuth_deg + noticed.iter().map(off_deg).sum::<f64>() / n;
+    let said_m = noticed.iter().map(|one| one.distance_m).sum::<f64>() / n;
+    let fields = own_place(Fields::new().text("activity", first.activity.as_str()), first.here)
+        .text("class", first.hint.as_str())
+        .whole("count", noticed.len() as u64)
+        .truth("count_is_minimum", false)
+        .number("azimuth_deg", degrees(azimuth_deg, 0), 0)
+        .number("azimuth_sd_deg", 12.0, 0)
+        .number("distance_m", (said_m / 100.0).round() * 100.0, 0)
+        .number("distance_sd_m", (0.3 * said_m).max(100.0), 0)
+        .number("time_sd_s", 60.0, 0);
+    let mut draft = Draft::new(site, Kind::Patrol, first.time_ns, fields);
+    draft.events = noticed.iter().map(|one| one.event).filter(|&event| event != usize::MAX).collect();
+    let sent_ns = noticed.iter().map(|one| one.sent_ns).max().unwrap_or(first.sent_ns);
+    Draft { sent_ns, ..draft }.held(first.held_s)
 }
 
 /// The position that a moving node carries.

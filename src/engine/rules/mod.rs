@@ -60,7 +60,7 @@ pub fn all() -> Vec<Box<dyn Rule>> {
 }
 
 /// The observation at `row` as evidence, without residuals.
-fn cited_at(batch: &Observations, row: usize) -> Cited {
+pub(super) fn cited_at(batch: &Observations, row: usize) -> Cited {
     Cited {
         origin: batch.origin[row],
         id: Id::new(batch.slice(batch.id[row])),
@@ -73,13 +73,13 @@ fn cited_at(batch: &Observations, row: usize) -> Cited {
 }
 
 /// The id of the observation that the one at `row` corrects.
-fn supersedes_at(batch: &Observations, row: usize) -> Option<Id> {
+pub(super) fn supersedes_at(batch: &Observations, row: usize) -> Option<Id> {
     let span = batch.supersedes[row];
     (!span.is_empty()).then(|| Id::new(batch.slice(span)))
 }
 
 /// Where the node of the observation at `row` was: its own word, else the registry's.
-fn position_at(batch: &Observations, row: usize, world: World<'_>) -> Option<LonLat> {
+pub(super) fn position_at(batch: &Observations, row: usize, world: World<'_>) -> Option<LonLat> {
     LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]).or(world.registry.node(batch.node[row]).position)
 }
 

@@ -1,0 +1,162 @@
+//! Final events that later evidence may still amend: what the arrivals made of each, and what came on top.
+//!
+//! The two are kept apart, so that what is said in the end is a function of both sets, in whatever order they came.
+
+use super::associate::locate::Place;
+use super::book::{Book, Cited, Claim, Stage};
+use super::rules::World;
+use crate::model::node::NodeIx;
+use std::collections::VecDeque;
+
+/// Most final events kept of one region; at it the oldest can be amended no more.
+pub const MAX_SETTLED: usize = 65_536;
+
+/// The most that all slow evidence together may raise the odds of an event: 15 times. What chance alone explains as
+/// well stays under 0.95, whoever reports it.
+const MOST_RAISED: f64 = 2.7;
+/// The most that silence of those who should have noticed may lower them: a half.
+const MOST_LOWERED: f64 = -0.7;
+/// No reports make an event more certain than this.
+const MOST_P: f64 = 0.999;
+
+/// A slow report that bears out an event.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    /// The report, with what it is off by.
+    pub cited: Cited,
+    /// ln of the likelihood ratio.
+    pub ln_ratio: f64,
+    /// It tells of more rounds than there are events that it fits.
+    pub more: bool,
+}
+
+/// A final event.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Where and when, in the plane of its region.
+    pub at: Place,
+    /// Upper bound of what its own uncertainty adds to when it is heard, s².
+    pub variance_s2: f64,
+    /// Log posterior odds.
+    pub score: f64,
+    /// What arrivals and radars make of it.
+    pub claim: Claim,
+    /// What was told of it, in order of time, id and sender.
+    pub told: Vec<Told>,
+    /// Who told of others then and there, and not of it, and what that is worth: ln of a likelihood ratio, not above 0.
+    pub untold: Vec<(NodeIx, f64)>,
+    /// The azimuth from the gun to the impact, where pairing tells it.
+    pub fire_deg: Option<f64>,
+    /// Whether pairing has looked at it.
+    pub paired: bool,
+    /// Whether the claim has changed since reports were weighed.
+    pub changed: bool,
+}
+
+/// The final events of each region, by the order in which they became final.
+pub type Ledger = Vec<VecDeque<Settled>>;
+
+impl Settled {
+    /// Of an event as its arrivals have it.
+    pub fn new(at: Place, variance_s2: f64, score: f64, claim: Claim) -> Settled {
+        Settled {
+            at,
+            variance_s2,
+            score,
+            claim,
+            told: Vec::new(),
+            untold: Vec::new(),
+            fire_deg: None,
+            paired: false,
+            changed: false,
+        }
+    }
+
+    /// The claim with all that came on top. A witness counts once, however often it reports.
+    pub fn amended(&self) -> Claim {
+        let mut claim = self.claim.clone();
+        let mut told: Vec<&Told> = self.told.iter().collect();
+        told.sort_by(|a, b| b.ln_ratio.total_cmp(&a.ln_ratio).then(a.cited.node.cmp(&b.cited.node)));
+        let mut witnesses: Vec<NodeIx> = Vec::new();
+        let mut raised = 0.0;
+        for told in told {
+            if !witnesses.contains(&told.cited.node) {
+                witnesses.push(told.cited.node);
+                raised += told.ln_ratio;
+            }
+        }
+        let lowered: f64 = self.untold.iter().map(|&(_, ln_ratio)| ln_ratio).sum();
+        let shift = raised.min(MOST_RAISED) + lowered.max(MOST_LOWERED);
+        if shift != 0.0 {
+            let base = claim.probability.clamp(1e-6, 1.0 - 1e-6);
+            let logit = (base / (1.0 - base)).ln() + shift;
+            let most = MOST_P.max(claim.probability);
+            claim.probability = (1.0 / (1.0 + (-logit).exp())).min(most);
+        }
+        claim.evidence.extend(self.told.iter().map(|told| told.cited));
+        claim.count_is_minimum |= self.told.iter().any(|told| told.more);
+        claim.silent.retain(|silent| !witnesses.contains(silent));
+        claim.silent.extend(self.untold.iter().map(|&(node, _)| node));
+        claim.direction_of_fire_deg = claim.direction_of_fire_deg.or(self.fire_deg);
+        claim
+    }
+
+    /// Says the event as it is now, if it was said and is not forgotten: an amendment where that is new.
+    pub fn say(&self, world: World<'_>, book: &mut Book) {
+        if book.is_final(&self.claim.key) {
+            book.say(self.amended(), Stage::Final, world.registry, world.places, world.settings);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::alert::Class;
+    use crate::model::geo::LonLat;
+    use crate::model::kind::Kind;
+    use crate::model::observation::{Id, Origin};
+
+    fn settled(probability: f64) -> Settled {
+        let place = LonLat { lon_deg: 0.0, lat_deg: 0.0 };
+        let claim = Claim { probability, ..Claim::new("k".into(), Class::FireImpact, place, 0) };
+        Settled::new(Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 }, 0.0, 0.0, claim)
+    }
+
+    fn told(node: u32, number: u8, ln_ratio: f64) -> Told {
+        let origin = Origin { topic: 0, partition: 0, offset: i64::from(number), line: 0 };
+        let id = Id::new(&[b'a' + number]);
+        let (kind, time_ns) = (Kind::Patrol, i64::from(number));
+        let cited = Cited { origin, id, node: NodeIx(node), kind, time_ns, residual_s: None, residual_deg: None };
+        Told { cited, ln_ratio, more: false }
+    }
+
+    #[test]
+    fn nothing_on_top_leaves_the_claim_as_it_is() {
+        let event = settled(0.731_234_5);
+        assert_eq!(event.amended().probability, 0.731_234_5);
+    }
+
+    #[test]
+    fn a_witness_counts_once_and_many_do_not_confirm_what_is_as_likely_as_not() {
+        let mut event = settled(0.5);
+        event.told = vec![told(1, 0, 1.6)];
+        let once = event.amended().probability;
+        event.told.push(told(1, 1, 1.5));
+        assert_eq!(event.amended().probability, once);
+        assert_eq!(event.amended().evidence.len(), 2);
+        event.told.push(told(2, 2, 1.5));
+        assert!(event.amended().probability > once);
+        event.told.extend((3..20).map(|node| told(node, node as u8, 1.6)));
+        assert!(event.amended().probability < 0.95);
+    }
+
+    #[test]
+    fn silence_halves_the_odds_at_most_and_is_named() {
+        let mut event = settled(0.8);
+        event.untold = (0..9).map(|node| (NodeIx(node), -0.3)).collect();
+        let claim = event.amended();
+        assert!((claim.probability - 0.665).abs() < 0.01, "{}", claim.probability);
+        assert_eq!(claim.silent.len(), 9);
+    }
+}
