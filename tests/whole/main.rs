@@ -6,6 +6,7 @@
 mod broker;
 mod crashes;
 mod hostile;
+mod learnt;
 mod live;
 mod program;
 mod quiet;
@@ -36,6 +37,7 @@ fn trials() -> Vec<Case> {
         quiet::TRIALS,
         shuffled::TRIALS,
         hostile::TRIALS,
+        learnt::TRIALS,
         crashes::TRIALS,
     ]
     .concat()
