@@ -112,10 +112,11 @@ impl ReferenceFiles {
   truceline replay --telemetry day.ndjson.zst --sensors sensors.geojson --areas areas.geojson --out result
   truceline replay --telemetry telemetry.sensors.ndjson telemetry.patrols.ndjson \\
       --sensors sensors.geojson --areas areas.geojson --notices notices.geojson --out result
+  truceline replay --telemetry tuesday.ndjson.zst --sensors sensors.geojson --learnt monday/learnt.json --out tuesday
 
 A file holds one observation a line in the order of delivery, plain, gzip or zstd. Its name without the endings
-stands for the topic. In the output directory: alerts.ndjson (every revision), escalations.ndjson, rejected.ndjson
-and the Parquet tables.")]
+stands for the topic. In the output directory: alerts.ndjson (every revision), escalations.ndjson, rejected.ndjson,
+learnt.json (what was learnt of nodes and places, for --learnt) and the Parquet tables.")]
 pub struct Replay {
     /// Telemetry, one observation a line
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
@@ -123,6 +124,9 @@ pub struct Replay {
     /// Reference data.
     #[command(flatten)]
     pub reference: ReferenceFiles,
+    /// Start from what another replay learnt: its learnt.json
+    #[arg(long, value_name = "FILE")]
+    pub learnt: Option<PathBuf>,
     /// Where to write
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,

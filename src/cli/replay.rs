@@ -4,6 +4,7 @@ use super::args::{Common, Replay};
 use super::console::{Outcome, grouped, print};
 use super::{Progress, logging};
 use crate::config::Config;
+use crate::pipeline::learnt;
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::replay::{self as pipeline, ReplayError};
 use std::fmt::Write;
@@ -19,6 +20,7 @@ struct Replayed {
     revisions: u64,
     violations: u64,
     escalations: u64,
+    regions_learnt: (usize, usize),
     elapsed: Duration,
 }
 
@@ -40,6 +42,7 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
     let replay = pipeline::Replay {
         telemetry: args.telemetry.clone(),
         reference: ReferenceFiles::from(&config.reference),
+        learnt: args.learnt.clone(),
         out: args.out.clone(),
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
@@ -53,6 +56,7 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
         revisions: summary.revisions,
         violations: summary.violations,
         escalations: 0,
+        regions_learnt: summary.regions_learnt,
         elapsed: progress.elapsed(),
     })
 }
@@ -76,7 +80,15 @@ fn summary(replayed: &Replayed, out: &Path) -> String {
         grouped(replayed.violations),
         grouped(replayed.escalations)
     );
-    for file in ["alerts.ndjson", "escalations.ndjson", "rejected.ndjson"] {
+    let (regions, not_taken_up) = replayed.regions_learnt;
+    if regions > 0 {
+        let _ = writeln!(
+            text,
+            "started from what {} regions learnt; {not_taken_up} were left out, for nothing stands where they were",
+            grouped(regions as u64)
+        );
+    }
+    for file in ["alerts.ndjson", "escalations.ndjson", "rejected.ndjson", learnt::FILE_NAME] {
         let _ = writeln!(text, "{}", out.join(file).display());
     }
     text
@@ -95,13 +107,15 @@ mod tests {
             revisions: 1_900,
             violations: 480,
             escalations: 1,
+            regions_learnt: (3, 1),
             elapsed: Duration::from_secs(2),
         };
         assert_eq!(
             summary(&replayed, Path::new("out")),
             "1,000,000 observations in 2.0 s (500,000/s), 12 rejected\n\
              500 alerts in 1,900 revisions, 480 violations, 1 escalations\n\
-             out/alerts.ndjson\nout/escalations.ndjson\nout/rejected.ndjson\n"
+             started from what 3 regions learnt; 1 were left out, for nothing stands where they were\n\
+             out/alerts.ndjson\nout/escalations.ndjson\nout/rejected.ndjson\nout/learnt.json\n"
         );
     }
 }

@@ -2,6 +2,7 @@
 
 use super::associate::layout;
 use super::associate::locate::{Located, Place, Point};
+use super::associate::record::RegionRecord;
 use super::associate::region::{Region, Surroundings, Word, final_probability, first_probability, inflation};
 use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
@@ -14,7 +15,7 @@ use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::{Hint, Kind};
-use crate::model::node::NodeIx;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Observations, RadarPoint};
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashMap;
@@ -35,6 +36,8 @@ pub struct FireWatch {
     routes: Vec<Vec<u32>>,
     registry_version: Option<u64>,
     longest_travel_s: f64,
+    /// What a record says of regions that are not there yet.
+    waiting: Vec<RegionRecord>,
 }
 
 impl Default for FireWatch {
@@ -46,6 +49,7 @@ impl Default for FireWatch {
             routes: Vec::new(),
             registry_version: None,
             longest_travel_s: NEAR_TRAVEL_S,
+            waiting: Vec::new(),
         }
     }
 }
@@ -80,6 +84,24 @@ impl FireWatch {
         // At the second step after two longest travel times at the latest.
         let after_ns = ns_from_s(2.0 * (longest_s + STEP_S));
         if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(after_ns) }
+    }
+
+    /// What the regions have learnt, in order of their centres.
+    pub fn learnt(&self, registry: &Registry) -> Vec<RegionRecord> {
+        let mut records: Vec<RegionRecord> = self.regions.iter().filter_map(|region| region.record(registry)).collect();
+        let key = |record: &RegionRecord| record.centre;
+        records.sort_by(|a, b| key(a)[0].total_cmp(&key(b)[0]).then(key(a)[1].total_cmp(&key(b)[1])));
+        records
+    }
+
+    /// Regions made from now on start from what is known of them there.
+    pub fn start_from(&mut self, records: Vec<RegionRecord>) {
+        self.waiting = records;
+    }
+
+    /// Regions of the record that are not there, or not yet.
+    pub fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     /// Takes in an accepted observation; those that are no arrivals are none of its business.
@@ -277,7 +299,13 @@ impl FireWatch {
 
     fn found_region(&mut self, centre: LonLat, members: &[NodeIx], home: &[NodeIx], world: World<'_>) -> u32 {
         let number = self.regions.len() as u32;
-        self.regions.push(Region::new(centre, members, world.registry, self.longest_travel_s));
+        let mut region = Region::new(centre, members, world.registry, self.longest_travel_s);
+        if let Some(at) = self.waiting.iter().position(|record| record.is_about(centre))
+            && region.start_from(self.waiting[at].clone(), world.registry)
+        {
+            self.waiting.swap_remove(at);
+        }
+        self.regions.push(region);
         self.settled.push(VecDeque::new());
         let nodes = world.registry.nodes().len();
         self.home.resize(nodes.max(self.home.len()), None);

@@ -21,6 +21,7 @@ use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin};
 use crate::model::reject::{Reason, Refusal};
 use crate::model::time::{Timestamp, ns_from_s};
+use associate::record::{LearntRecord, NewerRecord, VERSION};
 use book::{Book, DecisionError, Kept, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
@@ -159,6 +160,27 @@ impl Engine {
     /// Arrivals held in windows, over all regions.
     pub fn arrivals_held(&self) -> usize {
         self.fire.regions().iter().map(|region| region.arrivals_held()).sum()
+    }
+
+    /// What final events have taught so far: a function of the set of observations, as they are.
+    pub fn learnt(&self, registry: &Registry) -> LearntRecord {
+        LearntRecord { version: VERSION, regions: self.fire.learnt(registry) }
+    }
+
+    /// Goes on from what another run has learnt. To be called before the first observation; a region takes its part up
+    /// when it is made, if its centre is still where it was.
+    ///
+    /// # Errors
+    /// The record is of a later version; nothing is taken from it.
+    pub fn start_from(&mut self, record: LearntRecord) -> Result<(), NewerRecord> {
+        LearntRecord::check_version(record.version)?;
+        self.fire.start_from(record.regions);
+        Ok(())
+    }
+
+    /// Regions of the record started from that were not taken up, or not yet: nothing stands where they were.
+    pub fn regions_not_taken_up(&self) -> usize {
+        self.fire.waiting()
     }
 
     /// Where the lines stand that are held back because they are ahead of the stream.

@@ -247,6 +247,152 @@ fn a_line_that_is_held_back_is_refused_in_its_own_place_when_all_goes_quiet() {
     assert_eq!((refused.origin, refused.refusal.reason), (batch.origin[2], Reason::BadTime));
 }
 
+/// An engine for these microphones, which send no heartbeats.
+fn engine() -> Engine {
+    let mut settings = Settings::default();
+    settings.silence.on = false;
+    settings.max_future_s = 3600.0;
+    Engine::new(settings, String::new(), vec!["t".to_owned()], Places::new(Vec::new(), Vec::new()))
+}
+
+/// Takes the picks in and lets all go quiet; gives the final words, by id.
+fn hear(engine: &mut Engine, registry: &Registry, picks: &[Pick]) -> BTreeMap<String, (Status, u32)> {
+    let mut out = Output::default();
+    let mut batch = Observations::default();
+    for (&pick, offset) in picks.iter().zip(0..) {
+        push(&mut batch, offset, pick, 0);
+    }
+    engine.ingest(&batch, registry, &mut out);
+    quiet(engine, registry, &mut out);
+    let said = out.said.into_iter().map(|said| said.feature.properties);
+    let last: BTreeMap<_, _> =
+        said.map(|alert| (alert.alert, (alert.status, (alert.probability * 1e4) as u32))).collect();
+    last.into_iter().filter(|(_, alert)| alert.0 == Status::Final).collect()
+}
+
+fn json(record: &LearntRecord) -> String {
+    serde_json::to_string(record).unwrap()
+}
+
+/// The picks of a part of a day, so much later, with no pick of one node at one time.
+fn later(picks: Vec<Pick>, by_s: f64) -> Vec<Pick> {
+    picks.into_iter().map(|(node, at_s)| (node, at_s + by_s)).collect()
+}
+
+/// A record of what a few hours of rounds from two guns taught.
+fn taught() -> (Registry, LearntRecord) {
+    let (registry, mut engine) = (registry(), engine());
+    for k in 0..12 {
+        let x_m = if k % 2 == 0 { 2_000.0 } else { -3_000.0 };
+        let picks = later(heard(&registry, x_m, 500.0, 10.0), f64::from(k) * 300.0);
+        let mut picks: Vec<Pick> = picks.into_iter().filter(|pick| pick.0 % 5 != k as u32 % 5).collect();
+        picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+        hear(&mut engine, &registry, &picks);
+    }
+    let record = engine.learnt(&registry);
+    (registry, record)
+}
+
+#[test]
+fn what_is_learnt_says_what_there_was_to_learn() {
+    let (_, record) = taught();
+    let [region] = record.regions.as_slice() else { panic!("{record:?}") };
+    assert_eq!(region.sites.len(), 16);
+    assert!((region.prior.events - 12.0).abs() < 6.0 && region.prior.places.len() == 2, "{:?}", region.prior);
+    let acoustic = &region.curves[0];
+    assert!(acoustic.expected.iter().sum::<f64>() > 50.0 && acoustic.taught.is_some());
+    // Three lists and a line for each site: small.
+    assert!(json(&record).len() < 20_000, "{} bytes", json(&record).len());
+}
+
+#[test]
+fn a_record_of_other_nodes_does_no_harm() {
+    let (_, record) = taught();
+    // Two nodes are gone and two are new; the one in the middle, by which a region is known, is still there.
+    let mut nodes = registry().nodes().to_vec();
+    nodes[0].name = "new-1".to_owned();
+    nodes[15].name = "new-2".to_owned();
+    let other = Registry::new(nodes);
+    let mut restored = engine();
+    restored.start_from(record.clone()).unwrap();
+    let mut picks = heard(&other, 1_000.0, 1_000.0, 20_000.0);
+    picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let alerts = hear(&mut restored, &other, &picks);
+    assert_eq!(alerts.len(), 1, "{alerts:?}");
+    let names = |record: &LearntRecord| -> Vec<String> {
+        record.regions.iter().flat_map(|region| &region.sites).map(|site| site.node.clone()).collect()
+    };
+    let after = names(&restored.learnt(&other));
+    assert!(after.contains(&"new-1".to_owned()) && !after.contains(&"mic-00".to_owned()), "{after:?}");
+    // What was known of a node that is still there is known, and that of one that is new is not.
+    let clocks = |record: &LearntRecord| -> Vec<f64> { record.regions[0].sites.iter().map(|site| site.free).collect() };
+    assert_eq!(restored.regions_not_taken_up(), 0);
+    assert_eq!(clocks(&record).len(), clocks(&restored.learnt(&other)).len());
+    // Elsewhere nothing of it holds.
+    let mut away = record;
+    away.regions[0].centre[0] += 1.0;
+    let mut restored = engine();
+    restored.start_from(away).unwrap();
+    assert_eq!(hear(&mut restored, &other, &picks).len(), 1);
+    assert_eq!(restored.regions_not_taken_up(), 1);
+}
+
+#[test]
+fn a_record_of_a_later_version_is_refused() {
+    let (_, record) = taught();
+    let newer = LearntRecord { version: VERSION + 1, ..record };
+    let error = engine().start_from(newer).unwrap_err();
+    assert_eq!(error, NewerRecord { version: VERSION + 1 });
+}
+
+#[test]
+fn a_record_of_another_time_keeps_what_hangs_on_no_time() {
+    let (registry, record) = taught();
+    for shift_s in [-3e7, -20_000.0, 3e7] {
+        let mut restored = engine();
+        restored.start_from(record.clone()).unwrap();
+        let mut picks = heard(&registry, 1_000.0, 1_000.0, shift_s);
+        picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+        assert_eq!(hear(&mut restored, &registry, &picks).len(), 1);
+        let [region] = &restored.learnt(&registry).regions[..] else { panic!() };
+        assert_eq!(region.prior.recent.len(), 1, "{shift_s}: {:?}", region.prior);
+        assert!(region.curves[0].expected.iter().sum::<f64>() > 50.0);
+        assert!(region.prior.from_to_s.unwrap().1.abs() < 8.64e6, "its own epoch");
+    }
+}
+
+#[test]
+fn what_is_read_again_is_not_learnt_twice() {
+    let (registry, record) = taught();
+    let mut restored = engine();
+    restored.start_from(record.clone()).unwrap();
+    let mut picks = later(heard(&registry, -3_000.0, 500.0, 10.0), 11.0 * 300.0);
+    picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+    assert_eq!(hear(&mut restored, &registry, &picks).len(), 1);
+    assert_eq!(json(&restored.learnt(&registry)), json(&record));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_learnt_goes_on_over_a_restart_as_if_there_had_been_none(first in world(), second in world(), gap_s in 500f64..5_000.0) {
+        let registry = registry();
+        let second = later(second, gap_s);
+        let mut steady = engine();
+        hear(&mut steady, &registry, &first);
+        let record = steady.learnt(&registry);
+        let text = json(&record);
+        let read: LearntRecord = serde_json::from_str(&text).unwrap();
+        prop_assert_eq!(&json(&read), &text);
+        let mut restored = engine();
+        restored.start_from(read).unwrap();
+        let after = hear(&mut restored, &registry, &second);
+        prop_assert_eq!(after, hear(&mut steady, &registry, &second));
+        prop_assert_eq!(json(&restored.learnt(&registry)), json(&steady.learnt(&registry)));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 

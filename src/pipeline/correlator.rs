@@ -1,6 +1,7 @@
 //! Registry and engine together: decoded lines in, alerts and rejected lines out. Reads and writes nothing.
 
 use crate::codec::Lines;
+use crate::engine::associate::record::LearntRecord;
 use crate::engine::book::Said;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
@@ -114,6 +115,11 @@ impl Correlator {
         self.tally.rejected += (results.rejected.len() - before) as u64;
         lines.clear();
         self.collect(results);
+    }
+
+    /// What final events have taught so far.
+    pub fn learnt(&self) -> LearntRecord {
+        self.engine.learnt(&self.registry)
     }
 
     /// Moves event time on by what was taken in; what is final by that is added to `results`.

@@ -10,6 +10,7 @@ mod handover;
 mod held_keys;
 mod intake;
 pub mod latency;
+pub mod learnt;
 mod live;
 mod low_water;
 pub mod nodes;

@@ -4,10 +4,12 @@
 //! the one furthest behind in event time, as partitions are that are caught up with.
 
 use super::correlator::{Correlator, Results, Tally};
+use super::learnt::{self, LearntFileError};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
 use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt, alert};
+use crate::engine::associate::record::{LearntRecord, NewerRecord};
 use crate::engine::settings::Settings;
 use crate::model::alert::Status;
 use crate::model::node::Registry;
@@ -26,6 +28,8 @@ pub struct Replay {
     pub telemetry: Vec<PathBuf>,
     /// Sensors, areas, notices.
     pub reference: ReferenceFiles,
+    /// What another replay learnt, to start from; `None`: from nothing.
+    pub learnt: Option<PathBuf>,
     /// Where the results go; made if it is not there.
     pub out: PathBuf,
     /// The engine's settings.
@@ -42,6 +46,12 @@ pub enum ReplayError {
     /// Reference data.
     #[error(transparent)]
     Reference(#[from] ReferenceFileError),
+    /// What to start from.
+    #[error(transparent)]
+    Learnt(#[from] LearntFileError),
+    /// What to start from is of a later version.
+    #[error(transparent)]
+    Newer(#[from] NewerRecord),
     /// A telemetry file.
     #[error("reading {}: {source}", path.display())]
     Read {
@@ -82,6 +92,8 @@ pub struct Summary {
     pub violations: u64,
     /// Bytes of telemetry read, uncompressed.
     pub bytes: u64,
+    /// Regions of the record started from, and those of them that nothing stood for any more.
+    pub regions_learnt: (usize, usize),
 }
 
 /// One telemetry file.
@@ -99,17 +111,22 @@ impl Replay {
     /// A file that can't be read or written; results up to then stay where they are.
     pub fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<Summary, ReplayError> {
         let (registry, places) = self.reference.load()?;
+        let start = self.learnt.as_deref().map(learnt::read).transpose()?;
         let (mut inputs, topics) = self.open()?;
         std::fs::create_dir_all(&self.out).map_err(|source| ReplayError::Write { path: self.out.clone(), source })?;
         let mut outputs = Outputs::create(&self.out, topics.clone(), self.archive.as_ref())?;
         let mut correlator =
             Correlator::new(self.settings.clone(), self.config_digest.clone(), topics, registry, places);
+        let mut summary = Summary::default();
+        if let Some(record) = start {
+            summary.regions_learnt.0 = record.regions.len();
+            correlator.engine().start_from(record)?;
+        }
         for topic in 0..inputs.len() as u16 {
             correlator.engine().assign((topic, 0));
         }
         let mut decoder = Decoder::new(DecodeOptions { keep_raw: true });
         let (mut lines, mut results) = (Lines::default(), Results::default());
-        let mut summary = Summary::default();
         let mut line = Vec::new();
         while let Some(topic) = next(&inputs, &mut correlator) {
             let input = &mut inputs[usize::from(topic)];
@@ -144,6 +161,8 @@ impl Replay {
         outputs.results(&mut results, &mut summary)?;
         summary.violations = outputs.violations.len() as u64;
         outputs.close()?;
+        write_learnt(&self.out, &correlator.learnt())?;
+        summary.regions_learnt.1 = correlator.engine().regions_not_taken_up();
         summary.tally = correlator.tally();
         Ok(summary)
     }
@@ -161,6 +180,13 @@ impl Replay {
         }
         Ok((inputs, topics))
     }
+}
+
+fn write_learnt(dir: &Path, record: &LearntRecord) -> Result<(), ReplayError> {
+    let mut file = OutFile::create(dir, learnt::FILE_NAME)?;
+    let json = serde_json::to_vec(record).map_err(EncodeError::from)?;
+    file.line(&json)?;
+    file.close()
 }
 
 /// The file to read next: of those with more to read, the one furthest behind in event time.

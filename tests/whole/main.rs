@@ -8,6 +8,7 @@ mod crashes;
 mod faults;
 mod hostile;
 mod ledger;
+mod learnt;
 mod live;
 mod program;
 mod quiet;
@@ -38,6 +39,7 @@ fn trials() -> Vec<Case> {
         quiet::TRIALS,
         shuffled::TRIALS,
         hostile::TRIALS,
+        learnt::TRIALS,
         crashes::TRIALS,
         faults::TRIALS,
     ]

@@ -4,13 +4,15 @@
 
 use super::field::{DETECTION, Field, Site};
 use super::locate::{Located, Problem};
+use super::record::{CurveRecord, SiteRecord};
 use super::wave::Wave;
 use super::window::Arrival;
+use serde::{Deserialize, Serialize};
 
 /// Waves that have a curve of their own.
 const WAVES: usize = 6;
 /// Knots of a curve of detection.
-const KNOTS: usize = 9;
+pub const KNOTS: usize = 9;
 /// Expected picks at a knot that the first guess of a curve is worth.
 const CURVE_PRIOR: f64 = 20.0;
 /// Expected picks at a knot beyond which old ones fade.
@@ -38,7 +40,7 @@ const RATE_BOUNDS: (f64, f64) = (0.5, 3.0);
 /// How loud arrivals are: ln A = a − b ln (d/d₀) ± σ_p for those of an event, a ~ N(μ, σ_e); the others are N(m, s).
 /// Geometric spreading gives b = 1 in the open (Attenborough 2014, Springer Handbook of Acoustics, ch. 4); absorption and
 /// the ground make it more.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Loudness {
     slope: Mean2,
     path: Mean,
@@ -71,20 +73,20 @@ const LOUDNESS_FLOOR: f64 = 9.2;
 /// Arrivals before loudness is looked at.
 const LOUDNESS_FROM: f64 = 20.0;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Mean {
     sum: f64,
     weight: f64,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Mean2 {
     xx: f64,
     xy: f64,
 }
 
 /// Mean and variance of what came in, the old fading.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Moments {
     n: f64,
     mean: f64,
@@ -123,6 +125,15 @@ impl Default for Loudness {
 }
 
 impl Loudness {
+    /// Whether the sums can be divided by.
+    fn is_sound(&self) -> bool {
+        let moments = [&self.event, &self.free, &self.all];
+        self.slope.xx > 0.0
+            && self.path.weight > 0.0
+            && self.path.sum >= 0.0
+            && moments.iter().all(|moments| moments.n >= 0.0 && moments.square >= 0.0)
+    }
+
     fn law(&self) -> Option<Law> {
         if self.all.n < LOUDNESS_FROM {
             return None;
@@ -212,6 +223,8 @@ pub struct Learnt {
     loudness: Loudness,
     law: Option<Law>,
     curves: [Curve; WAVES],
+    /// The shares that the sites go by, once any were taught.
+    taught: Option<[[f64; KNOTS]; WAVES]>,
     ears: Vec<Ears>,
     untaught: u32,
 }
@@ -219,7 +232,14 @@ pub struct Learnt {
 impl Default for Learnt {
     fn default() -> Learnt {
         let curve = Curve { hits: [0.0; KNOTS], expected: [0.0; KNOTS] };
-        Learnt { loudness: Loudness::default(), law: None, curves: [curve; WAVES], ears: Vec::new(), untaught: 0 }
+        Learnt {
+            loudness: Loudness::default(),
+            law: None,
+            curves: [curve; WAVES],
+            taught: None,
+            ears: Vec::new(),
+            untaught: 0,
+        }
     }
 }
 
@@ -315,6 +335,7 @@ impl Learnt {
             }
             shares
         });
+        self.taught = Some(curves);
         self.ears.resize(field.sites().len().max(self.ears.len()), Ears::default());
         for (site, ears) in field.sites_mut().iter_mut().zip(&mut self.ears) {
             site.hear(&curves[site.wave as usize]);
@@ -326,6 +347,87 @@ impl Learnt {
             }
             ears.count_to(site, to_s);
         }
+    }
+}
+
+/// Written down and taken up again; see [`super::record`].
+impl Learnt {
+    /// The loudness, the curves, and how many events came since the sites' tables were made.
+    pub fn record(&self) -> (Loudness, Vec<CurveRecord>, u32) {
+        let curves = Wave::ALL.into_iter().zip(&self.curves).map(|(wave, curve)| CurveRecord {
+            wave,
+            hits: curve.hits,
+            expected: curve.expected,
+            taught: self.taught.map(|taught| taught[wave as usize]),
+        });
+        (self.loudness.clone(), curves.collect(), self.untaught)
+    }
+
+    /// What is known of a site that has that number, and the node that name.
+    pub fn record_site(&self, number: u32, site: &Site, node: &str) -> SiteRecord {
+        let ears = self.ears.get(number as usize).copied().unwrap_or_default();
+        SiteRecord {
+            node: node.to_owned(),
+            wave: site.wave,
+            ahead: ears.ahead,
+            ahead_weight: ears.ahead_weight,
+            ahead_s: site.ahead_s,
+            ahead_sd_s: site.ahead_sd_s,
+            stated_per_s: ears.stated_per_s.map(|stated| stated.0),
+            clutter_per_s: site.clutter_per_s,
+            free: ears.free,
+            seconds: ears.seconds,
+            counted_to_s: ears.counted_to_s,
+        }
+    }
+
+    /// As it was written down. `None` when its sums cannot be.
+    pub fn from_record(loudness: &Loudness, curves: &[CurveRecord], untaught: u32) -> Option<Learnt> {
+        let mut learnt = Learnt { loudness: loudness.clone(), law: loudness.law(), untaught, ..Learnt::default() };
+        let is_sound = |curve: &CurveRecord| {
+            let shares = curve.taught.unwrap_or_default();
+            curve.hits.iter().chain(&curve.expected).chain(&shares).all(|&value| value >= 0.0)
+        };
+        if !loudness.is_sound() || !curves.iter().all(is_sound) {
+            return None;
+        }
+        for curve in curves {
+            learnt.curves[curve.wave as usize] = Curve { hits: curve.hits, expected: curve.expected };
+            if let Some(shares) = curve.taught {
+                learnt.taught.get_or_insert([DETECTION; WAVES])[curve.wave as usize] = shares;
+            }
+        }
+        Some(learnt)
+    }
+
+    /// A site joins: it goes by what its wave's curve is known to be.
+    pub fn introduce(&self, site: &mut Site) {
+        if let Some(taught) = self.taught {
+            site.hear(&taught[site.wave as usize]);
+        }
+    }
+
+    /// Takes up what was known of a site. What was counted of its clutter holds for the rate that the registry states,
+    /// and goes with it.
+    pub fn restore_site(&mut self, number: u32, site: &mut Site, record: &SiteRecord) {
+        let first = (site.clutter_per_s, if site.states_clutter { STATED_RATE_S } else { GUESSED_RATE_S });
+        let ears = self.ears_of(number);
+        (ears.ahead, ears.ahead_weight) = (record.ahead, record.ahead_weight.max(0.0));
+        (site.ahead_s, site.ahead_sd_s) = (record.ahead_s, record.ahead_sd_s.map(|sd_s| sd_s.max(CLOCK_WANDER_S)));
+        if record.stated_per_s.is_none_or(|stated| stated == first.0) {
+            ears.stated_per_s = record.stated_per_s.map(|_| first);
+            (ears.free, ears.seconds) = (record.free.max(0.0), record.seconds.max(0.0));
+            ears.counted_to_s = record.counted_to_s;
+            if record.clutter_per_s > 0.0 && record.stated_per_s.is_some() {
+                site.clutter_per_s = record.clutter_per_s;
+                site.ln_clutter = record.clutter_per_s.ln();
+            }
+        }
+    }
+
+    /// Clutter is counted from now on: what was counted was counted at another time.
+    pub fn forget_times(&mut self) {
+        self.ears.iter_mut().for_each(|ears| ears.counted_to_s = None);
     }
 }
 

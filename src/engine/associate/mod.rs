@@ -3,7 +3,8 @@
 //! [`layout`] cuts the earth into regions; in each [`region`] every arrival goes into a [`window`], where [`live`]
 //! gives the first word about an event at once and [`settle`] the final one when all its arrivals are in. Both look
 //! for events with [`search`] (seeds from [`triple`]s, looked at by [`kernel`]) and place them with [`locate`]. The final
-//! word is a joint one: a [`plan`] of who owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`].
+//! word is a joint one: a [`plan`] of who owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`];
+//! a [`record`] carries both over a restart.
 
 mod exp;
 pub mod field;
@@ -14,6 +15,7 @@ pub mod live;
 pub mod locate;
 pub mod plan;
 pub mod prior;
+pub mod record;
 pub mod region;
 pub mod resolve;
 pub mod search;

@@ -7,6 +7,7 @@
 
 use super::exp::exp;
 use super::locate::Place;
+use super::record::PriorRecord;
 
 /// Widths of the kernels, m. Their ratios are whole numbers, so that one exponential serves all of them: see [`bells`].
 const WIDTHS_M: [f64; 4] = [50.0, 150.0, 400.0, 1_200.0];
@@ -28,7 +29,7 @@ const MAX_RECENT: usize = 2_048;
 const SELF_S: f64 = 0.5;
 const SELF_M: f64 = 300.0;
 /// Components: background, much fire anywhere, kernels that last, kernels that fade.
-const COMPONENTS: usize = 2 + 2 * WIDTHS_M.len();
+pub const COMPONENTS: usize = 2 + 2 * WIDTHS_M.len();
 /// What each is taken to explain before anything is learnt, in events.
 const FIRST_GUESS: [f64; COMPONENTS] = [4.0, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5];
 /// Events after which old ones fade.
@@ -224,6 +225,54 @@ impl Prior {
             self.recent.retain(|other| other.time_s >= at.time_s - ECHOES * ECHO_S - 120.0);
         }
         self.sum_up();
+    }
+
+    /// As it is written down. What [`Prior::expect`] says is not part of it.
+    pub fn record(&self) -> PriorRecord {
+        PriorRecord {
+            from_to_s: (!self.since_s.is_nan()).then_some((self.since_s, self.last_s)),
+            events: self.events,
+            explained: self.explained,
+            places: self.places.iter().map(|known| [known.x_m, known.y_m, known.weight, known.last_s]).collect(),
+            recent: self.recent.iter().map(|at| [at.x_m, at.y_m, at.time_s]).collect(),
+        }
+    }
+
+    /// As it was written down. What is more than fits is left out.
+    pub fn from_record(record: &PriorRecord) -> Prior {
+        let (since_s, last_s) = record.from_to_s.unwrap_or((f64::NAN, f64::NAN));
+        let known = |&[x_m, y_m, weight, last_s]: &[f64; 4]| Known { x_m, y_m, weight: weight.max(0.0), last_s };
+        let mut explained = record.explained;
+        for (explained, first) in explained.iter_mut().zip(FIRST_GUESS) {
+            *explained = explained.max(0.25 * first);
+        }
+        let mut prior = Prior {
+            since_s,
+            last_s,
+            events: record.events.max(0.0),
+            explained,
+            places: record.places.iter().take(MAX_PLACES).map(known).collect(),
+            recent: record
+                .recent
+                .iter()
+                .take(MAX_RECENT)
+                .map(|&[x_m, y_m, time_s]| Place { x_m, y_m, time_s })
+                .collect(),
+            ..Prior::default()
+        };
+        prior.recent.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+        prior.sum_up();
+        prior
+    }
+
+    /// Forgets when and where events were, but not what they taught about the mixture.
+    pub fn forget_events(&mut self) {
+        *self = Prior {
+            first_rate_per_s: self.first_rate_per_s,
+            area_m2: self.area_m2,
+            explained: self.explained,
+            ..Prior::default()
+        };
     }
 
     fn remember(&mut self, at: Place) {

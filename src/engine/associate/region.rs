@@ -6,6 +6,7 @@ use super::learnt::Learnt;
 use super::live::Live;
 use super::locate::{Located, Place, Point, Problem, RATE_HALF_S};
 use super::prior::Prior;
+use super::record::{RegionRecord, SiteRecord};
 use super::settle::{Apex, STEP_S, Settling, teach};
 use super::wave::{Medium, Wave};
 use super::window::{Arrival, Owner, Slot, Window};
@@ -29,6 +30,11 @@ const EPOCH_STEP_S: f64 = 864_000.0;
 
 /// Arrivals that are over are forgotten in steps of so much event time.
 const FORGET_S: f64 = 10.0;
+/// A record whose epoch is further away than this is of another time: what it says of times means nothing any more.
+const FAR_EPOCH_S: f64 = 100.0 * 86_400.0;
+
+/// Steps so long before the last one that a record holds are the same stream, read again; what is older still is another.
+const READ_AGAIN_S: f64 = 3_600.0;
 
 /// Added to the longest travel time: picks, clocks and echoes of the gate.
 const MARGIN_S: f64 = 4.0;
@@ -107,6 +113,12 @@ pub struct Region {
     settling: Settling,
     stepped_to_s: f64,
     forgotten_to_s: f64,
+    /// Up to here what was learnt comes from a record.
+    taught_to_s: f64,
+    /// Whether the epoch is that of the record, and no arrival has come.
+    is_restored: bool,
+    /// What a record says of sites that have not spoken and are not in the registry.
+    waiting: FxHashMap<(String, Wave), SiteRecord>,
     isa: Isa,
     learnt: Learnt,
     prior: Prior,
@@ -158,6 +170,9 @@ impl Region {
             settling: Settling::default(),
             stepped_to_s: f64::NEG_INFINITY,
             forgotten_to_s: f64::NEG_INFINITY,
+            taught_to_s: f64::NEG_INFINITY,
+            is_restored: false,
+            waiting: FxHashMap::default(),
             isa: Isa::best(),
             learnt: Learnt::default(),
             prior: Prior::default(),
@@ -229,7 +244,11 @@ impl Region {
         if let Some(&number) = self.site_of.get(&(ix, wave)) {
             return number;
         }
-        let site = self.new_site(ix, wave, position, registry);
+        let mut site = self.new_site(ix, wave, position, registry);
+        self.learnt.introduce(&mut site);
+        if let Some(record) = self.waiting.remove(&(registry.node(ix).name.clone(), wave)) {
+            self.learnt.restore_site(self.field.sites().len() as u32, &mut site, &record);
+        }
         let number = self.field.add(site);
         self.site_of.insert((ix, wave), number);
         number
@@ -239,8 +258,60 @@ impl Region {
     /// which arrival is the first).
     pub fn seconds(&mut self, time_ns: i64) -> f64 {
         let step_ns = ns_from_s(EPOCH_STEP_S);
+        if std::mem::take(&mut self.is_restored)
+            && self.epoch_ns.is_some_and(|epoch_ns| time_ns.abs_diff(epoch_ns) as f64 * 1e-9 > FAR_EPOCH_S)
+        {
+            self.forget_times();
+            self.epoch_ns = None;
+        }
         let epoch_ns = *self.epoch_ns.get_or_insert(time_ns.div_euclid(step_ns) * step_ns);
         (time_ns - epoch_ns) as f64 * 1e-9
+    }
+
+    /// What it has learnt; `None` before anything came.
+    pub fn record(&self, registry: &Registry) -> Option<RegionRecord> {
+        let centre = self.frame.centre();
+        let (loudness, curves, untaught) = self.learnt.record();
+        let numbered = (0u32..).zip(self.field.sites());
+        let mut sites: Vec<SiteRecord> = numbered
+            .map(|(number, site)| self.learnt.record_site(number, site, &registry.node(site.node).name))
+            .collect();
+        sites.sort_by(|a, b| (&a.node, a.wave).cmp(&(&b.node, b.wave)));
+        let taught_to_s = self.stepped_to_s.max(self.taught_to_s);
+        Some(RegionRecord {
+            centre: [centre.lon_deg, centre.lat_deg],
+            epoch_ns: self.epoch_ns?,
+            taught_to_s: taught_to_s.is_finite().then_some(taught_to_s),
+            untaught,
+            loudness,
+            curves,
+            sites,
+            prior: self.prior.record(),
+        })
+    }
+
+    /// Goes on from what another run learnt here; `false` if the record cannot be. To be called before anything comes.
+    pub fn start_from(&mut self, record: RegionRecord, registry: &Registry) -> bool {
+        let Some(learnt) = Learnt::from_record(&record.loudness, &record.curves, record.untaught) else { return false };
+        self.learnt = learnt;
+        self.prior = Prior::from_record(&record.prior);
+        (self.epoch_ns, self.is_restored) = (Some(record.epoch_ns), true);
+        self.taught_to_s = record.taught_to_s.unwrap_or(f64::NEG_INFINITY);
+        self.waiting = record.sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
+        for (number, site) in (0u32..).zip(self.field.sites_mut()) {
+            self.learnt.introduce(site);
+            if let Some(record) = self.waiting.remove(&(registry.node(site.node).name.clone(), site.wave)) {
+                self.learnt.restore_site(number, site, &record);
+            }
+        }
+        true
+    }
+
+    /// What was learnt is of another time.
+    fn forget_times(&mut self) {
+        self.learnt.forget_times();
+        self.prior.forget_events();
+        self.taught_to_s = f64::NEG_INFINITY;
     }
 
     /// The longest time a wave takes to a node in range, with a margin.
@@ -345,17 +416,25 @@ impl Region {
                 let clock_sd_s = around.weather.clock_sd_s(node, arrival.time_ns);
                 self.window.set_clock(slot, clock_sd_s);
             }
+            if step_s <= self.taught_to_s - READ_AGAIN_S {
+                self.forget_times();
+            }
+            let is_taught = step_s <= self.taught_to_s;
             let medium = self.medium(step_s - travel_s, around);
             let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
-            let mut learnt = std::mem::take(&mut self.learnt);
+            // What is read again has taught before: its lessons are in the record.
+            let mut learnt = if is_taught { self.learnt.clone() } else { std::mem::take(&mut self.learnt) };
             let mut events = self.settling.step(self.isa, &problem, &mut learnt, step_s, bar);
             for located in &mut events {
                 located.silent = problem.silent(located);
             }
-            self.learnt = learnt;
             self.stepped_to_s = step_s;
             self.others = self.settling.places();
-            teach(&mut self.learnt, &mut self.prior, &mut self.field, &events, &self.others, step_s - 2.0 * travel_s);
+            if !is_taught {
+                self.learnt = learnt;
+                let to_s = step_s - 2.0 * travel_s;
+                teach(&mut self.learnt, &mut self.prior, &mut self.field, &events, &self.others, to_s);
+            }
             self.conclude(events, step_s - 2.0 * travel_s, around, say);
         }
         // A first word that no candidate bore out is taken back even if there is nothing left to make a step for.

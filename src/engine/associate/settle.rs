@@ -87,9 +87,11 @@ impl Settling {
     pub fn next_step_s(&self, travel_s: f64) -> Option<f64> {
         let apex_s = self.queue.front().map(|&(time_s, _)| time_s + travel_s);
         let again_s = self.again.front().map(|&(time_s, _)| time_s + 1.5 * travel_s);
+        // What is left over waits to be counted as clutter.
+        let last_s = self.last.front().map(|&(time_s, _)| time_s + 2.0 * travel_s);
         let event_s = self.plan.events().map(|(_, event)| event.located.at.time_s + 2.0 * travel_s).reduce(f64::min);
         // Strictly older than T − H (T − 2 H) is what a step takes.
-        let first_s = [apex_s, again_s, event_s].into_iter().flatten().reduce(f64::min)?;
+        let first_s = [apex_s, again_s, last_s, event_s].into_iter().flatten().reduce(f64::min)?;
         Some(((first_s / STEP_S).floor() + 1.0) * STEP_S)
     }
 
@@ -105,8 +107,9 @@ impl Settling {
     pub fn oldest_s(&self) -> Option<f64> {
         let apex_s = self.queue.front().map(|&(time_s, _)| time_s);
         let again_s = self.again.front().map(|&(time_s, _)| time_s);
+        let last_s = self.last.front().map(|&(time_s, _)| time_s);
         let event_s = self.plan.events().map(|(_, event)| event.located.at.time_s).reduce(f64::min);
-        [apex_s, again_s, event_s].into_iter().flatten().reduce(f64::min)
+        [apex_s, again_s, last_s, event_s].into_iter().flatten().reduce(f64::min)
     }
 
     /// Where and when the events are that are not final.

@@ -3,9 +3,11 @@
 use crate::engine::settings::Fire;
 use crate::engine::weather::Air;
 use crate::model::kind::{Kind, Phase};
+use serde::{Deserialize, Serialize};
 
 /// A wave that a node can pick.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Wave {
     /// Sound in air.
     Acoustic,
@@ -31,6 +33,10 @@ const INFRASOUND_M_S: f64 = 310.0;
 const INFRASOUND_SD_SHARE: f64 = 0.056;
 
 impl Wave {
+    /// All of them, in order.
+    pub const ALL: [Wave; 6] =
+        [Wave::Acoustic, Wave::Infrasound, Wave::SeismicP, Wave::SeismicS, Wave::SeismicLg, Wave::Flash];
+
     /// The wave of an observation's kind and phase; `None` for kinds that are no arrivals of an explosion.
     pub fn of(kind: Kind, phase: Option<Phase>) -> Option<Wave> {
         match (kind, phase) {
