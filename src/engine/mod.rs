@@ -183,6 +183,11 @@ impl Engine {
         self.fire.waiting()
     }
 
+    /// Arrivals that took no part because there were too many of a node in a second, over all regions.
+    pub fn arrivals_passed_over(&self) -> u64 {
+        self.fire.regions().iter().map(|region| region.passed_over()).sum()
+    }
+
     /// Where the lines stand that are held back because they are ahead of the stream.
     pub fn held(&self) -> &[Origin] {
         &self.held.origin

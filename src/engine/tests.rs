@@ -1,5 +1,9 @@
 //! What always holds of the engine as a whole, over small worlds of microphones.
 
+mod geometry;
+mod moved;
+mod scene;
+
 use super::*;
 use crate::model::alert::Status;
 use crate::model::geo::{Frame, LonLat};
@@ -7,6 +11,7 @@ use crate::model::kind::{Hint, Kind, KindSet};
 use crate::model::node::{Node, NodeIx};
 use crate::model::observation::{Arrival, Common, Span, duplicate_key};
 use proptest::prelude::*;
+use scene::engine;
 use std::collections::BTreeMap;
 
 mod slow;
@@ -245,14 +250,6 @@ fn a_line_that_is_held_back_is_refused_in_its_own_place_when_all_goes_quiet() {
     assert_eq!(engine.held(), []);
     let [refused] = out.refused.as_slice() else { panic!("{:?}", out.refused) };
     assert_eq!((refused.origin, refused.refusal.reason), (batch.origin[2], Reason::BadTime));
-}
-
-/// An engine for these microphones, which send no heartbeats.
-fn engine() -> Engine {
-    let mut settings = Settings::default();
-    settings.silence.on = false;
-    settings.max_future_s = 3600.0;
-    Engine::new(settings, String::new(), vec!["t".to_owned()], Places::new(Vec::new(), Vec::new()))
 }
 
 /// Takes the picks in and lets all go quiet; gives the final words, by id.

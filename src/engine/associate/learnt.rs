@@ -274,7 +274,7 @@ impl Learnt {
 
     /// An event is final. `problem` is the one it was located in.
     pub fn learn(&mut self, problem: &Problem<'_>, located: &Located) {
-        if located.score < TEACHING_SCORE {
+        if located.score < TEACHING_SCORE || located.two_places {
             return;
         }
         self.untaught += 1;

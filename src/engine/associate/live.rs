@@ -214,7 +214,7 @@ impl Free for FreeFor<'_> {
         match self.window.owner(slot) {
             Owner::Free => true,
             Owner::Open(owner) => Some(owner as usize) == self.number,
-            Owner::Settled => false,
+            Owner::Settled | Owner::PassedOver => false,
         }
     }
 

@@ -92,6 +92,8 @@ pub struct Located {
     pub points: Vec<usize>,
     /// Sites in range and up that should have picked it by now and did not; filled in by [`Problem::silent`].
     pub silent: Vec<u32>,
+    /// Whether its area holds two places that are as good, and it is not known at which of them it was.
+    pub two_places: bool,
 }
 
 /// Chance that a radar in place solves a trajectory.
@@ -522,6 +524,7 @@ impl Problem<'_> {
             arrivals,
             points,
             silent: Vec::new(),
+            two_places: false,
         };
         let mut missed = 0.0;
         self.each_due(&located, &mut |_, site, distance_m, _| missed += site.chance(distance_m).1);

@@ -13,6 +13,7 @@ pub mod layout;
 pub mod learnt;
 pub mod live;
 pub mod locate;
+mod mirror;
 pub mod plan;
 pub mod prior;
 pub mod record;

@@ -7,6 +7,7 @@
 use super::field::Site;
 use super::learnt::Law;
 use super::locate::{Against, Expected, Free, GATE, How, Located, Place, Problem, Scratch};
+use super::mirror;
 use super::window::Slot;
 
 /// No event.
@@ -99,6 +100,11 @@ impl Plan {
     /// The slot holds a new arrival.
     pub fn reset(&mut self, slot: Slot) {
         self.give(slot, NO_ONE);
+    }
+
+    /// No event may have that arrival.
+    pub fn pass_over(&mut self, slot: Slot) {
+        self.give(slot, SETTLED);
     }
 
     /// All points are forgotten.
@@ -228,6 +234,18 @@ impl Plan {
                 self.vacant.push(number);
                 false
             }
+        }
+    }
+
+    /// Where the nodes are in a line, makes one area of both its sides.
+    pub fn blur(&mut self, problem: &Problem<'_>, number: u32) {
+        let Some(start) = self.event(number).and_then(|event| mirror::other_side(problem, &event.located)) else {
+            return;
+        };
+        let how = How { against: Against::Clutter, near: false };
+        let other = self.locate(problem, start, how, number);
+        if let (Some(other), Some(Some(event))) = (other, self.events.get_mut(number as usize)) {
+            mirror::blur(&mut event.located, &other);
         }
     }
 

@@ -9,7 +9,7 @@ use super::prior::Prior;
 use super::record::{RegionRecord, SiteRecord};
 use super::settle::{Apex, STEP_S, Settling, teach};
 use super::wave::{Medium, Wave};
-use super::window::{Arrival, Owner, Slot, Window};
+use super::window::{Admitted, Arrival, Owner, Slot, Window};
 use crate::engine::settings::Fire;
 use crate::engine::weather::{Air, Weather};
 use crate::model::geo::{Frame, LonLat};
@@ -234,6 +234,11 @@ impl Region {
         self.window.len()
     }
 
+    /// Arrivals that took no part because their nodes said too much.
+    pub fn passed_over(&self) -> u64 {
+        self.window.passed_over()
+    }
+
     /// The region's epoch, nanoseconds: times in it are seconds since then.
     pub fn epoch_ns(&self) -> i64 {
         self.epoch_ns.unwrap_or(0)
@@ -322,7 +327,14 @@ impl Region {
     /// Takes in an arrival and says at once what it changes.
     pub fn take_arrival(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
         let time_s = arrival.time_s;
-        let slot = self.window.insert(arrival);
+        let slot = match self.window.admit(arrival) {
+            Admitted::In(slot) => slot,
+            Admitted::Instead(slot, other) => {
+                self.settling.pass_over(other);
+                slot
+            }
+            Admitted::Not => return,
+        };
         self.enqueue(time_s, Apex::Arrival(slot));
         let problem = self.live_problem(time_s, around);
         let change = problem.and_then(|(medium, heard_s)| {

@@ -29,6 +29,9 @@ const PLACE_SLACK_S: f32 = 0.25;
 const SAME_M: f32 = 250.0;
 const SAME_S: f32 = 0.7;
 
+/// Explanations of the same arrivals nearer to each other than this are one, m.
+const SAME_EVENT_M: f64 = 1_000.0;
+
 /// What misses the bar by no more may reach it later, when more has been learnt.
 const NEARLY: f64 = 4.0;
 
@@ -377,9 +380,11 @@ fn in_range(found: &Found) -> impl Fn((f64, f64, f64)) -> bool + use<> {
     move |(x_m, y_m, _)| (x_m - x).powi(2) + (y_m - y).powi(2) <= range_m * range_m
 }
 
-/// The score of an event as another explanation of what `this` one explains: none, if both are the same.
+/// The score of an event as another explanation of what `this` one explains: none, if both are the same. The same
+/// arrivals from another place, such as from the other side of a line of nodes, are another one.
 fn unlike(this: &Located, other: &Located) -> f64 {
-    if this.shared(other) > 0.7 { f64::NEG_INFINITY } else { other.score }
+    let apart_m = (this.at.x_m - other.at.x_m).hypot(this.at.y_m - other.at.y_m);
+    if this.shared(other) > 0.7 && apart_m < SAME_EVENT_M { f64::NEG_INFINITY } else { other.score }
 }
 
 /// The wind as the kernel wants it.

@@ -14,7 +14,7 @@ use super::field::Field;
 use super::kernel::Isa;
 use super::learnt::Learnt;
 use super::locate::{Against, How, Located, Place, Problem};
-use super::plan::{Event, NO_ONE, Plan};
+use super::plan::{Event, NO_ONE, Plan, SETTLED};
 use super::prior::Prior;
 use super::resolve::{Dice, Resolver};
 use super::search::{Search, Wanted};
@@ -83,6 +83,11 @@ impl Settling {
         self.queue.insert(at, (time_s, apex));
     }
 
+    /// An arrival that was queued takes no part.
+    pub fn pass_over(&mut self, slot: Slot) {
+        self.plan.pass_over(slot);
+    }
+
     /// The next step that does anything; `None` when nothing waits.
     pub fn next_step_s(&self, travel_s: f64) -> Option<f64> {
         let apex_s = self.queue.front().map(|&(time_s, _)| time_s + travel_s);
@@ -134,7 +139,10 @@ impl Settling {
         let travel_s = problem.travel_s;
         let mut fresh: Vec<(f64, Apex)> = Vec::new();
         while let Some(entry) = pop_before(&mut self.queue, step_s - travel_s) {
-            if let Apex::Arrival(slot) = entry.1 {
+            // What was passed over is not heard: whether it was queued at all hangs on the order.
+            if let Apex::Arrival(slot) = entry.1
+                && self.plan.owner(slot) != SETTLED
+            {
                 learnt.heard(problem.window.arrival(slot));
             }
             fresh.push(entry);
@@ -182,8 +190,12 @@ impl Settling {
             let contested = self.plan.contested(problem, number);
             self.plan.note_contested(number, contested);
         }
+        let due = due(&self.plan);
+        for &number in &due {
+            self.plan.blur(problem, number);
+        }
         let mut done = Vec::new();
-        for number in due(&self.plan) {
+        for number in due {
             let stands = self.plan.event(number).is_some_and(|event| event.located.score > bar);
             if stands {
                 done.extend(self.plan.settle(number));
@@ -349,7 +361,9 @@ fn pop_before<T>(queue: &mut VecDeque<(f64, T)>, before_s: f64) -> Option<(f64, 
 
 /// Teaches the prior and the sites what the events that are final say.
 pub fn teach(learnt: &mut Learnt, prior: &mut Prior, field: &mut Field, done: &[Located], others: &[Place], to_s: f64) {
-    for located in done.iter().filter(|located| located.score > super::learnt::TEACHING_SCORE) {
+    // What may have been at two places teaches nothing of either.
+    let teaches = |located: &&Located| located.score > super::learnt::TEACHING_SCORE && !located.two_places;
+    for located in done.iter().filter(teaches) {
         prior.learn(located.at, others);
     }
     learnt.teach(field, to_s);

@@ -16,6 +16,19 @@ pub enum Owner {
     Open(u32),
     /// A final event.
     Settled,
+    /// No one may have it: its node picked too many in that second.
+    PassedOver,
+}
+
+/// What becomes of an arrival.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admitted {
+    /// It is in, in this slot.
+    In(Slot),
+    /// It is in, and the other one is passed over for it.
+    Instead(Slot, Slot),
+    /// Too many came before it in that second, or the window is full.
+    Not,
 }
 
 /// An arrival at a site. Times are seconds since the region's epoch.
@@ -61,8 +74,13 @@ fn ln_norm(variance_s2: f64) -> f32 {
     (0.5 * (std::f64::consts::TAU * variance_s2).ln()) as f32
 }
 
-/// Most arrivals held in one region: a bound on memory in a flood. The shell is told when it is reached, and the
-/// oldest arrivals that belong to nothing go first.
+/// Most arrivals of one site in one second of event time, the earliest of them: no ear tells more shots apart, and a
+/// node that says more is broken. What a flood costs is bounded by it, and which of its arrivals count is a function
+/// of the set. Those beyond are counted and take no part.
+pub const MAX_A_SECOND: usize = 16;
+
+/// Most arrivals held in one region: a bound on memory that only more sites than there are, or a flood in backward
+/// order, can reach. Beyond, arrivals are counted and let go.
 pub const MAX_ARRIVALS: usize = 4_000_000;
 
 /// Up to so many times are gone through one by one.
@@ -116,11 +134,41 @@ pub struct Window {
     rings: Vec<Ring>,
     most_sd_s: Vec<f64>,
     held: usize,
+    passed_over: u64,
 }
 
 impl Window {
+    /// Takes in an arrival, if it is among the first [`MAX_A_SECOND`] of its site and second.
+    pub fn admit(&mut self, arrival: Arrival) -> Admitted {
+        let second_s = arrival.time_s.floor();
+        let mut last = None;
+        let mut others = 0;
+        for (time_s, slot) in self.between(arrival.site, second_s, second_s + 1.0) {
+            if time_s < second_s + 1.0 && self.owner(slot) != Owner::PassedOver {
+                (others, last) = (others + 1, Some(slot));
+            }
+        }
+        if self.held >= MAX_ARRIVALS {
+            self.passed_over += 1;
+            return Admitted::Not;
+        }
+        let Some(last) = last.filter(|_| others >= MAX_A_SECOND) else { return Admitted::In(self.insert(arrival)) };
+        self.passed_over += 1;
+        let key = |arrival: &Arrival| (arrival.time_ns, arrival.id);
+        if key(&arrival) > key(self.arrival(last)) {
+            return Admitted::Not;
+        }
+        self.give(last, Owner::PassedOver);
+        Admitted::Instead(self.insert(arrival), last)
+    }
+
+    /// Arrivals that took no part because there were too many.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
+    }
+
     /// Takes in an arrival.
-    pub fn insert(&mut self, mut arrival: Arrival) -> Slot {
+    fn insert(&mut self, mut arrival: Arrival) -> Slot {
         arrival.ln_norm = ln_norm(arrival.variance_s2());
         let slot = match self.unused.pop() {
             Some(slot) => {
@@ -258,6 +306,26 @@ mod tests {
             window.forget_before(25.0);
             prop_assert_eq!(window.len(), times.iter().filter(|&&(_, t)| t >= 25).count());
         }
+    }
+
+    #[test]
+    fn of_too_many_in_a_second_the_earliest_count_whatever_the_order() {
+        let kept = |order: &dyn Fn(u32) -> u32| {
+            let mut window = Window::default();
+            for k in 0..1_000 {
+                let mut arrival = arrival(0, 5.0 + f64::from(order(k)) * 1e-3, order(k));
+                arrival.time_ns = i64::from(order(k));
+                window.admit(arrival);
+            }
+            let free = window.between(0, 0.0, 10.0).filter(|&(_, slot)| window.owner(slot) == Owner::Free);
+            let times: Vec<f64> = free.map(|(time_s, _)| time_s).collect();
+            assert_eq!(window.passed_over(), 1_000 - times.len() as u64);
+            times
+        };
+        let forward = kept(&|k| k);
+        assert_eq!(forward.len(), MAX_A_SECOND);
+        assert_eq!(forward, kept(&|k| 999 - k));
+        assert_eq!(forward, kept(&|k| k * 617 % 1_000));
     }
 
     #[test]
