@@ -271,6 +271,21 @@ fn json(record: &LearntRecord) -> String {
     serde_json::to_string(record).unwrap()
 }
 
+/// Whether two records say the same, numbers to within a part in ten million.
+fn is_near(a: &serde_json::Value, b: &serde_json::Value) -> bool {
+    use serde_json::Value::{Array, Number, Object};
+    match (a, b) {
+        (Array(a), Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_near(a, b)),
+        (Object(a), Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_near(a, b)))
+        }
+        (Number(a), Number(b)) => {
+            a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= 1e-7 * (1.0 + a.abs().max(b.abs())))
+        }
+        _ => a == b,
+    }
+}
+
 /// The picks of a part of a day, so much later, with no pick of one node at one time.
 fn later(picks: Vec<Pick>, by_s: f64) -> Vec<Pick> {
     picks.into_iter().map(|(node, at_s)| (node, at_s + by_s)).collect()
@@ -373,11 +388,13 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_learnt_goes_on_over_a_restart_as_if_there_had_been_none(first in world(), second in world(), gap_s in 500f64..5_000.0) {
+    fn what_is_learnt_goes_on_over_a_restart_as_if_there_had_been_none(first in world(), second in world(), gap_s in 900f64..5_000.0) {
         let registry = registry();
         let second = later(second, gap_s);
         let mut steady = engine();
         hear(&mut steady, &registry, &first);
+        // One node's pick long after the others' moves no event time: let it pass as well.
+        steady.quiet_for(400 * crate::model::time::NS_PER_S, &registry, &mut Output::default());
         let record = steady.learnt(&registry);
         let text = json(&record);
         let read: LearntRecord = serde_json::from_str(&text).unwrap();
@@ -386,7 +403,9 @@ proptest! {
         restored.start_from(read).unwrap();
         let after = hear(&mut restored, &registry, &second);
         prop_assert_eq!(after, hear(&mut steady, &registry, &second));
-        prop_assert_eq!(json(&restored.learnt(&registry)), json(&steady.learnt(&registry)));
+        // To within rounding: the fit may have come from another side.
+        let [restored, steady] = [&restored, &steady].map(|engine| serde_json::to_value(engine.learnt(&registry)).unwrap());
+        prop_assert!(is_near(&restored, &steady), "{restored} for {steady}");
     }
 }
 
