@@ -1,9 +1,10 @@
 //! Fire: sends arrivals to the regions that could have heard the same event, and makes claims of what they find.
 
+use super::associate::calibration::{final_probability, first_probability, inflation};
 use super::associate::layout;
 use super::associate::locate::{Located, Place, Point};
 use super::associate::record::RegionRecord;
-use super::associate::region::{Region, Surroundings, Word, final_probability, first_probability, inflation};
+use super::associate::region::{Region, Surroundings, Word};
 use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;

@@ -2,6 +2,7 @@
 //!
 //! The two are kept apart, so that what is said in the end is a function of both sets, in whatever order they came.
 
+use super::associate::calibration::MOST_P;
 use super::associate::locate::Place;
 use super::book::{Book, Cited, Claim, Stage};
 use super::rules::World;
@@ -16,8 +17,6 @@ pub const MAX_SETTLED: usize = 65_536;
 const MOST_RAISED: f64 = 2.7;
 /// The most that silence of those who should have noticed may lower them: a half.
 const MOST_LOWERED: f64 = -0.7;
-/// No reports make an event more certain than this.
-const MOST_P: f64 = 0.999;
 
 /// A slow report that bears out an event.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,6 @@
 //! One region: its plane, its sites and arrivals, the first word and the final word about the events in it.
 
+use super::calibration::first_odds;
 use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
 use super::learnt::Learnt;
@@ -41,38 +42,6 @@ const MARGIN_S: f64 = 4.0;
 
 /// Late arrivals kept for events that are about to become final; beyond, they are counted and let go.
 pub const MAX_LATE: usize = 65_536;
-
-/// The chance that an event is as it is said when all its evidence is in: a logistic in what each arrival bears out on
-/// average and in the share of arrivals that another event would nearly as gladly have. Fitted by maximum likelihood
-/// to 11,754 final events of simulated seasons, sparse to twice a barrage, of seeds that nothing else was fitted to.
-pub fn final_probability(located: &Located) -> f64 {
-    let weight = (located.arrivals.len() + 3 * located.points.len()).max(1) as f64;
-    let logit = 0.56 + 1.36 * (located.score / weight).min(4.0) - 4.6 * located.contested;
-    (1.0 / (1.0 + (-logit).exp())).min(MOST_P)
-}
-
-/// By how much the sigmas of an event are too small: the fit takes the arrivals to be its own for certain, and some of
-/// what is contested is not. Fitted as [`final_probability`] was.
-pub fn inflation(located: &Located) -> f64 {
-    (1.13 * (1.0 + 1.7 * located.contested)).sqrt()
-}
-
-/// The chance that a first word is borne out, when its log odds are `s`: most of its arrivals are still to come, and what
-/// they may yet say is more than the odds know. Fitted to 10,991 first words of the same seasons.
-pub fn first_probability(s: f64) -> f64 {
-    (1.0 / (1.0 + (-(FIRST.0 + FIRST.1 * s)).exp())).min(MOST_P)
-}
-
-/// The log odds at which a first word has that chance: what [`first_probability`] undoes.
-fn first_odds(p: f64) -> f64 {
-    ((p / (1.0 - p)).ln() - FIRST.0) / FIRST.1
-}
-
-/// The logistic of first words.
-const FIRST: (f64, f64) = (0.35, 0.155);
-
-/// No arrivals make an event more certain than this: the model of what arrivals mean may be wrong.
-const MOST_P: f64 = 0.999;
 
 /// A word of the region about one event.
 #[derive(Debug)]
