@@ -87,8 +87,11 @@ impl FireWatch {
         if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(after_ns) }
     }
 
-    /// What the regions have learnt, in order of their centres.
+    /// What the regions have learnt, in order of their centres. Before there are any, it is what was started from.
     pub fn learnt(&self, registry: &Registry) -> Vec<RegionRecord> {
+        if self.regions.is_empty() {
+            return self.waiting.clone();
+        }
         let mut records: Vec<RegionRecord> = self.regions.iter().filter_map(|region| region.record(registry)).collect();
         let key = |record: &RegionRecord| record.centre;
         records.sort_by(|a, b| key(a)[0].total_cmp(&key(b)[0]).then(key(a)[1].total_cmp(&key(b)[1])));

@@ -271,18 +271,22 @@ fn json(record: &LearntRecord) -> String {
     serde_json::to_string(record).unwrap()
 }
 
-/// Whether two records say the same, numbers to within a part in ten million.
-fn is_near(a: &serde_json::Value, b: &serde_json::Value) -> bool {
+/// Whether two values are the same but for a millionth of each number.
+fn nearly_equal(one: &serde_json::Value, other: &serde_json::Value) -> bool {
     use serde_json::Value::{Array, Number, Object};
-    match (a, b) {
-        (Array(a), Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| is_near(a, b)),
-        (Object(a), Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| is_near(a, b)))
+    match (one, other) {
+        (Number(one), Number(other)) => {
+            let (one, other) = (one.as_f64().unwrap(), other.as_f64().unwrap());
+            (one - other).abs() <= 1e-6 * one.abs().max(other.abs()).max(1e-3)
         }
-        (Number(a), Number(b)) => {
-            a.as_f64().zip(b.as_f64()).is_some_and(|(a, b)| (a - b).abs() <= 1e-7 * (1.0 + a.abs().max(b.abs())))
+        (Array(one), Array(other)) => {
+            one.len() == other.len() && one.iter().zip(other).all(|(one, other)| nearly_equal(one, other))
         }
-        _ => a == b,
+        (Object(one), Object(other)) => {
+            one.len() == other.len()
+                && one.iter().all(|(key, one)| other.get(key).is_some_and(|other| nearly_equal(one, other)))
+        }
+        _ => one == other,
     }
 }
 
@@ -385,27 +389,31 @@ fn what_is_read_again_is_not_learnt_twice() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 
     #[test]
-    fn what_is_learnt_goes_on_over_a_restart_as_if_there_had_been_none(first in world(), second in world(), gap_s in 900f64..5_000.0) {
+    fn what_is_learnt_goes_on_over_a_restart_as_if_there_had_been_none(first in world(), second in world(), gap_s in 500f64..5_000.0) {
         let registry = registry();
         let second = later(second, gap_s);
         let mut steady = engine();
         hear(&mut steady, &registry, &first);
-        // One node's pick long after the others' moves no event time: let it pass as well.
-        steady.quiet_for(400 * crate::model::time::NS_PER_S, &registry, &mut Output::default());
         let record = steady.learnt(&registry);
         let text = json(&record);
         let read: LearntRecord = serde_json::from_str(&text).unwrap();
-        prop_assert_eq!(&json(&read), &text);
+        prop_assert_eq!(&json(&read), &text, "the round trip");
         let mut restored = engine();
         restored.start_from(read).unwrap();
+        // As a restart does: what something not final rests on is read again. A lone node that was ahead of the stream
+        // at its end is not final, and has taught nothing yet.
+        let low_ns = steady.low_water_ns();
+        let again: Vec<Pick> = first.iter().copied().filter(|pick| START_NS + ns_from_s(pick.1) >= low_ns).collect();
+        hear(&mut restored, &registry, &again);
         let after = hear(&mut restored, &registry, &second);
         prop_assert_eq!(after, hear(&mut steady, &registry, &second));
-        // To within rounding: the fit may have come from another side.
-        let [restored, steady] = [&restored, &steady].map(|engine| serde_json::to_value(engine.learnt(&registry)).unwrap());
-        prop_assert!(is_near(&restored, &steady), "{restored} for {steady}");
+        // Events that are in the plan together are gone through in the order in which their numbers came to be free,
+        // which a restart does not keep: a fit may end a nanometre away.
+        let [restored, steady] = [restored, steady].map(|engine| serde_json::to_value(engine.learnt(&registry)).unwrap());
+        prop_assert!(nearly_equal(&restored, &steady), "{restored} {steady}");
     }
 }
 
