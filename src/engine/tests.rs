@@ -3,21 +3,18 @@
 mod geometry;
 mod moved;
 mod scene;
+mod slow;
 
 use super::*;
 use crate::model::alert::Status;
 use crate::model::geo::{Frame, LonLat};
-use crate::model::kind::{Hint, Kind, KindSet};
-use crate::model::node::{Node, NodeIx};
-use crate::model::observation::{Arrival, Common, Span, duplicate_key};
+use crate::model::kind::{Kind, KindSet};
+use crate::model::node::Node;
 use proptest::prelude::*;
-use scene::engine;
+use scene::{START_NS, engine};
 use std::collections::BTreeMap;
 
-mod slow;
-
 const CENTRE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
-const START_NS: i64 = 1_772_323_200_000_000_000;
 
 /// One pick: node, seconds since the start.
 type Pick = (u32, f64);
@@ -52,39 +49,9 @@ fn heard(registry: &Registry, x_m: f64, y_m: f64, at_s: f64) -> Vec<Pick> {
 }
 
 fn push(batch: &mut Observations, offset: i64, (node, at_s): Pick, shift_ns: i64) {
-    let time_ns = START_NS + shift_ns + ns_from_s(at_s);
-    let id = format!("{node}-{}", ns_from_s(at_s));
-    let detail = batch.arrivals.push(Arrival {
-        amplitude: f64::NAN,
-        snr_db: f64::NAN,
-        azimuth_deg: f64::NAN,
-        azimuth_sd_deg: f64::NAN,
-        hint: Hint::Impact,
-        phase: None,
-        trace_velocity_m_s: f64::NAN,
-        frequency_hz: f64::NAN,
-        power_dbm: f64::NAN,
-        emitter: Span::default(),
-        elevation_deg: f64::NAN,
-        intensity: f64::NAN,
-    });
-    let span = batch.store(id.as_bytes());
-    batch.push(Common {
-        origin: Origin { topic: 0, partition: 0, offset, line: 0 },
-        kind: Kind::Acoustic,
-        node: NodeIx(node),
-        id: span,
-        key: duplicate_key(NodeIx(node), id.as_bytes()),
-        time_ns,
-        time_sd_s: f64::NAN,
-        lon_deg: f64::NAN,
-        lat_deg: f64::NAN,
-        alt_m: f64::NAN,
-        supersedes: Span::default(),
-        withdrawn: false,
-        raw: Span::default(),
-        detail,
-    });
+    let detail = scene::arrival(batch, None);
+    let (time_ns, id) = (START_NS + shift_ns + ns_from_s(at_s), format!("{node}-{}", ns_from_s(at_s)));
+    scene::put(batch, offset, (node, Kind::Acoustic, detail), time_ns, &id);
 }
 
 /// What an alert comes down to: all that does not depend on when its evidence was read.
@@ -107,11 +74,7 @@ fn quiet(engine: &mut Engine, registry: &Registry, out: &mut Output) {
 /// The same with a pause after each part.
 fn run_with_pauses(parts: &[&[Pick]], batches: &[usize], shift_ns: i64, pause: Pause<'_>) -> BTreeMap<String, Essence> {
     let registry = registry();
-    let mut settings = Settings::default();
-    settings.silence.on = false;
-    // These microphones send no heartbeats: after a quiet minute one pick alone would have to be borne out first.
-    settings.max_future_s = 3600.0;
-    let mut engine = Engine::new(settings, String::new(), vec!["t".to_owned()], Places::new(Vec::new(), Vec::new()));
+    let mut engine = engine();
     let mut last = BTreeMap::new();
     let mut out = Output::default();
     let mut sizes = batches.iter().copied().cycle();

@@ -1,5 +1,5 @@
-//! e to the power of what is not positive, to within a few units of 10⁻⁹ and a quarter of the library's time: densities
-//! are summed up over hundreds of events for every place that is looked at, and nobody needs more digits of them.
+//! e to the power of what is not positive, to within a few units of 10⁻⁹, without a call: densities are summed up over
+//! hundreds of events for every place that is looked at, and nobody needs more digits of them.
 
 /// Below this the result is as good as nothing.
 const LEAST: f64 = -700.0;

@@ -249,6 +249,21 @@ impl Plan {
         }
     }
 
+    /// What these events score together.
+    pub fn total(&self, events: &[u32]) -> f64 {
+        events.iter().filter_map(|&number| self.event(number)).map(|event| event.located.score).sum()
+    }
+
+    /// Events that contest arrivals share them out and are located anew, twice; those that are not worth it any more go.
+    pub fn come_to_terms(&mut self, problem: &Problem<'_>, events: &mut Vec<u32>) {
+        if events.len() > 1 {
+            for _ in 0..2 {
+                self.share_out(problem, events);
+                events.retain(|&number| self.refit(problem, number));
+            }
+        }
+    }
+
     /// An event is resolved once more.
     pub fn tried(&mut self, number: u32) {
         if let Some(Some(event)) = self.events.get_mut(number as usize) {

@@ -11,6 +11,7 @@ use super::record::{RegionRecord, SiteRecord};
 use super::settle::{Apex, STEP_S, Settling, teach};
 use super::wave::{Medium, Wave};
 use super::window::{Admitted, Arrival, Owner, Slot, Window};
+use crate::engine::book::FIRE;
 use crate::engine::settings::Fire;
 use crate::engine::weather::{Air, Weather};
 use crate::model::geo::{Frame, LonLat};
@@ -542,9 +543,9 @@ impl Region {
         match (point, first) {
             (Some(point), _) => {
                 let end = if point.is_origin { "origin" } else { "impact" };
-                format!("fire/{}/{}/{end}", registry.node(point.node).name, point.id.as_str())
+                format!("{FIRE}{}/{}/{end}", registry.node(point.node).name, point.id.as_str())
             }
-            (None, Some((_, node, id))) => format!("fire/{}/{}", registry.node(node).name, id.as_str()),
+            (None, Some((_, node, id))) => format!("{FIRE}{}/{}", registry.node(node).name, id.as_str()),
             (None, None) => String::from("fire"),
         }
     }

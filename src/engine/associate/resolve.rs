@@ -116,19 +116,12 @@ impl Resolver {
                 None => {}
             }
         }
-        let total = |plan: &Plan, placed: &[u32]| -> f64 {
-            placed.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum()
-        };
         // What was there before has been found again, or nothing like it: sharing out would change neither.
-        let lost = before - total(plan, &placed);
-        let hopeful = lost.abs() > SAME_SCORE && lost < MOST_LOST;
-        if hopeful && placed.len() > 1 {
-            for _ in 0..2 {
-                plan.share_out(problem, &placed);
-                placed.retain(|&number| plan.refit(problem, number));
-            }
+        let lost = before - plan.total(&placed);
+        if lost.abs() > SAME_SCORE && lost < MOST_LOST {
+            plan.come_to_terms(problem, &mut placed);
         }
-        if total(plan, &placed) > before + SAME_SCORE {
+        if plan.total(&placed) > before + SAME_SCORE {
             return true;
         }
         // In reverse, so that each event has the number it had.
@@ -149,21 +142,15 @@ impl Resolver {
         owners.sort_unstable();
         owners.dedup();
         let old: Vec<Event> = owners.iter().filter_map(|&number| plan.event(number).cloned()).collect();
-        let before: f64 = old.iter().map(|event| event.located.score).sum();
+        let before = plan.total(&owners);
         let new = plan.put(Event { located, tries: 0 });
         let mut all: Vec<u32> = owners.iter().copied().chain([new]).collect();
         all.retain(|&number| plan.refit(problem, number));
-        if all.len() > 1 {
-            for _ in 0..2 {
-                plan.share_out(problem, &all);
-                all.retain(|&number| plan.refit(problem, number));
-            }
-        }
-        let after: f64 = all.iter().filter_map(|&number| plan.event(number)).map(|event| event.located.score).sum();
-        if after > before + SAME_SCORE && all.contains(&new) {
+        plan.come_to_terms(problem, &mut all);
+        if plan.total(&all) > before + SAME_SCORE && all.contains(&new) {
             return Some(new);
         }
-        // What is put in last is given the number that was freed last.
+        // The owners are as they were, though not always under the number that they had.
         for &number in &all {
             plan.take(number);
         }

@@ -232,9 +232,7 @@ impl Settling {
                     located
                 }
                 Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {
-                    let start = problem.points[number].at;
-                    let located = self.plan.locate(problem, start, How { against, near: false }, NO_ONE);
-                    located.filter(|located| located.score > bar && located.points.contains(&number))
+                    self.about_point(problem, number, against, bar)
                 }
                 Apex::Point(_) => None,
             };
@@ -273,9 +271,7 @@ impl Settling {
                     self.search.best(isa, problem, slot, wanted, &self.plan.priced())
                 }
                 Apex::Point(number) if self.plan.point_owner(number) == NO_ONE => {
-                    let start = problem.points[number].at;
-                    let located = self.plan.locate(problem, start, How { against, near: false }, NO_ONE);
-                    located.filter(|located| located.score > LAST_BAR && located.points.contains(&number))
+                    self.about_point(problem, number, against, LAST_BAR)
                 }
                 _ => None,
             };
@@ -284,6 +280,13 @@ impl Settling {
             }
         }
         born
+    }
+
+    /// The event that a radar's point tells of, of what is free.
+    fn about_point(&mut self, problem: &Problem<'_>, number: usize, against: Against, bar: f64) -> Option<Located> {
+        let start = problem.points[number].at;
+        let located = self.plan.locate(problem, start, How { against, near: false }, NO_ONE);
+        located.filter(|located| located.score > bar && located.points.contains(&number))
     }
 
     /// New events and those that contest their arrivals come to terms.
@@ -300,12 +303,7 @@ impl Settling {
                 }
             }
         }
-        if touched.len() > 1 {
-            for _ in 0..2 {
-                self.plan.share_out(problem, &touched);
-                touched.retain(|&number| self.plan.refit(problem, number));
-            }
-        }
+        self.plan.come_to_terms(problem, &mut touched);
         self.resolve(isa, problem, born, tries);
         let rivals: Vec<u32> = touched.iter().copied().filter(|number| !born.contains(number)).collect();
         self.resolve(isa, problem, &rivals, TRIES_RIVAL);

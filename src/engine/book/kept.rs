@@ -99,8 +99,8 @@ impl Memory {
 }
 
 impl Book {
-    /// Takes over what another process had said, and how far things had settled for it. Until [`Book::replayed`] nothing more is said but what decisions
-    /// change.
+    /// Takes over what another process had said, and how far things had settled for it. Until [`Book::replayed`] nothing
+    /// more is said but what decisions change.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
         for kept in kept {
             let Kept { key, feature, was_final, attributed_at, newest_ns, .. } = kept;

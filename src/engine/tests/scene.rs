@@ -13,7 +13,8 @@ use crate::model::observation::{Arrival, Common, Observations, Origin, Span, dup
 use crate::model::time::ns_from_s;
 use std::collections::BTreeMap;
 
-const START_NS: i64 = 1_772_323_200_000_000_000;
+/// When the scenes begin, nanoseconds.
+pub const START_NS: i64 = 1_772_323_200_000_000_000;
 
 /// What a node picks.
 #[derive(Clone, Debug, PartialEq)]
@@ -114,7 +115,7 @@ pub fn pick(node: u32, at_s: f64) -> Pick {
     Pick { node, at_s, kind: Kind::Acoustic, azimuth: None, id: format!("{node}-{}", ns_from_s(at_s)) }
 }
 
-/// An engine for nodes that send no heartbeats.
+/// An engine for nodes that send no heartbeats: after a quiet minute one pick alone would have to be borne out first.
 pub fn engine() -> Engine {
     let mut settings = Settings::default();
     settings.silence.on = false;
@@ -139,11 +140,18 @@ pub fn hear(engine: &mut Engine, registry: &Registry, picks: &[Pick], batch: usi
 }
 
 fn push(batch: &mut Observations, offset: i64, pick: &Pick) {
-    let detail = batch.arrivals.push(Arrival {
+    let detail = arrival(batch, pick.azimuth);
+    put(batch, offset, (pick.node, pick.kind, detail), START_NS + ns_from_s(pick.at_s), &pick.id);
+}
+
+/// The particulars of an impact that was heard, with a bearing or without; gives their number.
+pub fn arrival(batch: &mut Observations, azimuth: Option<(f64, f64)>) -> u32 {
+    let (azimuth_deg, azimuth_sd_deg) = azimuth.unwrap_or((f64::NAN, f64::NAN));
+    batch.arrivals.push(Arrival {
         amplitude: f64::NAN,
         snr_db: f64::NAN,
-        azimuth_deg: pick.azimuth.map_or(f64::NAN, |azimuth| azimuth.0),
-        azimuth_sd_deg: pick.azimuth.map_or(f64::NAN, |azimuth| azimuth.1),
+        azimuth_deg,
+        azimuth_sd_deg,
         hint: Hint::Impact,
         phase: None,
         trace_velocity_m_s: f64::NAN,
@@ -152,15 +160,19 @@ fn push(batch: &mut Observations, offset: i64, pick: &Pick) {
         emitter: Span::default(),
         elevation_deg: f64::NAN,
         intensity: f64::NAN,
-    });
-    let span = batch.store(pick.id.as_bytes());
+    })
+}
+
+/// An observation that states no more than what its kind has to: by that node, of that kind, with those particulars.
+pub fn put(batch: &mut Observations, offset: i64, (node, kind, detail): (u32, Kind, u32), time_ns: i64, id: &str) {
+    let span = batch.store(id.as_bytes());
     batch.push(Common {
         origin: Origin { topic: 0, partition: 0, offset, line: 0 },
-        kind: pick.kind,
-        node: NodeIx(pick.node),
+        kind,
+        node: NodeIx(node),
         id: span,
-        key: duplicate_key(NodeIx(pick.node), pick.id.as_bytes()),
-        time_ns: START_NS + ns_from_s(pick.at_s),
+        key: duplicate_key(NodeIx(node), id.as_bytes()),
+        time_ns,
         time_sd_s: f64::NAN,
         lon_deg: f64::NAN,
         lat_deg: f64::NAN,

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::model::alert::AlertFeature;
-use crate::model::kind::Activity;
-use crate::model::observation::{Report, Thermal};
+use crate::model::kind::{Activity, Hint};
+use crate::model::observation::{Report, Span, Thermal};
 
 /// The patrol and the satellite come after the sixteen microphones.
 const PATROL: u32 = 16;
@@ -102,23 +102,7 @@ fn put(batch: &mut Observations, offset: i64, line: Line) {
         }
     };
     let id = format!("{node}-{}", ns_from_s(line.time_s()));
-    let span = batch.store(id.as_bytes());
-    batch.push(Common {
-        origin: Origin { topic: 0, partition: 0, offset, line: 0 },
-        kind,
-        node: NodeIx(node),
-        id: span,
-        key: duplicate_key(NodeIx(node), id.as_bytes()),
-        time_ns: START_NS + ns_from_s(line.time_s()),
-        time_sd_s: f64::NAN,
-        lon_deg: f64::NAN,
-        lat_deg: f64::NAN,
-        alt_m: f64::NAN,
-        supersedes: Span::default(),
-        withdrawn: false,
-        raw: Span::default(),
-        detail,
-    });
+    scene::put(batch, offset, (node, kind, detail), START_NS + ns_from_s(line.time_s()), &id);
 }
 
 /// All that was said, in order, when the lines come like this.
