@@ -2,6 +2,7 @@
 
 use super::{Compression, KafkaSettings, Start, TRANSACTION_TIMEOUT_MS};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 /// The largest answer of a broker that is read, bytes. An answer holds at least one record, however large.
 const LARGEST_ANSWER_BYTES: u32 = 512 * 1024 * 1024;
@@ -19,6 +20,9 @@ impl KafkaSettings {
             .set("reconnect.backoff.ms", "50")
             .set("reconnect.backoff.max.ms", "1000")
             .set("socket.keepalive.enable", "true");
+        if tracing::enabled!(target: "librdkafka", tracing::Level::DEBUG) {
+            config.set_log_level(RDKafkaLogLevel::Debug);
+        }
         for (key, value) in &self.client.0 {
             config.set(key, value);
         }
