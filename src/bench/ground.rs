@@ -125,6 +125,7 @@ impl Ground {
             settings: bench.engine.clone(),
             config_digest: bench.engine.digest(),
             by_component: false,
+            part: None,
         }
     }
 }

@@ -142,8 +142,17 @@ pub struct Replay {
   truceline run --config config/truceline.toml --create-topics
   TRUCELINE_KAFKA__BROKERS=broker-1:9092,broker-2:9092 truceline run
 
+Where one machine is not enough, on as many as it takes (any number of each but the archive):
+  truceline run --role route     --set kafka.instance=router-1
+  truceline run --role correlate --set kafka.instance=watch-1
+  truceline run --role correlate --set kafka.instance=watch-2
+  truceline run --role archive
+
 SIGTERM and Ctrl-C let it finish what it has read, write it out, and end.")]
 pub struct Run {
+    /// Which part of the work this process does
+    #[arg(long, value_enum, default_value_t = Role::All)]
+    pub role: Role,
     /// Make topics that do not exist
     #[arg(long)]
     pub create_topics: bool,
@@ -153,6 +162,19 @@ pub struct Run {
     /// Reference data.
     #[command(flatten)]
     pub reference: ReferenceFiles,
+}
+
+/// What a process does of the work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Role {
+    /// Everything, in one process
+    All,
+    /// Send telemetry on to the regions that may have heard the same event
+    Route,
+    /// Correlate the regions that the group gives it
+    Correlate,
+    /// Only write the Parquet tables
+    Archive,
 }
 
 /// Arguments of `demo`.

@@ -5,6 +5,7 @@ mod args;
 mod associate;
 mod bench;
 mod check;
+mod cluster;
 mod console;
 mod demo;
 mod import;

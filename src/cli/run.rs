@@ -1,8 +1,8 @@
 //! `truceline run`: Kafka to Kafka and Parquet, until told to stop.
 
-use super::args::{Common, Run};
+use super::args::{Archive, Common, Role, Run};
 use super::console::Outcome;
-use super::{Stop, check, logging};
+use super::{Stop, archive, check, cluster, logging};
 use crate::config::Config;
 use crate::model::time::Timestamp;
 use crate::pipeline::archive::{ArchiveRun, ArchiveRunError};
@@ -15,14 +15,21 @@ use std::time::Instant;
 const DEFAULT_INSTANCE: &str = "main";
 
 pub(super) fn command(args: &Run, common: &Common) -> Outcome {
+    if args.role == Role::Archive {
+        let args = Archive { create_topics: args.create_topics, sensors: args.reference.sensors.clone() };
+        return archive::command(&args, common);
+    }
     let mut loaded = common.load()?;
     args.reference.lay_over(&mut loaded.config.reference);
     logging::start(&loaded.config.log, common, None)?;
     // Whatever can be known to be wrong is said before the first record is read.
     check::all(&loaded, check::Broker::Reach { create_topics: args.create_topics })?;
     let stop = Stop::on_signals()?;
-    run(&loaded.config, args, &stop)?;
-    Ok(())
+    match args.role {
+        Role::Route => cluster::route(&loaded.config, &stop),
+        Role::Correlate => cluster::correlate(&loaded.config, &stop),
+        Role::All | Role::Archive => Ok(run(&loaded.config, args, &stop)?),
+    }
 }
 
 /// Runs the live pipelines under `config` until `stop` is asked or something fails for good; then what was read is
@@ -38,6 +45,7 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
         by_component: config.output.by_component,
+        part: None,
     };
     let archive = ArchiveRun {
         kafka: config.kafka.clone(),
@@ -78,7 +86,7 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
 }
 
 /// One line of how it goes.
-fn tell(figures: &Figures) {
+pub(super) fn tell(figures: &Figures) {
     let tally = figures.tally;
     let watermark = figures.watermark_ns.map_or_else(|| "none".to_owned(), |ns| Timestamp(ns).to_string());
     tracing::info!(

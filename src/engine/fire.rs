@@ -10,7 +10,8 @@ use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Claim, Stage};
 use super::rules::World;
-use super::settled::{Ledger, MAX_SETTLED, Settled};
+use super::settled::{FinalEvent, Ledger, MAX_SETTLED, Settled};
+use super::share::Share;
 use super::weather::Weather;
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
@@ -33,12 +34,41 @@ const STRAY_REACH_M: f64 = 100_000.0;
 pub struct FireWatch {
     regions: Vec<Region>,
     settled: Ledger,
-    home: Vec<Option<u32>>,
+    home: Homes,
     routes: Vec<Vec<u32>>,
     registry_version: Option<u64>,
     longest_travel_s: f64,
     /// What a record says of regions that are not there yet.
     waiting: Vec<RegionRecord>,
+    /// How regions are shared out among processes; `None`: all are this one's.
+    share: Option<Share>,
+}
+
+/// Whose events are whose.
+#[derive(Default)]
+struct Homes {
+    /// Of each node the region that it is at home in.
+    of: Vec<Option<u32>>,
+    /// Where the regions are.
+    centres: Vec<LonLat>,
+}
+
+impl Homes {
+    fn of(&self, node: NodeIx) -> Option<u32> {
+        self.of.get(node.at()).copied().flatten()
+    }
+
+    /// The region that an event belongs to: that of its earliest arrival at a node that is at home in one. What only
+    /// nodes heard that hear so far that they are at home in none belongs where it was; what no node heard, where it was
+    /// found.
+    fn owner(&self, region: &Region, located: &Located) -> Option<u32> {
+        let anchor = region.anchor(located, |node| self.of(node).is_some());
+        match anchor {
+            Some(node) => self.of(node),
+            None if located.arrivals.is_empty() => None,
+            None => layout::nearest(&self.centres, region.place(located.at)),
+        }
+    }
 }
 
 impl Default for FireWatch {
@@ -46,11 +76,12 @@ impl Default for FireWatch {
         FireWatch {
             regions: Vec::new(),
             settled: Vec::new(),
-            home: Vec::new(),
+            home: Homes::default(),
             routes: Vec::new(),
             registry_version: None,
             longest_travel_s: NEAR_TRAVEL_S,
             waiting: Vec::new(),
+            share: None,
         }
     }
 }
@@ -72,6 +103,11 @@ impl FireWatch {
     /// Regions in use.
     pub fn regions(&self) -> &[Region] {
         &self.regions
+    }
+
+    /// Goes by this share of regions, and not by the registry. To be called before the first observation.
+    pub fn take_share(&mut self, share: Share) {
+        self.share = Some(share);
     }
 
     /// Final events that may still be amended.
@@ -185,7 +221,7 @@ impl FireWatch {
         let around = surroundings(now, world);
         for (end, is_origin) in [(origin, true), (impact, false)] {
             let (Some(place), Some(end_ns)) = (place_of(&end), end.time_ns) else { continue };
-            let Some(number) = self.region_about(place) else { continue };
+            let Some(number) = self.region_about(place).filter(|&number| self.is_mine(number)) else { continue };
             let region = &mut self.regions[number as usize];
             let (x_m, y_m) = region.frame().to_plane(place);
             let known = |value: f64, or: f64| if value > 0.0 { value } else { or };
@@ -223,6 +259,33 @@ impl FireWatch {
             });
             self.bear_out(number, around, world, book);
         }
+    }
+
+    /// Takes in a final event of a region that is another's. Heard again it is as it is told then.
+    pub fn hear_final(&mut self, event: FinalEvent, world: World<'_>) {
+        self.follow_registry(world);
+        // What is of a region that only the other knows lies with any that is not one's own.
+        let laid_out = self.settled.get(event.region as usize).is_some() && !self.is_mine(event.region);
+        let foreign = || (0..self.settled.len() as u32).find(|&number| !self.is_mine(number));
+        let Some(number) = Some(event.region).filter(|_| laid_out).or_else(foreign) else { return };
+        let events = &mut self.settled[number as usize];
+        match events.iter_mut().rev().find(|known| known.claim.key == event.key) {
+            Some(known) => known.is_now(event),
+            None => events.push_back(event.into()),
+        }
+    }
+
+    /// Final events of one's own regions that are new or have changed since the last call.
+    pub fn take_finals(&mut self) -> Vec<FinalEvent> {
+        let mut finals = Vec::new();
+        for number in (0..self.settled.len() as u32).filter(|&number| self.is_mine(number)).collect::<Vec<_>>() {
+            let fresh = self.settled[number as usize].iter_mut().filter(|event| event.is_news);
+            finals.extend(fresh.map(|event| {
+                event.is_news = false;
+                FinalEvent::of(number, &event.claim)
+            }));
+        }
+        finals
     }
 
     /// Forgets final events from before `time_ns`, and more where there are too many.
@@ -277,7 +340,7 @@ impl FireWatch {
                         residual_s: Some(residual_s),
                         residual_deg: None,
                     });
-                    event.changed = true;
+                    (event.changed, event.is_news) = (true, true);
                     event.say(world, book);
                 }
                 // What it belongs to may not be final yet.
@@ -293,7 +356,8 @@ impl FireWatch {
         }
         if self.registry_version.is_none() || self.regions.is_empty() {
             self.longest_travel_s = if layout::has_near(world.registry) { NEAR_TRAVEL_S } else { WIDE_TRAVEL_S };
-            for cell in layout::cells(world.registry) {
+            let laid_out = self.share.as_ref().map(|share| share.regions.cells().to_vec());
+            for cell in laid_out.unwrap_or_else(|| layout::cells(world.registry)) {
                 self.found_region(cell.centre, &cell.members, &cell.home, world);
             }
         }
@@ -301,8 +365,14 @@ impl FireWatch {
         self.registry_version = Some(world.registry.version());
     }
 
+    fn is_mine(&self, number: u32) -> bool {
+        self.share.as_ref().is_none_or(|share| share.is_mine(number))
+    }
+
     fn found_region(&mut self, centre: LonLat, members: &[NodeIx], home: &[NodeIx], world: World<'_>) -> u32 {
         let number = self.regions.len() as u32;
+        // Of another's region it is enough to know where it is, and whose events are its.
+        let members = if self.is_mine(number) { members } else { &[] };
         let mut region = Region::new(centre, members, world.registry, self.longest_travel_s);
         if let Some(at) = self.waiting.iter().position(|record| record.is_about(centre))
             && region.start_from(self.waiting[at].clone(), world.registry)
@@ -310,12 +380,13 @@ impl FireWatch {
             self.waiting.swap_remove(at);
         }
         self.regions.push(region);
+        self.home.centres.push(centre);
         self.settled.push(VecDeque::new());
         let nodes = world.registry.nodes().len();
-        self.home.resize(nodes.max(self.home.len()), None);
+        self.home.of.resize(nodes.max(self.home.of.len()), None);
         self.routes.resize(nodes.max(self.routes.len()), Vec::new());
         for node in home {
-            self.home[node.at()] = Some(number);
+            self.home.of[node.at()] = Some(number);
         }
         for node in members {
             self.routes[node.at()].push(number);
@@ -333,9 +404,9 @@ impl FireWatch {
             None => self.found_region(position, &[], &[], world),
         };
         let nodes = world.registry.nodes().len();
-        self.home.resize(nodes.max(self.home.len()), None);
+        self.home.of.resize(nodes.max(self.home.of.len()), None);
         self.routes.resize(nodes.max(self.routes.len()), Vec::new());
-        self.home[ix.at()] = Some(number);
+        self.home.of[ix.at()] = Some(number);
         self.routes[ix.at()].push(number);
     }
 
@@ -365,7 +436,7 @@ fn surroundings<'a>(now: Now<'a>, world: World<'a>) -> Surroundings<'a> {
 fn tell(
     region: &Region,
     number: u32,
-    home: &[Option<u32>],
+    home: &Homes,
     settled: &mut VecDeque<Settled>,
     word: Word<'_>,
     world: World<'_>,
@@ -378,8 +449,7 @@ fn tell(
         Word::Open(key, located) => (key, located, Stage::Open),
         Word::Final(key, located) => (key, located, Stage::Final),
     };
-    let anchor = region.anchor(located).and_then(|node| home.get(node.at()).copied().flatten());
-    if anchor.is_some_and(|anchor| anchor != number) {
+    if home.owner(region, located).is_some_and(|owner| owner != number) {
         return;
     }
     let claim = claim(region, key, located, stage);

@@ -12,13 +12,14 @@ pub mod progress;
 pub mod rules;
 pub mod settings;
 pub mod settled;
+pub mod share;
 pub mod slow;
 pub mod weather;
 
 use crate::model::decision::Decision;
 use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Registry;
-use crate::model::observation::{Observations, Origin};
+use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::{Reason, Refusal};
 use crate::model::time::{Timestamp, ns_from_s};
 use associate::record::{LearntRecord, NewerRecord, VERSION};
@@ -28,7 +29,10 @@ use fire::{FireWatch, Now};
 use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
+use std::collections::BTreeMap;
 use settings::Settings;
+use settled::FinalEvent;
+use share::Share;
 use slow::SlowWatch;
 use weather::Weather;
 
@@ -111,6 +115,9 @@ pub struct Engine {
     newest_ns: i64,
     /// The oldest time accepted in time: nothing is known of what was before.
     oldest_ns: i64,
+    /// Of the others that have regions, by their number: events from before this are final there and have been told.
+    others_ns: BTreeMap<u32, i64>,
+    others_moved: bool,
 }
 
 impl Engine {
@@ -134,6 +141,8 @@ impl Engine {
             settled: Settled::NOTHING,
             newest_ns: i64::MIN,
             oldest_ns: i64::MAX,
+            others_ns: BTreeMap::new(),
+            others_moved: false,
         }
     }
 
@@ -224,6 +233,32 @@ impl Engine {
     /// How far event time has settled things.
     pub fn settled(&self) -> Settled {
         self.settled
+    }
+
+    /// Takes a share of the regions. To be called before the first observation.
+    pub fn take_share(&mut self, share: Share) {
+        self.others_ns = share.others().into_iter().map(|part| (part, i64::MIN)).collect();
+        self.fire.take_share(share);
+    }
+
+    /// A final event of another's region: reports may be about it, and it may be an end of a round whose other is here.
+    pub fn hear_final(&mut self, event: FinalEvent, registry: &Registry) {
+        self.fire.hear_final(event, World { registry, places: &self.places, settings: &self.settings });
+    }
+
+    /// All events from before that time are final in that part, and have been told here.
+    pub fn hear_settled(&mut self, part: u32, settled_ns: i64) {
+        if let Some(known_ns) = self.others_ns.get_mut(&part)
+            && settled_ns > *known_ns
+        {
+            *known_ns = settled_ns;
+            self.others_moved = true;
+        }
+    }
+
+    /// What the others have to be told of final events here, since the last call.
+    pub fn take_finals(&mut self) -> Vec<FinalEvent> {
+        self.fire.take_finals()
     }
 
     /// The alerts, as far as they may still change.
@@ -318,6 +353,7 @@ impl Engine {
         }
         for (row, found) in (from..).zip(found) {
             if let Found::New(Standing::InTime | Standing::Late) = found
+                && batch.part[row] != Part::Progress
                 && self.duplicates.seen(batch.key[row], batch.time_ns[row])
             {
                 *found = Found::Repeated;
@@ -344,13 +380,17 @@ impl Engine {
 
     /// Takes in an observation that is new.
     fn accept(&mut self, batch: &Observations, row: usize, late: bool, registry: &Registry) {
-        if late {
-            self.counts.late += 1;
-        } else {
-            self.counts.accepted += 1;
+        if !late {
             self.oldest_ns = self.oldest_ns.min(batch.time_ns[row]);
         }
         self.newest_ns = self.newest_ns.max(batch.time_ns[row]);
+        if batch.part[row] == Part::Progress {
+            return;
+        }
+        match late {
+            true => self.counts.late += 1,
+            false => self.counts.accepted += 1,
+        }
         let kind = batch.kind[row];
         if kind == Kind::Status {
             let status = batch.statuses.row(batch.detail[row] as usize);
@@ -369,6 +409,9 @@ impl Engine {
         if self.settings.fire.on {
             self.slow.observe(batch, row, world);
         }
+        if batch.part[row] == Part::Halo {
+            return;
+        }
         for (kinds, rule) in &mut self.rules {
             if kinds.contains(kind) {
                 rule.observe(batch, row, world, &mut self.book);
@@ -381,6 +424,8 @@ impl Engine {
         let borne_out_ns = self.progress.advance();
         if borne_out_ns > self.advanced_to_ns {
             self.settle(borne_out_ns, self.progress.watermark_ns(), registry);
+        } else if self.others_moved && self.settings.fire.on {
+            self.weigh(registry);
         }
         out.said.append(&mut self.book.take_said());
     }
@@ -396,14 +441,12 @@ impl Engine {
             let final_ns = self.fire.final_before_ns(fire_ns);
             self.settled.fire_ns = final_ns;
             self.book.retract_unfound(final_ns);
-            self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
-            for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
-                self.fire.settled_mut()[region][at].say(world, &mut self.book);
-            }
+            self.weigh(registry);
             let kept_ns = rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S));
             self.fire.forget_before(kept_ns);
             self.slow.forget_before(kept_ns);
         }
+        let world = World { registry, places: &self.places, settings: &self.settings };
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         for (_, rule) in &mut self.rules {
             rule.advance(heard_ns, world, &mut self.book);
@@ -411,6 +454,17 @@ impl Engine {
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
         self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s)));
+    }
+
+    /// What rests on final events of all regions: reports, and who fired where.
+    fn weigh(&mut self, registry: &Registry) {
+        self.others_moved = false;
+        let final_ns = self.others_ns.values().copied().fold(self.settled.fire_ns, i64::min);
+        let world = World { registry, places: &self.places, settings: &self.settings };
+        self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
+        for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
+            self.fire.settled_mut()[region][at].say(world, &mut self.book);
+        }
     }
 
     /// Lets in, refuses or keeps what is held back, as the verdict says.
@@ -424,7 +478,7 @@ impl Engine {
             if verdict == Verdict::BorneOut || (time_ns <= latest_ns && (is_refuted || verdict == Verdict::Reached)) {
                 let standing = self.progress.release(partition, held.node[row], time_ns);
                 out.released.push((origin, time_ns));
-                if self.duplicates.seen(held.key[row], time_ns) {
+                if held.part[row] != Part::Progress && self.duplicates.seen(held.key[row], time_ns) {
                     self.counts.duplicates += 1;
                 } else {
                     self.accept(&held, row, standing == Standing::Late, registry);
@@ -452,6 +506,9 @@ impl Engine {
     }
 
     fn refuse(&mut self, batch: &Observations, row: usize, reason: Reason, expected: &str, out: &mut Output) {
+        if batch.part[row] != Part::Own {
+            return;
+        }
         self.counts.refused += 1;
         out.refused.push(Refused {
             origin: batch.origin[row],

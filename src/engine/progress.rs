@@ -45,13 +45,14 @@ impl PartitionClock {
 
 /// The newest times of two distinct nodes.
 #[derive(Clone, Copy, Debug, Default)]
-struct Leaders {
+pub struct Leaders {
     first: Option<(i64, NodeIx)>,
     second: Option<(i64, NodeIx)>,
 }
 
 impl Leaders {
-    fn note(&mut self, time_ns: i64, node: NodeIx) {
+    /// Notes how far a node has come, nanoseconds.
+    pub fn note(&mut self, time_ns: i64, node: NodeIx) {
         match self.first {
             Some((first_ns, leader)) if leader == node => self.first = Some((first_ns.max(time_ns), node)),
             Some((first_ns, _)) if time_ns <= first_ns => {
@@ -66,8 +67,13 @@ impl Leaders {
         }
     }
 
+    /// The two, the newer last.
+    pub fn times(self) -> impl Iterator<Item = (NodeIx, i64)> {
+        [self.second, self.first].into_iter().flatten().map(|(time_ns, node)| (node, time_ns))
+    }
+
     /// What two nodes have reached, or the only one.
-    fn agreed_ns(&self) -> Option<i64> {
+    pub fn agreed_ns(&self) -> Option<i64> {
         self.second.or(self.first).map(|(time_ns, _)| time_ns)
     }
 }

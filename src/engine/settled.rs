@@ -6,7 +6,10 @@ use super::associate::calibration::MOST_P;
 use super::associate::locate::Place;
 use super::book::{Book, Cited, Claim, Stage};
 use super::rules::World;
+use crate::model::alert::Class;
+use crate::model::geo::{Ellipse, LonLat};
 use crate::model::node::NodeIx;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// Most final events kept of one region; at it the oldest can be amended no more.
@@ -50,6 +53,69 @@ pub struct Settled {
     pub paired: bool,
     /// Whether the claim has changed since reports were weighed.
     pub changed: bool,
+    /// Whether those who have other regions are still to be told.
+    pub is_news: bool,
+}
+
+/// What is known of a final event beyond its region: as much as reports are weighed against and directions told by.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FinalEvent {
+    /// Its region.
+    pub region: u32,
+    /// What makes it this one and no other.
+    pub key: String,
+    /// What happened.
+    pub class: Class,
+    /// Degrees.
+    pub lon_deg: f64,
+    /// Degrees.
+    pub lat_deg: f64,
+    /// One sigma of the place.
+    pub ellipse: Option<Ellipse>,
+    /// When, nanoseconds.
+    pub time_ns: i64,
+    /// One sigma of that, seconds.
+    pub time_sd_s: f64,
+    /// The chance that it happened.
+    pub probability: f64,
+    /// The azimuth from the gun to the impact, where a radar tells it.
+    pub direction_of_fire_deg: Option<f64>,
+}
+
+impl FinalEvent {
+    /// A region's event as its arrivals have it.
+    pub fn of(region: u32, claim: &Claim) -> FinalEvent {
+        FinalEvent {
+            region,
+            key: claim.key.clone(),
+            class: claim.class,
+            lon_deg: claim.place.lon_deg,
+            lat_deg: claim.place.lat_deg,
+            ellipse: claim.ellipse,
+            time_ns: claim.time_ns,
+            time_sd_s: claim.time_sd_s,
+            probability: claim.probability,
+            direction_of_fire_deg: claim.direction_of_fire_deg,
+        }
+    }
+
+    fn claim(self) -> Claim {
+        let place = LonLat { lon_deg: self.lon_deg, lat_deg: self.lat_deg };
+        Claim {
+            ellipse: self.ellipse,
+            time_sd_s: self.time_sd_s,
+            probability: self.probability,
+            direction_of_fire_deg: self.direction_of_fire_deg,
+            ..Claim::new(self.key, self.class, place, self.time_ns)
+        }
+    }
+}
+
+impl From<FinalEvent> for Settled {
+    fn from(event: FinalEvent) -> Settled {
+        let nowhere = Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 };
+        Settled::new(nowhere, 0.0, 0.0, event.claim())
+    }
 }
 
 /// The final events of each region, by the order in which they became final.
@@ -68,6 +134,15 @@ impl Settled {
             fire_deg: None,
             paired: false,
             changed: false,
+            is_news: true,
+        }
+    }
+
+    /// Another process tells anew of its event.
+    pub fn is_now(&mut self, event: FinalEvent) {
+        if FinalEvent::of(event.region, &self.claim) != event {
+            self.claim = event.claim();
+            self.changed = true;
         }
     }
 
@@ -111,8 +186,6 @@ impl Settled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::alert::Class;
-    use crate::model::geo::LonLat;
     use crate::model::kind::Kind;
     use crate::model::observation::{Id, Origin};
 

@@ -29,7 +29,7 @@ use super::settled::{Ledger, Settled, Told};
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
-use crate::model::observation::{Id, Observations};
+use crate::model::observation::{Id, Observations, Part};
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashSet;
 use std::collections::{BTreeMap, BTreeSet};
@@ -62,6 +62,8 @@ struct Kept {
     given: u32,
     /// Whether it was said as an alert of its own.
     stands: bool,
+    /// Whether it is said here if it stands, and not by another process.
+    is_own: bool,
 }
 
 /// All reports within the amend horizon.
@@ -102,7 +104,7 @@ impl SlowWatch {
         }
         let key = (report.cited.time_ns, report.cited.id, node);
         self.waiting.insert((report.due_ns(), key));
-        self.kept.insert(key, Kept { report, weighed: false, given: 0, stands: false });
+        self.kept.insert(key, Kept { report, weighed: false, given: 0, stands: false, is_own: batch.part[row] == Part::Own });
         if self.kept.len() > MAX_REPORTS
             && let Some((key, kept)) = self.kept.pop_first()
         {
@@ -202,7 +204,7 @@ impl SlowWatch {
         }
         kept.given = borne_out.len() as u32;
         kept.weighed = true;
-        let stands = explained < report.others() && report.earliest_ns() >= known_ns;
+        let stands = kept.is_own && explained < report.others() && report.earliest_ns() >= known_ns;
         if stands {
             let chance = report.others() / all;
             let p =

@@ -134,7 +134,7 @@ impl KafkaError {
     }
 
     /// `doing` failed, and the library said why.
-    pub(super) fn failed(doing: impl Into<String>, why: impl std::fmt::Display) -> KafkaError {
+    pub(crate) fn failed(doing: impl Into<String>, why: impl std::fmt::Display) -> KafkaError {
         KafkaError::Failed { doing: doing.into(), why: why.to_string() }
     }
 

@@ -20,6 +20,19 @@ pub trait Outbox {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError>;
 
+    /// Sends a record as [`Outbox::send`] does, to a partition of one's own choice.
+    ///
+    /// # Errors
+    /// What the writer says; after [`KafkaError::TooLarge`] the outbox goes on.
+    fn send_to(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError>;
+
     /// Sends a record as [`Outbox::send`] does; if it is too large, for the client or for its topic, its key and headers
     /// go without the payload.
     ///
@@ -78,6 +91,17 @@ impl Outbox for AtLeastOnce {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
         self.sink.send(topic, key, payload, headers)
+    }
+
+    fn send_to(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        self.sink.send_to(topic, partition, key, payload, headers)
     }
 
     fn send_what_fits(

@@ -75,12 +75,13 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<Sent, KafkaError> {
-        self.try_send_owned(topic, key, Some(payload), owned(headers), Fit::Whole)
+        self.try_send_owned(topic, None, key, Some(payload), owned(headers), Fit::Whole)
     }
 
     fn try_send_owned(
         &self,
         topic: &str,
+        partition: Option<i32>,
         key: Option<&[u8]>,
         payload: Option<&[u8]>,
         headers: Option<OwnedHeaders>,
@@ -96,6 +97,7 @@ impl Sink {
             return Err(too_large());
         }
         let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, fit as usize);
+        record.partition = partition;
         if let Some(payload) = payload {
             record = record.payload(payload);
         }
@@ -127,7 +129,22 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
-        self.send_owned(topic, key, Some(payload), owned(headers), Fit::Whole)
+        self.send_owned(topic, None, key, Some(payload), owned(headers), Fit::Whole)
+    }
+
+    /// As [`Sink::send`], to a partition of one's own choice.
+    ///
+    /// # Errors
+    /// As [`Sink::try_send`].
+    pub fn send_to(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        self.send_owned(topic, Some(partition), key, Some(payload), owned(headers), Fit::Whole)
     }
 
     /// Deletes what a compacted topic holds of the key, waiting while too much waits already.
@@ -135,7 +152,7 @@ impl Sink {
     /// # Errors
     /// As [`Sink::try_send`].
     pub fn delete(&self, topic: &str, key: &[u8]) -> Result<(), KafkaError> {
-        self.send_owned(topic, Some(key), None, None, Fit::Whole)
+        self.send_owned(topic, None, Some(key), None, None, Fit::Whole)
     }
 
     /// Sends a record, waiting while too much waits already. If it is too large, for the client or for its topic, its
@@ -159,7 +176,7 @@ impl Sink {
             }
         }
         let headers = owned(headers);
-        match self.send_owned(topic, key, Some(payload), headers.clone(), Fit::WithOthers) {
+        match self.send_owned(topic, None, key, Some(payload), headers.clone(), Fit::WithOthers) {
             Err(KafkaError::TooLarge { .. }) => self.send_bare(topic, key, payload.len(), headers),
             sent => sent,
         }
@@ -178,18 +195,19 @@ impl Sink {
             "a record of {payload_bytes} bytes is too large for {topic:?}; it goes without: {}",
             told.join(", ")
         );
-        self.send_owned(topic, key, Some(&[]), headers, Fit::Whole)
+        self.send_owned(topic, None, key, Some(&[]), headers, Fit::Whole)
     }
 
     fn send_owned(
         &self,
         topic: &str,
+        partition: Option<i32>,
         key: Option<&[u8]>,
         payload: Option<&[u8]>,
         headers: Option<OwnedHeaders>,
         fit: Fit,
     ) -> Result<(), KafkaError> {
-        while self.try_send_owned(topic, key, payload, headers.clone(), fit)? == Sent::Full {
+        while self.try_send_owned(topic, partition, key, payload, headers.clone(), fit)? == Sent::Full {
             if let Some(fatal) = self.fatal() {
                 return Err(fatal);
             }
@@ -246,7 +264,7 @@ impl Sink {
         match was {
             Fit::Alone => self.send_bare(&topic, key.as_deref(), payload.len(), headers),
             Fit::Whole | Fit::WithOthers => {
-                self.send_owned(&topic, key.as_deref(), Some(&payload), headers, Fit::Alone)
+                self.send_owned(&topic, None, key.as_deref(), Some(&payload), headers, Fit::Alone)
             }
         }
     }

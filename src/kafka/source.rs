@@ -74,6 +74,8 @@ pub struct Source {
     close_after: Duration,
     /// When the broker is to be asked whether all is quiet; `None` when it has said so.
     ask_at: Option<Instant>,
+    /// Partitions to take up at the next poll that no group gives.
+    given: Vec<(String, i32)>,
 }
 
 impl Source {
@@ -93,7 +95,25 @@ impl Source {
         let offsets = Offsets::new(reader.shared_consumer(), topics, answer_timeout);
         let close_after = Duration::from_secs(settings.close_after_s.into());
         let ask_at = Some(Instant::now() + close_after);
-        Ok(Source { reader, parts: Vec::new(), leaving: Vec::new(), offsets, answer_timeout, close_after, ask_at })
+        let (parts, leaving, given) = (Vec::new(), Vec::new(), Vec::new());
+        Ok(Source { reader, parts, leaving, offsets, answer_timeout, close_after, ask_at, given })
+    }
+
+    /// Reads one partition of a topic, from where the group has committed, as no member of it: who reads it is settled
+    /// elsewhere.
+    ///
+    /// # Errors
+    /// As [`Source::new`].
+    pub fn of_partition(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<Source, KafkaError> {
+        let topics = [topic.to_owned()];
+        let reader = Reader::new(&settings.reader_config(), settings, &topics)?;
+        let answer_timeout = Duration::from_millis(settings.answer_timeout_ms.into());
+        let offsets = Offsets::new(reader.shared_consumer(), &topics, answer_timeout);
+        let close_after = Duration::from_secs(settings.close_after_s.into());
+        let ask_at = Some(Instant::now() + close_after);
+        let given = vec![(topic.to_owned(), partition)];
+        let (parts, leaving) = (Vec::new(), Vec::new());
+        Ok(Source { reader, parts, leaving, offsets, answer_timeout, close_after, ask_at, given })
     }
 
     /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
@@ -103,6 +123,10 @@ impl Source {
     /// Only what ends the source. A lost broker does not: that is an [`Event::Failed`], and reading goes on.
     pub fn poll(&mut self, timeout: Duration, on: &mut dyn FnMut(Event<'_>)) -> Result<usize, KafkaError> {
         self.release();
+        let given = std::mem::take(&mut self.given);
+        if !given.is_empty() {
+            self.assigned(&given, on);
+        }
         let mut records = 0;
         let Source { reader, parts, .. } = self;
         let rebalances = reader.serve(&mut |read| {

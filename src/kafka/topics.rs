@@ -43,6 +43,8 @@ pub struct Topics {
     pub daily: String,
     /// What was said and learnt.
     pub state: String,
+    /// Observations by region, between the two stages of a cluster.
+    pub by_region: String,
 }
 
 impl Default for Topics {
@@ -60,6 +62,7 @@ impl Default for Topics {
             rejected: "telemetry.rejected".to_owned(),
             daily: "reports.daily".to_owned(),
             state: "truceline.state".to_owned(),
+            by_region: "telemetry.by-region".to_owned(),
         }
     }
 }
@@ -103,6 +106,7 @@ impl Topics {
             spec("rejected", &self.rejected, Keep::Telemetry),
             spec("daily", &self.daily, Keep::Alerts),
             spec("state", &self.state, Keep::Newest),
+            spec("by_region", &self.by_region, Keep::Telemetry),
         ]
     }
 
@@ -151,6 +155,19 @@ pub fn check(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<K
     };
     let faults: Vec<KafkaError> = topics.iter().filter_map(fault).collect();
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// How many partitions each of these topics has.
+///
+/// # Errors
+/// No broker, or a topic that is not there.
+pub fn partition_counts(settings: &KafkaSettings, names: &[String]) -> Result<Vec<i32>, KafkaError> {
+    let found = ask(settings)?;
+    let count = |name: &String| {
+        let count = partitions(&found, name).and_then(|count| i32::try_from(count).ok());
+        count.ok_or_else(|| KafkaError::failed(format!("asking for topic {name:?}"), "the broker has no such topic"))
+    };
+    names.iter().map(count).collect()
 }
 
 /// Creates the topics that are missing and waits until the broker shows them. Returns their names.

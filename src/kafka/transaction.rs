@@ -140,6 +140,21 @@ impl Outbox for ExactlyOnce {
         Ok(())
     }
 
+    fn send_to(
+        &mut self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        payload: &[u8],
+        headers: &[(&str, &[u8])],
+    ) -> Result<(), KafkaError> {
+        self.begin()?;
+        match self.sink.send_to(topic, partition, key, payload, headers) {
+            Err(large @ KafkaError::TooLarge { .. }) => Err(large),
+            sent => sent.map_err(|error| self.void(Code::Fail, error.to_string())),
+        }
+    }
+
     fn send_what_fits(
         &mut self,
         topic: &str,

@@ -204,6 +204,19 @@ pub struct Common {
     pub detail: u32,
 }
 
+/// What an observation is to whoever reads it. Where regions are shared out among processes, some read what another
+/// answers for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    /// It is this reader's own: all that follows from it is said here.
+    #[default]
+    Own,
+    /// Another has it too and answers for it: here it only counts for events near by.
+    Halo,
+    /// Only its time counts: another reads it, and so far its partition has come.
+    Progress,
+}
+
 /// A batch of observations.
 #[derive(Clone, Debug, Default)]
 pub struct Observations {
@@ -235,6 +248,8 @@ pub struct Observations {
     pub raw: Vec<Span>,
     /// Row in the kind's columns.
     pub detail: Vec<u32>,
+    /// What it is to whoever reads it.
+    pub part: Vec<Part>,
     /// Arrivals of waves.
     pub arrivals: Arrivals,
     /// Radar solutions.
@@ -280,6 +295,7 @@ impl Observations {
         self.withdrawn.clear();
         self.raw.clear();
         self.detail.clear();
+        self.part.clear();
         self.arrivals.clear();
         self.radars.clear();
         self.tracks.clear();
@@ -306,6 +322,7 @@ impl Observations {
         self.withdrawn.push(row.withdrawn);
         self.raw.push(row.raw);
         self.detail.push(row.detail);
+        self.part.push(Part::Own);
     }
 
     /// Copies a row of another batch, texts and all, to the end of this one.
@@ -314,6 +331,8 @@ impl Observations {
         let (id, supersedes, raw) = (text(from.id[row]), text(from.supersedes[row]), text(from.raw[row]));
         let detail = from.detail[row] as usize;
         let detail = match from.kind[row] {
+            // It has no row of its own.
+            _ if from.part[row] == Part::Progress => 0,
             Kind::Acoustic | Kind::Infrasound | Kind::Seismic | Kind::Radio | Kind::Flash => {
                 let mut arrival = from.arrivals.row(detail);
                 arrival.emitter = text(arrival.emitter);
@@ -359,6 +378,9 @@ impl Observations {
             raw,
             detail,
         });
+        if let Some(part) = self.part.last_mut() {
+            *part = from.part[row];
+        }
     }
 
     /// Stores a text in the arena.

@@ -1,5 +1,6 @@
 //! Registry and engine together: decoded lines in, alerts and rejected lines out. Reads and writes nothing.
 
+use super::by_region::Finals;
 use crate::codec::Lines;
 use crate::engine::associate::record::LearntRecord;
 use crate::engine::book::Said;
@@ -144,6 +145,14 @@ impl Correlator {
     pub fn quiet_for(&mut self, quiet_ns: i64, results: &mut Results) {
         self.engine.quiet_for(quiet_ns, &self.registry, &mut self.output);
         self.collect(results);
+    }
+
+    /// What another part of the regions has told.
+    pub fn hear(&mut self, finals: Finals) {
+        for event in finals.events {
+            self.engine.hear_final(event, &self.registry);
+        }
+        self.engine.hear_settled(finals.part, finals.settled_ns);
     }
 
     /// All that a predecessor had seen has been seen again.

@@ -218,6 +218,7 @@ impl Demo {
                 settings: self.settings.clone(),
                 config_digest: self.config_digest.clone(),
                 by_component: false,
+                part: None,
             };
             let runner = scope.spawn(move || {
                 run.run(&|| shared.over.load(Ordering::Acquire), &mut |figures| {

@@ -4,6 +4,7 @@
 //! dropped, and nothing piles up. Everything that happened while reading travels in a batch, so that it is seen in
 //! the order in which it happened.
 
+use super::by_region::Finals;
 use super::correlator::Reference;
 use crate::codec::{Lines, RecordAt};
 use crate::engine::progress::Partition;
@@ -23,12 +24,18 @@ pub struct Batch {
     pub assigned: Vec<Partition>,
     /// Partitions that were read to their end and have more.
     pub behind: Vec<Partition>,
+    /// What other parts of the regions have told.
+    pub finals: Vec<Finals>,
     /// What the records hold.
     pub lines: Lines,
     /// The records' keys.
     pub keys: Keys,
     /// How far partitions have been read: the offset after the last record. A partition may stand here more than once.
     pub read_to: Vec<(Partition, i64)>,
+    /// In a cluster: how far the partition of `telemetry.by-region` has been read, and whether that was all for now.
+    pub read_to_here: Option<i64>,
+    /// See `read_to_here`.
+    pub is_all_here: bool,
     /// Partitions of which nothing more is to be read, for now.
     pub ended: Vec<Partition>,
     /// Whether all has been quiet since.
@@ -61,7 +68,10 @@ impl Batch {
         self.references.is_empty()
             && self.assigned.is_empty()
             && self.behind.is_empty()
+            && self.finals.is_empty()
             && self.read_to.is_empty()
+            && self.read_to_here.is_none()
+            && !self.is_all_here
             && self.ended.is_empty()
             && !self.quiet
             && self.leaving.is_empty()
@@ -71,9 +81,11 @@ impl Batch {
         self.references.clear();
         self.assigned.clear();
         self.behind.clear();
+        self.finals.clear();
         self.lines.clear();
         self.keys.clear();
         self.read_to.clear();
+        (self.read_to_here, self.is_all_here) = (None, false);
         self.ended.clear();
         self.quiet = false;
         self.leaving.clear();
@@ -108,7 +120,8 @@ impl Keys {
         self.bytes.get(start as usize..(start + len) as usize)
     }
 
-    fn clear(&mut self) {
+    /// Forgets them, and keeps the memory.
+    pub fn clear(&mut self) {
         self.spans.clear();
         self.bytes.clear();
         self.by_place.clear();

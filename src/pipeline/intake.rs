@@ -8,6 +8,7 @@
 use super::correlator::Reference;
 use super::handover::{Batch, Giver};
 use super::reference_tables::ReferenceTables;
+use super::second_hop::SecondHop;
 use crate::codec::{DecodeOptions, Decoder, RecordAt};
 use crate::kafka::{Event, KafkaError, Offsets, Source};
 use crate::model::node::Registry;
@@ -30,6 +31,8 @@ pub struct Intake {
     tables: Option<ReferenceTables>,
     decoder: Decoder,
     registry: Registry,
+    /// In a cluster: what is read has been routed.
+    second_hop: Option<SecondHop>,
     /// Nodes that the other stage knows of.
     nodes_told: usize,
     last_tables: Instant,
@@ -47,10 +50,16 @@ impl Intake {
             decoder: Decoder::new(DecodeOptions { keep_raw: true }),
             nodes_told: registry.nodes().len(),
             registry,
+            second_hop: None,
             last_tables: now,
             last_lag: now,
             lag: 0,
         }
+    }
+
+    /// Reads what has been routed by region.
+    pub fn behind_router(self, second_hop: SecondHop) -> Intake {
+        Intake { second_hop: Some(second_hop), ..self }
     }
 
     /// What commits for the source on the other thread.
@@ -78,7 +87,7 @@ impl Intake {
             if is_leaving && !giver.await_all() {
                 return Ok(());
             }
-            if is_assigned {
+            if is_assigned && self.second_hop.is_none() {
                 self.check_share();
             }
             let Some(empty) = giver.empty() else { return Ok(()) };
@@ -89,18 +98,26 @@ impl Intake {
 
     /// Waits for a first record, then takes what is there already.
     fn fill(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
-        let Intake { source, decoder, registry, .. } = self;
+        let Intake { source, decoder, registry, second_hop, .. } = self;
         let (mut records, mut wait) = (0, POLL);
         while records < BATCH_RECORDS as usize && batch.leaving.is_empty() {
-            let taken = source.poll(wait, &mut |event| match event {
-                Event::Record(record) => {
+            let taken = source.poll(wait, &mut |event| match (event, second_hop.as_mut()) {
+                (Event::Record(record), Some(hop)) => {
+                    batch.taken_at.get_or_insert_with(Instant::now);
+                    hop.record(&record, decoder, registry, batch);
+                }
+                (Event::Assigned(_), Some(hop)) => batch.assigned.extend_from_slice(hop.partitions()),
+                (Event::End { .. }, Some(_)) => batch.is_all_here = true,
+                // The router tells of the partitions of telemetry; to this one somebody always writes.
+                (Event::Behind { .. } | Event::Revoked { .. } | Event::Quiet, Some(_)) => {}
+                (Event::Record(record), None) => {
                     batch.taken_at.get_or_insert_with(Instant::now);
                     let at = RecordAt { topic: record.topic, partition: record.partition, offset: record.offset };
                     batch.keys.push(at, record.key);
                     batch.note((record.topic, record.partition), record.offset + 1);
                     decoder.record(record.payload, at, registry, &mut batch.lines);
                 }
-                Event::Assigned(partitions) => {
+                (Event::Assigned(partitions), None) => {
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
                     // Given away and taken back at once: they have never left, but are read again from the last commit on.
                     for partition in batch.leaving.extract_if(.., |partition| partitions.contains(partition)) {
@@ -109,15 +126,15 @@ impl Intake {
                     }
                     batch.assigned.extend_from_slice(partitions);
                 }
-                Event::Revoked { partitions, lost } => {
+                (Event::Revoked { partitions, lost }, None) => {
                     tracing::info!(partitions = partitions.len(), lost, "partitions revoked");
                     batch.leaving.extend_from_slice(partitions);
                 }
-                Event::End { topic, partition } => batch.ended.push((topic, partition)),
-                Event::Behind { topic, partition } => batch.note_behind((topic, partition)),
-                Event::Quiet => batch.quiet = true,
-                Event::Failed(error) => tracing::warn!("{error}"),
-                Event::Restored => tracing::info!("the broker is back"),
+                (Event::End { topic, partition }, None) => batch.ended.push((topic, partition)),
+                (Event::Behind { topic, partition }, None) => batch.note_behind((topic, partition)),
+                (Event::Quiet, None) => batch.quiet = true,
+                (Event::Failed(error), _) => tracing::warn!("{error}"),
+                (Event::Restored, _) => tracing::info!("the broker is back"),
             })?;
             if taken == 0 {
                 break;

@@ -4,7 +4,9 @@
 //! needed, which are read again. Until those have been seen again, nothing is said. Nothing is ever taken back into this
 //! stage: when a commit fails, or partitions leave, the whole of it is dropped and begun anew from what is committed.
 
+use super::by_region::{Finals, Forward, ForwardWhat};
 use super::correlator::{Correlator, Results};
+use super::crossing::Crossing;
 use super::handover::{Batch, Taken, Taker};
 use super::held_keys::HeldKeys;
 use super::intake::{BATCH_RECORDS, Intake};
@@ -12,12 +14,14 @@ use super::low_water::LowWater;
 use super::reference_tables::ReferenceTables;
 use super::run::{Figures, Run, RunError};
 use super::said_table::{Owner, Reading, SaidTable, owner_key, row_json};
-
+use super::second_hop::SecondHop;
 use super::teller::{Counter, Parcel, Rejected};
 use crate::codec::alert::EncodeError;
+use crate::engine::Engine;
 use crate::engine::book::Settled;
 use crate::engine::progress::Partition;
 use crate::failpoint;
+use crate::kafka::topics::partition_counts;
 use crate::kafka::{AtLeastOnce, ExactlyOnce, KafkaSettings, Offsets, Outbox, Position, Sink, Source};
 use crate::model::observation::Origin;
 use crate::model::time::NS_PER_S;
@@ -29,6 +33,10 @@ use std::time::{Duration, Instant};
 const WAIT: Duration = Duration::from_millis(20);
 /// Between two tellings of the figures.
 const FIGURES_EVERY: Duration = Duration::from_millis(250);
+/// Between two tellings of other parts how far events are final here.
+const TELL_OTHERS_EVERY: Duration = Duration::from_millis(250);
+/// The place of decisions among the topics that are read.
+const DECISIONS: u16 = 2;
 /// How long a commit waits for deliveries before it is tried again later.
 const FLUSH: Duration = Duration::from_secs(30);
 
@@ -59,9 +67,21 @@ pub struct Live<'a> {
     awaited: BTreeMap<Partition, i64>,
     is_replaying: bool,
     keeps_state: bool,
+    neighbours: Option<Neighbours>,
     started: Instant,
     last_figures: Instant,
     lag: u64,
+}
+
+/// What a part of the regions has to do with the others.
+struct Neighbours {
+    part: u32,
+    parts: u32,
+    /// The others that have any region.
+    others: BTreeSet<u32>,
+    crossing: Crossing,
+    told: Instant,
+    told_ns: i64,
 }
 
 /// All that a run needs to begin.
@@ -78,6 +98,20 @@ pub struct Start<'a> {
     pub topics: Vec<String>,
 }
 
+impl Neighbours {
+    /// Tells the others what is final here, when it is time to.
+    fn tell(&mut self, engine: &mut Engine, forwards: &mut Vec<Forward>) {
+        let settled_ns = engine.settled().fire_ns;
+        if self.others.is_empty() || settled_ns <= self.told_ns || self.told.elapsed() < TELL_OTHERS_EVERY {
+            return;
+        }
+        (self.told, self.told_ns) = (Instant::now(), settled_ns);
+        let finals = Finals { part: self.part, events: engine.take_finals(), settled_ns };
+        let to = |&other: &u32| Forward { partition: other as i32, what: ForwardWhat::Finals(finals.clone()) };
+        forwards.extend(self.others.iter().map(to));
+    }
+}
+
 impl<'a> Live<'a> {
     /// Begins where the last one ended.
     pub fn start(run: &'a Run, owner: &Owner) -> Result<Start<'a>, RunError> {
@@ -91,7 +125,9 @@ impl<'a> Live<'a> {
         // First of all, so that what a predecessor left open is void, and what it had committed can be read.
         let (outbox, table) = if kafka.exactly_once {
             failpoint::hit("recovery-begins");
-            let written = [&names.violations, &names.current, &names.rejected, &names.state].map(String::as_str);
+            let mut written = vec![&names.violations, &names.current, &names.rejected, &names.state];
+            written.extend(run.part.as_ref().map(|_| &names.by_region));
+            let written: Vec<&str> = written.into_iter().map(String::as_str).collect();
             let mut outbox = ExactlyOnce::new(kafka, &written)?;
             let key = owner_key(&kafka.transactional_id());
             outbox.send(&names.state, Some(key.as_bytes()), &row_json(owner).map_err(EncodeError::from)?, &[])?;
@@ -106,8 +142,23 @@ impl<'a> Live<'a> {
         let tables = ReferenceTables::load(kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
         let batch_records = kafka.batch_records.min(BATCH_RECORDS);
-        let source = Source::new(&KafkaSettings { batch_records, ..kafka.clone() }, &topics)?;
-        let intake = Intake::new(source, tables, correlator.registry().clone());
+        let settings = KafkaSettings { batch_records, ..kafka.clone() };
+        let (neighbours, intake);
+        if let Some(part) = &run.part {
+            let share = part.layout.share(part.number, correlator.registry());
+            let (others, parts) = (share.others(), share.regions.parts());
+            let counts = partition_counts(kafka, &topics)?;
+            let source = Source::of_partition(&settings, &names.by_region, part.number as i32)?;
+            correlator.engine().take_share(share);
+            let crossing = Crossing::new(part.number as i32);
+            let told = Instant::now();
+            neighbours = Some(Neighbours { part: part.number, parts, others, crossing, told, told_ns: i64::MIN });
+            let second_hop = SecondHop::new(&topics, &counts);
+            intake = Intake::new(source, tables, correlator.registry().clone()).behind_router(second_hop);
+        } else {
+            neighbours = None;
+            intake = Intake::new(Source::new(&settings, &topics)?, tables, correlator.registry().clone());
+        }
         let offsets = intake.offsets();
         let mut live = Live {
             run,
@@ -121,6 +172,7 @@ impl<'a> Live<'a> {
             awaited: BTreeMap::new(),
             is_replaying: false,
             keeps_state: table.is_some(),
+            neighbours,
             started,
             last_figures: Instant::now(),
             lag: 0,
@@ -139,7 +191,7 @@ impl<'a> Live<'a> {
                 continue;
             };
             // A topic that was made anew counts from nothing again.
-            let end = offsets.end_of(topic, number);
+            let end = if self.neighbours.is_none() { offsets.end_of(topic, number) } else { None };
             if let Some(end) = end.filter(|&end| end < reading.read_to) {
                 tracing::warn!(
                     "{name} partition {number} had been read to {}, and ends at {end}: it is another one now, and is \
@@ -215,6 +267,9 @@ impl<'a> Live<'a> {
             low_water.read(partition, next_offset);
             self.read_to.insert(partition, next_offset);
         }
+        for finals in batch.finals.drain(..) {
+            correlator.hear(finals);
+        }
         correlator.correlate(&mut batch.lines, results);
         self.end_of_replay(batch);
         // First words do not wait for what it takes to work out which others are final.
@@ -248,6 +303,18 @@ impl<'a> Live<'a> {
             true => Vec::new(),
         };
         let mut parcel = self.parcel(batch, positions);
+        if let Some(neighbours) = &mut self.neighbours {
+            if let Some(here) = batch.read_to_here {
+                // Where it was in each of them, as of the end of the batch.
+                let there: BTreeMap<Partition, i64> = batch.read_to.iter().copied().collect();
+                neighbours.crossing.read(here, &there.into_iter().collect::<Vec<_>>());
+            }
+            let positions = std::mem::take(&mut parcel.positions);
+            if !self.is_replaying {
+                parcel.positions.extend(neighbours.crossing.position(&positions));
+                neighbours.tell(self.correlator.engine(), &mut parcel.forwards);
+            }
+        }
         parcel.settled = (self.keeps_state && !self.is_replaying).then_some(settled);
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
         if !parcel.is_empty() && !counter.give(parcel) {
@@ -271,8 +338,13 @@ impl<'a> Live<'a> {
         if !self.is_replaying {
             return;
         }
-        for partition in &batch.ended {
-            self.awaited.remove(partition);
+        match self.neighbours {
+            // What is told of ends in what is read again holds no longer: only its own end counts.
+            Some(_) if batch.is_all_here => self.awaited.clear(),
+            Some(_) => {}
+            None => batch.ended.iter().for_each(|partition| {
+                self.awaited.remove(partition);
+            }),
         }
         let is_read = |(partition, read_to): (&Partition, &i64)| {
             self.read_to.get(partition).is_some_and(|so_far| so_far >= read_to)
@@ -300,6 +372,15 @@ impl<'a> Live<'a> {
             }
             let at = (line.origin.topic, line.origin.partition, line.origin.offset);
             let key = batch.keys.of(at).or_else(|| self.held_keys.of(at)).map(<[u8]>::to_vec);
+            // An alert that is not known here may be another part's.
+            if let Some(neighbours) = &self.neighbours
+                && line.origin.topic == DECISIONS
+                && neighbours.part + 1 < neighbours.parts
+            {
+                let what = ForwardWhat::Line(line.raw, line.origin, key);
+                parcel.forwards.push(Forward { partition: neighbours.part as i32 + 1, what });
+                continue;
+            }
             parcel.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw, key });
         }
         if !self.keeps_state {

@@ -1,15 +1,21 @@
 //! The shells around the engine, each readable from top to bottom.
 //!
 //! [`correlator`] is what replay and live run share: decoded lines in, alerts and rejected lines out, no input or output
-//! of its own. A live run has three stages ([`run`]): one reads, one correlates, one tells and commits.
+//! of its own. A live run has three stages ([`run`]): one reads, one correlates, one tells and commits. In a cluster other
+//! processes go before it ([`route`]), and it is run once for each part of the regions ([`correlate`]).
 
 pub mod archive;
+mod by_region;
+pub mod correlate;
 pub mod correlator;
+mod crossing;
 pub mod demo;
 mod handover;
+mod heard;
 mod held_keys;
 mod intake;
 pub mod latency;
+pub mod layout;
 pub mod learnt;
 mod live;
 mod low_water;
@@ -17,6 +23,8 @@ pub mod nodes;
 pub mod reference;
 mod reference_tables;
 pub mod replay;
+pub mod route;
 pub mod run;
 mod said_table;
+mod second_hop;
 mod teller;

@@ -11,6 +11,7 @@
 use super::correlator::Tally;
 use super::handover::handover;
 use super::intake::Intake;
+use super::layout::Layout;
 use super::live::{Ended, Live, Start};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use super::said_table::{Owner, SaidTable, SaidTableError};
@@ -19,12 +20,13 @@ use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::{KafkaError, KafkaSettings};
 use hdrhistogram::Histogram;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two attempts to begin anew while the broker is away, and between two looks whether to stop meanwhile.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
-const NAP: Duration = Duration::from_millis(50);
+pub(super) const NAP: Duration = Duration::from_millis(50);
 
 /// What a live run is told.
 #[derive(Clone, Debug)]
@@ -39,6 +41,17 @@ pub struct Run {
     pub config_digest: String,
     /// Whether each component's alerts also go to `alerts.<component>`.
     pub by_component: bool,
+    /// The part of the regions that is correlated, behind a router; `None`: everything.
+    pub part: Option<RunPart>,
+}
+
+/// A part of the regions.
+#[derive(Clone, Debug)]
+pub struct RunPart {
+    /// How the regions are laid out.
+    pub layout: Arc<Layout>,
+    /// The part's number, and that of its partition of `telemetry.by-region`.
+    pub number: u32,
 }
 
 /// Why a live run ended.

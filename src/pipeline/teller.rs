@@ -5,6 +5,7 @@
 //! every `commit_interval_ms`. So commits follow one another closely when there is much to say, and none waits for a
 //! clock. Parcels that wait are few: when the broker is slow, the engine waits, and then the intake.
 
+use super::by_region::{Forward, ForwardWhat, LineHead, What};
 use super::latency::latencies;
 use super::said_table::{Reading, alert_key, reading_key, row_json, settled_key};
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
@@ -42,6 +43,8 @@ pub struct Parcel {
     pub said: Vec<Said>,
     /// Rejected lines.
     pub rejected: Vec<Rejected>,
+    /// What other parts of the regions are told.
+    pub forwards: Vec<Forward>,
     /// By the keys of alerts that changed, what is kept of them; `None`: nothing any more.
     pub kept: Vec<(String, Option<Kept>)>,
     /// By topic index and partition, how far was read.
@@ -58,6 +61,7 @@ impl Parcel {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.said.is_empty() && self.rejected.is_empty() && self.kept.is_empty() && self.positions.is_empty()
+            && self.forwards.is_empty()
     }
 }
 
@@ -240,10 +244,38 @@ impl Teller<'_> {
             // keeps it.
             self.outbox.send_what_fits(&self.kafka.topics.rejected, line.key.as_deref(), &line.raw, &headers)?;
         }
+        for forward in parcel.forwards {
+            self.tell_part(&forward)?;
+        }
         self.kept.extend(parcel.kept);
         self.readings.extend(parcel.readings);
         self.settled = parcel.settled.or(self.settled);
         self.positions.extend(parcel.positions.iter().map(|it| ((it.topic, it.partition), it.next_offset)));
+        Ok(())
+    }
+
+    fn tell_part(&mut self, forward: &Forward) -> Result<(), TellError> {
+        let (topic, partition) = (&self.kafka.topics.by_region, forward.partition);
+        let key = partition.to_string();
+        let key = Some(key.as_bytes());
+        match &forward.what {
+            ForwardWhat::Finals(finals) => {
+                let payload = serde_json::to_vec(finals)?;
+                self.outbox.send_to(topic, partition, key, &payload, &What::Finals.headers())?;
+            }
+            ForwardWhat::Line(line, origin, came_with) => {
+                let first = self.topics.get(usize::from(origin.topic)).map_or("", String::as_str);
+                let head = LineHead {
+                    topic: first,
+                    partition: origin.partition,
+                    offset: origin.offset,
+                    line: origin.line,
+                    halo: false,
+                    key: came_with.as_deref(),
+                };
+                head.with_headers(|headers| self.outbox.send_to(topic, partition, key, line, headers))?;
+            }
+        }
         Ok(())
     }
 

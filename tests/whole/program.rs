@@ -15,7 +15,7 @@ use std::time::Instant;
 use truceline::model::time::Timestamp;
 
 /// The keys of all topics below `kafka.topics`.
-const TOPICS: [&str; 12] = [
+const TOPICS: [&str; 13] = [
     "sensors",
     "patrols",
     "reference_sensors",
@@ -28,6 +28,7 @@ const TOPICS: [&str; 12] = [
     "rejected",
     "daily",
     "state",
+    "by_region",
 ];
 
 /// Topics, a group, a configuration file and an archive that no other test has.

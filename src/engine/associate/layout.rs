@@ -35,6 +35,12 @@ pub fn has_near(registry: &Registry) -> bool {
     registry.nodes().iter().any(|node| node.position.is_some() && (1.0..=NEAR_RANGE_M).contains(&reach_m(node)))
 }
 
+/// The number of the place that is nearest, the first of equals.
+pub fn nearest(centres: &[LonLat], place: LonLat) -> Option<u32> {
+    let away = (0u32..).zip(centres).map(|(number, centre)| (centre.distance_m(place), number));
+    away.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, number)| number)
+}
+
 /// Cuts the registry's nodes into cells of about eight ranges.
 pub fn cells(registry: &Registry) -> Vec<Cell> {
     let near = has_near(registry);

@@ -556,10 +556,11 @@ impl Region {
         arrivals.map(|arrival| (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)).min()
     }
 
-    /// The node that an event belongs with: that of its earliest arrival, else of its radar.
-    pub fn anchor(&self, located: &Located) -> Option<NodeIx> {
-        let first = self.earliest(located);
-        first.map(|(_, node, _)| node).or_else(|| located.points.first().map(|&number| self.points[number].node))
+    /// The node that an event belongs with: of those that have a home that of its earliest arrival.
+    pub fn anchor(&self, located: &Located, has_home: impl Fn(NodeIx) -> bool) -> Option<NodeIx> {
+        let arrivals = located.arrivals.iter().map(|explained| self.window.arrival(explained.slot));
+        let heard = arrivals.map(|arrival| (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id));
+        heard.filter(|&(_, node, _)| has_home(node)).min().map(|(_, node, _)| node)
     }
 
     /// A place of the plane on the earth.

@@ -1,0 +1,197 @@
+//! How regions are shared out among processes, and to which of them an observation has to go.
+//!
+//! The regions are numbered as they are laid out, and each part has a run of them, so that most neighbours are in one
+//! hand. An observation has one part that answers for it, and goes to all whose events it may have heard:
+//!
+//! | kind | answers for it | has it too |
+//! |---|---|---|
+//! | arrivals, heartbeats | the part in which the node is at home | those in whose halo it stands |
+//! | radar | the part in which the round left | the one in which it landed |
+//! | track | one by the track's name, whoever saw it | none |
+//! | patrols, hot spots | the node's | all: a report may be about anything |
+
+use super::associate::layout::{Cell, nearest};
+use crate::model::geo::LonLat;
+use crate::model::kind::Kind;
+use crate::model::node::{NodeIx, Registry};
+use crate::model::observation::{Observations, fnv_1a};
+use std::collections::BTreeSet;
+
+/// All regions, and who has which.
+#[derive(Clone, Debug)]
+pub struct Regions {
+    cells: Vec<Cell>,
+    centres: Vec<LonLat>,
+    /// Of each region the part that has it.
+    part_of: Vec<u32>,
+    parts: u32,
+    /// By node: the part in which it is at home, and all that want what it hears.
+    homes: Vec<Option<u32>>,
+    members: Vec<Vec<u32>>,
+}
+
+/// A part of all regions.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// All.
+    pub regions: Regions,
+    /// This part's number.
+    pub part: u32,
+}
+
+impl Share {
+    /// Whether a region is this part's. Regions that are made beyond those laid out are made where they are needed, and
+    /// nowhere else.
+    pub fn is_mine(&self, region: u32) -> bool {
+        self.regions.part_of.get(region as usize).is_none_or(|&part| part == self.part)
+    }
+
+    /// The other parts that have any region.
+    pub fn others(&self) -> BTreeSet<u32> {
+        self.regions.part_of.iter().copied().filter(|&part| part != self.part).collect()
+    }
+}
+
+impl Regions {
+    /// Shares these regions out among so many parts, one at least.
+    pub fn new(cells: Vec<Cell>, parts: u32) -> Regions {
+        let (parts, count) = (parts.max(1), cells.len().max(1) as u64);
+        let part_of: Vec<u32> = (0..cells.len() as u64).map(|at| (at * u64::from(parts) / count) as u32).collect();
+        let (mut homes, mut members) = (Vec::new(), Vec::<Vec<u32>>::new());
+        for (cell, &part) in cells.iter().zip(&part_of) {
+            for node in &cell.home {
+                grow(&mut homes, *node, None);
+                homes[node.at()] = Some(part);
+            }
+            for node in &cell.members {
+                grow(&mut members, *node, Vec::new());
+                let of_node = &mut members[node.at()];
+                if !of_node.contains(&part) {
+                    of_node.push(part);
+                }
+            }
+        }
+        let centres = cells.iter().map(|cell| cell.centre).collect();
+        Regions { cells, centres, part_of, parts, homes, members }
+    }
+
+    /// The regions.
+    pub fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+
+    /// How many parts there are, with those that have no region.
+    pub fn parts(&self) -> u32 {
+        self.parts
+    }
+
+    fn part_at(&self, place: LonLat) -> Option<u32> {
+        nearest(&self.centres, place).and_then(|region| self.part_of.get(region as usize).copied())
+    }
+
+    fn part_by_name(&self, name: &str) -> u32 {
+        (fnv_1a(name.bytes()) % u64::from(self.parts)) as u32
+    }
+
+    /// The part that answers for a node: that of its region, else the one nearest to where it is registered, else one by
+    /// its name, which holds wherever it moves.
+    fn home(&self, node: NodeIx, registry: &Registry) -> u32 {
+        let laid_out = self.homes.get(node.at()).copied().flatten();
+        let registered = || registry.node(node).position.filter(|_| registry.node(node).registered);
+        let near = || registered().and_then(|place| self.part_at(place));
+        laid_out.or_else(near).unwrap_or_else(|| self.part_by_name(&registry.node(node).name))
+    }
+
+    /// The parts that the observation at `row` goes to, into `to`: the first answers for it.
+    pub fn route(&self, batch: &Observations, row: usize, registry: &Registry, to: &mut Vec<u32>) {
+        to.clear();
+        let (node, kind) = (batch.node[row], batch.kind[row]);
+        let detail = batch.detail[row] as usize;
+        let at = |lon_deg, lat_deg| LonLat::checked(lon_deg, lat_deg).and_then(|place| self.part_at(place));
+        match kind {
+            Kind::Track => to.push(self.part_by_name(batch.text(batch.tracks.track[detail]))),
+            Kind::Radar => {
+                for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {
+                    add(to, at(end.lon_deg, end.lat_deg));
+                }
+                if to.is_empty() {
+                    to.push(self.home(node, registry));
+                }
+            }
+            Kind::Patrol | Kind::Thermal => {
+                to.push(self.home(node, registry));
+                (0..self.parts).for_each(|part| add(to, Some(part)));
+            }
+            _ => {
+                let members = self.members.get(node.at()).map(Vec::as_slice).unwrap_or_default();
+                // Where it is now, if it is laid out nowhere. Its heartbeats also go where they always do, or its silence
+                // would be seen where it has only left.
+                let own = if members.is_empty() { at(batch.lon_deg[row], batch.lat_deg[row]) } else { None };
+                let first = if kind == Kind::Status { None } else { own };
+                to.push(first.unwrap_or_else(|| self.home(node, registry)));
+                members.iter().for_each(|&part| add(to, Some(part)));
+                add(to, own);
+            }
+        }
+    }
+}
+
+fn add(to: &mut Vec<u32>, part: Option<u32>) {
+    if let Some(part) = part
+        && !to.contains(&part)
+    {
+        to.push(part);
+    }
+}
+
+fn grow<T: Clone>(list: &mut Vec<T>, node: NodeIx, with: T) {
+    if list.len() <= node.at() {
+        list.resize(node.at() + 1, with);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::associate::layout::cells;
+    use super::*;
+    use crate::model::kind::KindSet;
+    use crate::model::node::Node;
+
+    /// A line of 1,200 microphones, one a kilometre.
+    fn line() -> Registry {
+        Registry::new((0..1200).map(|k| {
+            let mut node = Node::unregistered(&format!("n{k:04}"));
+            node.kinds = KindSet::default().with(Kind::Acoustic);
+            node.position = Some(LonLat { lon_deg: 24.0 + f64::from(k) * 0.0137, lat_deg: 48.0 });
+            (node.range_m, node.registered) = (Some(12_000.0), true);
+            node
+        }))
+    }
+
+    #[test]
+    fn every_node_is_at_home_in_one_part_and_those_near_a_border_are_heard_in_two() {
+        let registry = line();
+        let regions = Regions::new(cells(&registry), 3);
+        let mut parts: Vec<u32> = regions.part_of.clone();
+        parts.dedup();
+        assert_eq!(parts, [0, 1, 2], "runs of neighbours");
+        for ix in (0..1200).map(NodeIx) {
+            let home = regions.home(ix, &registry);
+            assert!(regions.members[ix.at()].contains(&home));
+            assert!((1..=2).contains(&regions.members[ix.at()].len()));
+        }
+        let in_two = regions.members.iter().filter(|members| members.len() == 2).count();
+        assert!((40..200).contains(&in_two), "{in_two}");
+    }
+
+    #[test]
+    fn one_part_has_everything_and_more_parts_than_regions_leave_some_empty() {
+        let registry = line();
+        let all = Regions::new(cells(&registry), 1);
+        assert!(Share { regions: all, part: 0 }.others().is_empty());
+        let many = Regions::new(cells(&registry), 100);
+        let share = Share { regions: many.clone(), part: many.part_of[0] };
+        assert!(share.is_mine(0) && !share.is_mine(1) && share.is_mine(many.cells().len() as u32));
+        assert_eq!(share.others().len(), many.cells().len() - 1);
+    }
+}

@@ -1,0 +1,132 @@
+//! From places in the topics of telemetry to places in `telemetry.by-region`.
+//!
+//! Who correlates a part of the regions keeps account by where lines stood at first: how far each partition of telemetry
+//! has come, what was refused of it, how much of it is needed. What is committed is a place in the one partition that is
+//! read. So it is noted where in that the reader was when it had come so far in each of the others; behind that place
+//! lies nothing that is needed once none of them needs what was before.
+
+use crate::kafka::Position;
+use std::collections::{BTreeMap, VecDeque};
+
+/// Most places noted of one partition of telemetry; at it every other one is dropped, and commits are coarser.
+const MAX_NOTED: usize = 8_192;
+
+#[derive(Debug, Default)]
+struct Noted {
+    /// Next offset there, and next offset here when the reader had come so far; both rising. All still needed.
+    places: VecDeque<(i64, i64)>,
+    /// What comes before this place here is not needed.
+    done_to: Option<i64>,
+}
+
+/// Where the reader of one partition of `telemetry.by-region` is.
+#[derive(Debug)]
+pub struct Crossing {
+    partition: i32,
+    noted: BTreeMap<(u16, i32), Noted>,
+    read_to: Option<i64>,
+    committed: Option<i64>,
+}
+
+impl Crossing {
+    /// Of the reader of that partition.
+    pub fn new(partition: i32) -> Crossing {
+        Crossing { partition, noted: BTreeMap::new(), read_to: None, committed: None }
+    }
+
+    /// Everything before `here` has been read; that was as far as `there` in those partitions.
+    pub fn read(&mut self, here: i64, there: &[((u16, i32), i64)]) {
+        self.read_to = Some(here);
+        for &(partition, next_offset) in there {
+            let noted = self.noted.entry(partition).or_default();
+            match noted.places.back_mut() {
+                // The last of this batch holds; and what was read here twice had come as far before.
+                Some(last) if last.1 == here => last.0 = next_offset.max(last.0),
+                Some(last) if last.0 >= next_offset => {}
+                _ => noted.places.push_back((next_offset, here)),
+            }
+            if noted.places.len() > MAX_NOTED {
+                let mut at = 0;
+                let last = noted.places.len();
+                noted.places.retain(|_| {
+                    at += 1;
+                    at % 2 == 0 || at == last
+                });
+            }
+        }
+    }
+
+    /// Those are the places up to which partitions of telemetry are done with; gives the one up to which this is, if it
+    /// has moved.
+    pub fn position(&mut self, done: &[Position]) -> Option<Position> {
+        for position in done {
+            let Some(noted) = self.noted.get_mut(&(position.topic, position.partition)) else { continue };
+            while let Some(&(there, here)) = noted.places.front()
+                && there <= position.next_offset
+            {
+                noted.places.pop_front();
+                noted.done_to = Some(here);
+            }
+        }
+        let needed = self.noted.values().filter(|noted| !noted.places.is_empty());
+        let mut least = self.read_to?;
+        for noted in needed {
+            least = least.min(noted.done_to?);
+        }
+        if self.committed.is_some_and(|committed| committed >= least) {
+            return None;
+        }
+        self.committed = Some(least);
+        Some(Position { topic: 0, partition: self.partition, next_offset: least })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const P: (u16, i32) = (0, 0);
+    const Q: (u16, i32) = (1, 3);
+
+    fn done(partition: (u16, i32), next_offset: i64) -> Position {
+        Position { topic: partition.0, partition: partition.1, next_offset }
+    }
+
+    fn here(next_offset: i64) -> Option<Position> {
+        Some(Position { topic: 0, partition: 7, next_offset })
+    }
+
+    #[test]
+    fn the_partition_that_needs_most_holds_back() {
+        let mut crossing = Crossing::new(7);
+        crossing.read(100, &[(P, 10), (Q, 1000)]);
+        crossing.read(200, &[(P, 20)]);
+        crossing.read(300, &[(Q, 1100)]);
+        assert_eq!(crossing.position(&[done(P, 20)]), None, "nothing is known of the other");
+        assert_eq!(crossing.position(&[done(Q, 1000)]), here(100));
+        assert_eq!(crossing.position(&[]), None, "said once");
+        assert_eq!(crossing.position(&[done(Q, 1100)]), here(300), "all is done with");
+    }
+
+    #[test]
+    fn a_partition_that_is_done_with_holds_nothing_back() {
+        let mut crossing = Crossing::new(7);
+        crossing.read(100, &[(P, 10), (Q, 1000)]);
+        assert_eq!(crossing.position(&[done(P, 10), done(Q, 1000)]), here(100));
+        for k in 2..50 {
+            crossing.read(100 * k, &[(P, 10 * k)]);
+        }
+        assert_eq!(crossing.position(&[done(P, 305)]), here(3000), "the last place that is certain");
+    }
+
+    #[test]
+    fn what_is_noted_is_bounded_and_never_too_far() {
+        let mut crossing = Crossing::new(7);
+        for k in 1..100_000 {
+            crossing.read(10 * k, &[(P, k)]);
+        }
+        assert!(crossing.noted[&P].places.len() <= MAX_NOTED);
+        let reached = crossing.position(&[done(P, 50_000)]).map(|it| it.next_offset);
+        assert!(reached.is_some_and(|here| (400_000..=500_000).contains(&here)), "{reached:?}");
+    }
+}

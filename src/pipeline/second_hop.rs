@@ -1,0 +1,152 @@
+//! The reader's side of `telemetry.by-region`: its records become lines that stand where they stood at first, rows that
+//! only move event time, and what other parts have told.
+
+use super::by_region::{self, Finals, LineHead, PartitionProgress, What};
+use super::handover::Batch;
+use crate::codec::{Decoder, RecordAt};
+use crate::engine::progress::Partition;
+use crate::kafka::Record;
+use crate::model::kind::Kind;
+use crate::model::node::{Node, Registry};
+use crate::model::observation::{Common, Origin, Part, Span};
+use std::collections::BTreeSet;
+
+/// What is known of the first hop.
+pub struct SecondHop {
+    /// The topics of telemetry.
+    topics: Vec<String>,
+    /// All their partitions.
+    partitions: Vec<Partition>,
+    ended: BTreeSet<Partition>,
+    quiet: BTreeSet<Partition>,
+}
+
+impl SecondHop {
+    /// Behind the router of these topics, with so many partitions each.
+    pub fn new(topics: &[String], counts: &[i32]) -> SecondHop {
+        let of_topic = |(topic, &count): (u16, &i32)| (0..count).map(move |partition| (topic, partition));
+        let partitions = (0u16..).zip(counts).flat_map(of_topic).collect();
+        SecondHop { topics: topics.to_vec(), partitions, ended: BTreeSet::new(), quiet: BTreeSet::new() }
+    }
+
+    /// All partitions of telemetry: each holds event time back until it has been heard of.
+    pub fn partitions(&self) -> &[Partition] {
+        &self.partitions
+    }
+
+    /// Puts what a record holds into the batch.
+    pub fn record(&mut self, record: &Record<'_>, decoder: &mut Decoder, registry: &mut Registry, batch: &mut Batch) {
+        batch.read_to_here = Some(record.offset + 1);
+        let Some((what, head)) = by_region::read(record.headers()) else {
+            tracing::warn!("telemetry.by-region partition {}: {record:?} is not of this program", record.partition);
+            return;
+        };
+        let told = |error: serde_json::Error| tracing::error!("telemetry.by-region: {record:?}: {error}");
+        match what {
+            What::Line => self.line(&head, record.payload, decoder, registry, batch),
+            What::Progress => match serde_json::from_slice::<Vec<PartitionProgress>>(record.payload) {
+                Ok(all) => all.iter().for_each(|progress| self.progress(progress, registry, batch)),
+                Err(error) => told(error),
+            },
+            What::Finals => match serde_json::from_slice::<Finals>(record.payload) {
+                Ok(finals) => batch.finals.push(finals),
+                Err(error) => told(error),
+            },
+        }
+    }
+
+    fn topic(&self, name: &str) -> Option<u16> {
+        self.topics.iter().position(|topic| topic == name).and_then(|at| u16::try_from(at).ok())
+    }
+
+    fn line(
+        &mut self,
+        head: &LineHead<'_>,
+        line: &[u8],
+        decoder: &mut Decoder,
+        registry: &mut Registry,
+        batch: &mut Batch,
+    ) {
+        let Some(topic) = self.topic(head.topic) else { return };
+        let partition = (topic, head.partition);
+        self.goes_on(partition, batch);
+        let at = RecordAt { topic, partition: head.partition, offset: head.offset };
+        batch.keys.push(at, head.key);
+        // The record may have more lines; that it is through is told as progress.
+        batch.note(partition, head.offset);
+        let lines = &mut batch.lines;
+        let (rows, rejected, decisions) = (lines.observations.len(), lines.rejected.len(), lines.decisions.len());
+        decoder.record(line, at, registry, lines);
+        for row in rows..lines.observations.len() {
+            lines.observations.origin[row].line = head.line;
+            if head.halo {
+                lines.observations.part[row] = Part::Halo;
+            }
+        }
+        if head.halo {
+            // Who answers for it says so.
+            lines.rejected.truncate(rejected);
+        }
+        lines.rejected[rejected..].iter_mut().for_each(|it| it.origin.line = head.line);
+        lines.decisions[decisions..].iter_mut().for_each(|it| it.origin.line = head.line);
+    }
+
+    fn progress(&mut self, progress: &PartitionProgress, registry: &mut Registry, batch: &mut Batch) {
+        let Some(topic) = self.topic(&progress.topic) else { return };
+        let partition = (topic, progress.partition);
+        if progress.next_offset > 0 {
+            batch.note(partition, progress.next_offset);
+        }
+        for (name, time_ns) in &progress.heard {
+            let known = registry.find(name);
+            let Some(node) = known.or_else(|| registry.upsert(Node::unregistered(name))) else { continue };
+            let observations = &mut batch.lines.observations;
+            observations.push(Common {
+                origin: Origin {
+                    topic,
+                    partition: progress.partition,
+                    offset: progress.next_offset.saturating_sub(1),
+                    line: u32::MAX,
+                },
+                kind: Kind::Status,
+                node,
+                id: Span::default(),
+                key: 0,
+                time_ns: *time_ns,
+                time_sd_s: f64::NAN,
+                lon_deg: f64::NAN,
+                lat_deg: f64::NAN,
+                alt_m: f64::NAN,
+                supersedes: Span::default(),
+                withdrawn: false,
+                raw: Span::default(),
+                detail: 0,
+            });
+            if let Some(part) = observations.part.last_mut() {
+                *part = Part::Progress;
+            }
+        }
+        if progress.ended {
+            batch.ended.push(partition);
+            self.ended.insert(partition);
+        } else {
+            self.goes_on(partition, batch);
+        }
+        if progress.quiet {
+            self.quiet.insert(partition);
+            batch.quiet = self.partitions.iter().all(|partition| self.quiet.contains(partition));
+        } else if self.quiet.remove(&partition) {
+            batch.quiet = false;
+        }
+    }
+
+    /// A partition has more to say.
+    fn goes_on(&mut self, partition: Partition, batch: &mut Batch) {
+        if self.ended.remove(&partition) {
+            batch.note_behind(partition);
+        }
+        if self.quiet.remove(&partition) {
+            batch.quiet = false;
+        }
+    }
+}
