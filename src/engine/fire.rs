@@ -4,7 +4,7 @@ use super::associate::calibration::{final_probability, first_probability, inflat
 use super::associate::layout;
 use super::associate::locate::{Located, Place, Point};
 use super::associate::record::RegionRecord;
-use super::associate::region::{Region, Surroundings, Word};
+use super::associate::region::{Anchor, Region, Surroundings, Word};
 use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
@@ -58,15 +58,14 @@ impl Homes {
         self.of.get(node.at()).copied().flatten()
     }
 
-    /// The region that an event belongs to: that of its earliest arrival at a node that is at home in one. What only
-    /// nodes heard that hear so far that they are at home in none belongs where it was; what no node heard, where it was
-    /// found.
-    fn owner(&self, region: &Region, located: &Located) -> Option<u32> {
-        let anchor = region.anchor(located, |node| self.of(node).is_some());
-        match anchor {
-            Some(node) => self.of(node),
-            None if located.arrivals.is_empty() => None,
-            None => layout::nearest(&self.centres, region.place(located.at)),
+    /// The region that an event belongs to: that of the node it is called by, or the one nearest to where a radar has it.
+    /// All regions that find the event agree on that, and it never changes while the event is called so.
+    fn owner(&self, region: &Region, located: &Located, registry: &Registry) -> Option<u32> {
+        match region.anchor(located)? {
+            Anchor::Place(place) => layout::nearest(&self.centres, place),
+            Anchor::Node(node) => {
+                self.of(node).or_else(|| layout::nearest(&self.centres, registry.node(node).position?))
+            }
         }
     }
 }
@@ -221,9 +220,6 @@ impl FireWatch {
         let around = surroundings(now, world);
         for (end, is_origin) in [(origin, true), (impact, false)] {
             let (Some(place), Some(end_ns)) = (place_of(&end), end.time_ns) else { continue };
-            let Some(number) = self.region_about(place).filter(|&number| self.is_mine(number)) else { continue };
-            let region = &mut self.regions[number as usize];
-            let (x_m, y_m) = region.frame().to_plane(place);
             let known = |value: f64, or: f64| if value > 0.0 { value } else { or };
             let semi_major_m = known(end.semi_major_m, 100.0);
             let ellipse = Ellipse {
@@ -231,20 +227,30 @@ impl FireWatch {
                 semi_minor_m: known(end.semi_minor_m, semi_major_m),
                 orientation_deg: if end.orientation_deg.is_finite() { end.orientation_deg } else { 0.0 },
             };
-            let point = Point {
-                at: Place { x_m, y_m, time_s: region.seconds(end_ns) },
-                covariance_m2: ellipse.covariance(),
-                time_sd_s: known(end.time_sd_s, Kind::Radar.default_time_sd_s()),
-                is_origin,
-                fire_deg,
-                time_ns: batch.time_ns[row],
-                origin: batch.origin[row],
-                id: Id::new(batch.slice(batch.id[row])),
-                node: batch.node[row],
-            };
-            let (home, settled) = (&self.home, &mut self.settled[number as usize]);
-            region
-                .take_point(point, around, &mut |region, word| tell(region, number, home, settled, word, world, book));
+            let nearest = self.region_about(place);
+            for number in (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect::<Vec<_>>() {
+                let region = &mut self.regions[number as usize];
+                // All that may find the event have to know how it is called.
+                if nearest != Some(number) && !region.hears(place) {
+                    continue;
+                }
+                let (x_m, y_m) = region.frame().to_plane(place);
+                let point = Point {
+                    at: Place { x_m, y_m, time_s: region.seconds(end_ns) },
+                    covariance_m2: ellipse.covariance(),
+                    time_sd_s: known(end.time_sd_s, Kind::Radar.default_time_sd_s()),
+                    is_origin,
+                    fire_deg,
+                    time_ns: batch.time_ns[row],
+                    origin: batch.origin[row],
+                    id: Id::new(batch.slice(batch.id[row])),
+                    node: batch.node[row],
+                };
+                let (home, settled) = (&self.home, &mut self.settled[number as usize]);
+                region.take_point(point, around, &mut |region, word| {
+                    tell(region, number, home, settled, word, world, book);
+                });
+            }
         }
     }
 
@@ -449,7 +455,7 @@ fn tell(
         Word::Open(key, located) => (key, located, Stage::Open),
         Word::Final(key, located) => (key, located, Stage::Final),
     };
-    if home.owner(region, located).is_some_and(|owner| owner != number) {
+    if home.owner(region, located, world.registry).is_some_and(|owner| owner != number) {
         return;
     }
     let claim = claim(region, key, located, stage);

@@ -29,11 +29,11 @@ use fire::{FireWatch, Now};
 use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
-use std::collections::BTreeMap;
 use settings::Settings;
 use settled::FinalEvent;
 use share::Share;
 use slow::SlowWatch;
+use std::collections::BTreeMap;
 use weather::Weather;
 
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once.

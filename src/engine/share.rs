@@ -6,16 +6,19 @@
 //! | kind | answers for it | has it too |
 //! |---|---|---|
 //! | arrivals, heartbeats | the part in which the node is at home | those in whose halo it stands |
-//! | radar | the part in which the round left | the one in which it landed |
+//! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either |
 //! | track | one by the track's name, whoever saw it | none |
 //! | patrols, hot spots | the node's | all: a report may be about anything |
 
-use super::associate::layout::{Cell, nearest};
+use super::associate::layout::{Cell, nearest, reach_m};
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Observations, fnv_1a};
 use std::collections::BTreeSet;
+
+/// Distances are told on the earth here and in a plane there.
+const MARGIN: f64 = 1.02;
 
 /// All regions, and who has which.
 #[derive(Clone, Debug)]
@@ -89,6 +92,15 @@ impl Regions {
         nearest(&self.centres, place).and_then(|region| self.part_of.get(region as usize).copied())
     }
 
+    /// Whether a node in that part's regions, or near enough to them, would hear what happens there.
+    fn hears(&self, part: u32, place: LonLat, registry: &Registry) -> bool {
+        let mut members = self.cells.iter().zip(&self.part_of).filter(|it| *it.1 == part).flat_map(|it| &it.0.members);
+        members.any(|&node| {
+            let node = registry.node(node);
+            node.position.is_some_and(|at| at.distance_m(place) <= MARGIN * reach_m(node))
+        })
+    }
+
     fn part_by_name(&self, name: &str) -> u32 {
         (fnv_1a(name.bytes()) % u64::from(self.parts)) as u32
     }
@@ -112,7 +124,10 @@ impl Regions {
             Kind::Track => to.push(self.part_by_name(batch.text(batch.tracks.track[detail]))),
             Kind::Radar => {
                 for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {
-                    add(to, at(end.lon_deg, end.lat_deg));
+                    let Some(place) = LonLat::checked(end.lon_deg, end.lat_deg) else { continue };
+                    add(to, self.part_at(place));
+                    (0..self.parts)
+                        .for_each(|part| add(to, Some(part).filter(|&part| self.hears(part, place, registry))));
                 }
                 if to.is_empty() {
                     to.push(self.home(node, registry));

@@ -104,7 +104,10 @@ impl SlowWatch {
         }
         let key = (report.cited.time_ns, report.cited.id, node);
         self.waiting.insert((report.due_ns(), key));
-        self.kept.insert(key, Kept { report, weighed: false, given: 0, stands: false, is_own: batch.part[row] == Part::Own });
+        self.kept.insert(
+            key,
+            Kept { report, weighed: false, given: 0, stands: false, is_own: batch.part[row] == Part::Own },
+        );
         if self.kept.len() > MAX_REPORTS
             && let Some((key, kept)) = self.kept.pop_first()
         {

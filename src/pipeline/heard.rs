@@ -34,7 +34,8 @@ impl Heard {
         if !self.oldest_is_told && self.oldest.is_none_or(|(_, oldest_ns)| time_ns < oldest_ns) {
             self.oldest = Some((node, time_ns));
         }
-        let is_far = self.leaders.agreed_ns().is_some_and(|agreed_ns| time_ns > agreed_ns.saturating_add(max_future_ns));
+        let is_far =
+            self.leaders.agreed_ns().is_some_and(|agreed_ns| time_ns > agreed_ns.saturating_add(max_future_ns));
         self.leaders.note(time_ns, node);
         if !is_far {
             self.since.note(time_ns, node);

@@ -9,6 +9,7 @@
 use super::by_region::{LineHead, PartitionProgress, What};
 use super::correlator::Reference;
 use super::handover::Keys;
+use super::heard::Heard;
 use super::layout::{Layout, LayoutError};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use super::reference_tables::ReferenceTables;
@@ -21,7 +22,6 @@ use crate::engine::share::Regions;
 use crate::kafka::{Event, ExactlyOnce, KafkaError, KafkaSettings, Offsets, Outbox, Position, Source};
 use crate::model::node::Registry;
 use crate::model::time::{NS_PER_S, ns_from_s};
-use super::heard::Heard;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -116,11 +116,7 @@ impl Route {
     ///
     /// # Errors
     /// What can't be mended by waiting. A broker that is away can.
-    pub fn run(
-        &self,
-        stop: &dyn Fn() -> bool,
-        on: &mut dyn FnMut(&RouteFigures),
-    ) -> Result<RouteFigures, RouteError> {
+    pub fn run(&self, stop: &dyn Fn() -> bool, on: &mut dyn FnMut(&RouteFigures)) -> Result<RouteFigures, RouteError> {
         let mut figures = RouteFigures::default();
         let mut router = Router::start(self)?;
         loop {
@@ -374,13 +370,7 @@ fn head<'a>(topics: &'a [String], origin: crate::model::observation::Origin, key
     LineHead { topic, partition, offset, line, halo: false, key }
 }
 
-fn send(
-    outbox: &mut ExactlyOnce,
-    topic: &str,
-    part: u32,
-    head: &LineHead<'_>,
-    line: &[u8],
-) -> Result<(), KafkaError> {
+fn send(outbox: &mut ExactlyOnce, topic: &str, part: u32, head: &LineHead<'_>, line: &[u8]) -> Result<(), KafkaError> {
     let key = part.to_string();
     head.with_headers(|headers| outbox.send_to(topic, part as i32, Some(key.as_bytes()), line, headers))
 }

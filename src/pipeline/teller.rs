@@ -60,7 +60,10 @@ pub struct Parcel {
 impl Parcel {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.said.is_empty() && self.rejected.is_empty() && self.kept.is_empty() && self.positions.is_empty()
+        self.said.is_empty()
+            && self.rejected.is_empty()
+            && self.kept.is_empty()
+            && self.positions.is_empty()
             && self.forwards.is_empty()
     }
 }

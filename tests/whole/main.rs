@@ -4,6 +4,7 @@
 //! ignored; when the environment says `CI` that is a failure.
 
 mod broker;
+mod cluster;
 mod crashes;
 mod faults;
 mod hostile;
@@ -42,6 +43,7 @@ fn trials() -> Vec<Case> {
         learnt::TRIALS,
         crashes::TRIALS,
         faults::TRIALS,
+        cluster::TRIALS,
     ]
     .concat()
 }

@@ -48,7 +48,11 @@ impl Scene {
 
     /// The scenario with these options.
     pub fn with(scenario: Scenario, seed: u64, options: &Options) -> Scene {
-        let simulation = simulate::simulate(scenario, seed, options);
+        Scene::of(simulate::simulate(scenario, seed, options))
+    }
+
+    /// What was simulated.
+    pub fn of(simulation: Simulation) -> Scene {
         let delivered = simulation.deliveries.iter().map(|delivery| Line {
             by_patrol: delivery.topic == "telemetry.patrols",
             key: delivery.key.clone(),

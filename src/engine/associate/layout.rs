@@ -30,6 +30,11 @@ pub fn reach_m(node: &Node) -> f64 {
     waves_of(node).map(|wave| node.range_m.unwrap_or(wave.default_range_m())).fold(0.0, f64::max)
 }
 
+/// Whether a node hears further than those of a local network.
+pub fn is_wide(node: &Node) -> bool {
+    reach_m(node) > NEAR_RANGE_M
+}
+
 /// Whether nodes near enough for a local network are there: then waves from afar only help, and do not make regions.
 pub fn has_near(registry: &Registry) -> bool {
     registry.nodes().iter().any(|node| node.position.is_some() && (1.0..=NEAR_RANGE_M).contains(&reach_m(node)))

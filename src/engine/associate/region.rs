@@ -3,6 +3,7 @@
 use super::calibration::first_odds;
 use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
+use super::layout::{has_near, is_wide};
 use super::learnt::Learnt;
 use super::live::Live;
 use super::locate::{Located, Place, Point, Problem, RATE_HALF_S};
@@ -18,7 +19,7 @@ use crate::model::geo::{Frame, LonLat};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::ns_from_s;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use std::collections::VecDeque;
 
 /// Air is looked up as it stood at whole minutes.
@@ -55,6 +56,15 @@ pub enum Word<'a> {
     Not(&'a str),
 }
 
+/// What an event belongs with.
+#[derive(Clone, Copy, Debug)]
+pub enum Anchor {
+    /// A node that heard it.
+    Node(NodeIx),
+    /// Where a radar has it.
+    Place(LonLat),
+}
+
 /// What a region looks at while it works.
 #[derive(Clone, Copy)]
 pub struct Surroundings<'a> {
@@ -76,6 +86,9 @@ pub struct Region {
     field: Field,
     site_of: FxHashMap<(NodeIx, Wave), u32>,
     members: Vec<NodeIx>,
+    /// Whether there are nodes that hear no further than a network's, and those that hear further.
+    has_near: bool,
+    wide: FxHashSet<NodeIx>,
     window: Window,
     points: Vec<Point>,
     epoch_ns: Option<i64>,
@@ -133,6 +146,8 @@ impl Region {
             field: Field::default(),
             site_of: FxHashMap::default(),
             members: members.to_vec(),
+            has_near: has_near(registry),
+            wide: FxHashSet::default(),
             window: Window::default(),
             points: Vec::new(),
             epoch_ns: None,
@@ -170,6 +185,9 @@ impl Region {
     }
 
     fn new_site(&mut self, ix: NodeIx, wave: Wave, position: LonLat, registry: &Registry) -> Site {
+        if self.has_near && is_wide(registry.node(ix)) {
+            self.wide.insert(ix);
+        }
         let (x_m, y_m) = self.frame.to_plane(position);
         let mut site = Site::new(ix, registry.node(ix), wave, (x_m, y_m), self.frame.north_deg(x_m, y_m));
         let speed_m_s = Medium::new(Air::default(), &Fire::default()).speed_m_s(wave);
@@ -538,29 +556,41 @@ impl Region {
     /// What makes an event this one and no other: its radar's solution, which is there at once and whole, else its
     /// earliest arrival.
     fn key(&self, located: &Located, registry: &Registry) -> String {
-        let first = self.earliest(located);
-        let point = located.points.iter().map(|&number| &self.points[number]).min_by_key(|p| (p.time_ns, p.node, p.id));
-        match (point, first) {
+        match (self.earliest_point(located), self.earliest(located)) {
             (Some(point), _) => {
                 let end = if point.is_origin { "origin" } else { "impact" };
                 format!("{FIRE}{}/{}/{end}", registry.node(point.node).name, point.id.as_str())
             }
-            (None, Some((_, node, id))) => format!("{FIRE}{}/{}", registry.node(node).name, id.as_str()),
+            (None, Some((node, id))) => format!("{FIRE}{}/{}", registry.node(node).name, id.as_str()),
             (None, None) => String::from("fire"),
         }
     }
 
-    /// The earliest arrival of an event: when, at which node, under which id.
-    fn earliest(&self, located: &Located) -> Option<(i64, NodeIx, Id)> {
-        let arrivals = located.arrivals.iter().map(|explained| self.window.arrival(explained.slot));
-        arrivals.map(|arrival| (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id)).min()
+    fn earliest_point(&self, located: &Located) -> Option<&Point> {
+        located.points.iter().map(|&number| &self.points[number]).min_by_key(|p| (p.time_ns, p.node, p.id))
     }
 
-    /// The node that an event belongs with: of those that have a home that of its earliest arrival.
-    pub fn anchor(&self, located: &Located, has_home: impl Fn(NodeIx) -> bool) -> Option<NodeIx> {
+    /// The earliest arrival of an event: at which node, under which id. What was heard from afar by nodes that hear
+    /// further than a network's comes after all that was heard near by: they are at home in no region.
+    fn earliest(&self, located: &Located) -> Option<(NodeIx, Id)> {
         let arrivals = located.arrivals.iter().map(|explained| self.window.arrival(explained.slot));
-        let heard = arrivals.map(|arrival| (arrival.time_ns, self.field.sites()[arrival.site as usize].node, arrival.id));
-        heard.filter(|&(_, node, _)| has_home(node)).min().map(|(_, node, _)| node)
+        let heard = arrivals.map(|arrival| {
+            let node = self.field.sites()[arrival.site as usize].node;
+            (self.wide.contains(&node), arrival.time_ns, node, arrival.id)
+        });
+        heard.min().map(|(_, _, node, id)| (node, id))
+    }
+
+    /// What an event belongs with, which is what it is called by.
+    pub fn anchor(&self, located: &Located) -> Option<Anchor> {
+        let place = self.earliest_point(located).map(|point| Anchor::Place(self.place(point.at)));
+        place.or_else(|| self.earliest(located).map(|(node, _)| Anchor::Node(node)))
+    }
+
+    /// Whether any node of it would hear what happens there.
+    pub fn hears(&self, place: LonLat) -> bool {
+        let (x_m, y_m) = self.frame.to_plane(place);
+        self.field.sites().iter().any(|site| (site.x_m - x_m).hypot(site.y_m - y_m) <= site.range_m)
     }
 
     /// A place of the plane on the earth.
