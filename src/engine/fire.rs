@@ -60,8 +60,8 @@ impl Homes {
 
     /// The region that an event belongs to: that of the node it is called by, or the one nearest to where a radar has it.
     /// All regions that find the event agree on that, and it never changes while the event is called so.
-    fn owner(&self, region: &Region, located: &Located, registry: &Registry) -> Option<u32> {
-        match region.anchor(located)? {
+    fn owner(&self, anchor: Option<Anchor>, registry: &Registry) -> Option<u32> {
+        match anchor? {
             Anchor::Place(place) => layout::nearest(&self.centres, place),
             Anchor::Node(node) => {
                 self.of(node).or_else(|| layout::nearest(&self.centres, registry.node(node).position?))
@@ -448,16 +448,17 @@ fn tell(
     world: World<'_>,
     book: &mut Book,
 ) {
-    let (key, located, stage) = match word {
-        // What is final stands: late evidence amends it, not what an event that is still open makes of its key.
-        Word::Not(key) | Word::Open(key, _) if book.is_final(key) => return,
-        Word::Not(key) => return book.retract(key),
-        Word::Open(key, located) => (key, located, Stage::Open),
-        Word::Final(key, located) => (key, located, Stage::Final),
-    };
-    if home.owner(region, located, world.registry).is_some_and(|owner| owner != number) {
+    let (Word::Open(key, anchor, _) | Word::Final(key, anchor, _) | Word::Not(key, anchor)) = word;
+    if home.owner(anchor, world.registry).is_some_and(|owner| owner != number) {
         return;
     }
+    let (located, stage) = match word {
+        // What is final stands: late evidence amends it, not what an event that is still open makes of its key.
+        Word::Not(..) | Word::Open(..) if book.is_final(key) => return,
+        Word::Not(..) => return book.retract(key),
+        Word::Open(_, _, located) => (located, Stage::Open),
+        Word::Final(_, _, located) => (located, Stage::Final),
+    };
     let claim = claim(region, key, located, stage);
     if stage == Stage::Final {
         let [xx, _, _, yy, _, tt] = located.covariance;

@@ -105,9 +105,11 @@ fn a_cluster_finds_what_one_process_finds(broker: &Broker) {
     scene.publish_reference(broker, &site);
     let expected = settled(&scene.replay(&scene.lines));
     assert!(expected.len() >= 20, "only {} alerts", expected.len());
-    scene.publish(broker, &site, &scene.lines);
-    let bad = bad_lines(&scene);
+    let (before, after) = scene.lines.split_at(scene.lines.len() / 2);
+    scene.publish(broker, &site, before);
+    let bad = bad_lines(before[before.len() - 1].deliver_ns);
     produce(broker, &site.topic("sensors"), bad.iter().map(|text| ("mic-01", text.as_str())));
+    scene.publish(broker, &site, after);
 
     let router = start(&site, "route", "router-1");
     let watch = start(&site, "correlate", "watch-1");
@@ -133,16 +135,16 @@ fn a_cluster_finds_what_one_process_finds(broker: &Broker) {
 }
 
 /// Lines that are to be refused, by the router or by who answers for the node.
-fn bad_lines(scene: &Scene) -> Vec<String> {
-    let end = |off_s: i64| Timestamp(scene.ends_ns() + off_s * NS_PER_S);
+fn bad_lines(now_ns: i64) -> Vec<String> {
+    let now = |off_s: i64| Timestamp(now_ns + off_s * NS_PER_S);
     let line = |id: &str, node: &str, time: Timestamp| {
         format!(r#"{{"id":"{id}","node":"{node}","kind":"status","time":"{time}","health":"ok"}}"#)
     };
     vec![
         "no JSON".to_owned(),
-        line("bad-1", "nobody", end(0)),
-        line("bad-2", "mic-25", end(-7 * 3600)),
-        line("bad-3", "mic-26", end(86_400)),
+        line("bad-1", "nobody", now(0)),
+        line("bad-2", "mic-25", now(-7 * 3600)),
+        line("bad-3", "mic-26", now(86_400)),
     ]
 }
 

@@ -5,6 +5,7 @@
 
 use super::kernel::Isa;
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
+use super::region::Anchor;
 use super::search::{Search, Wanted};
 use super::window::{Owner, Slot, Window};
 
@@ -15,6 +16,8 @@ pub struct Open {
     pub located: Located,
     /// The key it was first said under; it keeps it while it is open.
     pub key: String,
+    /// What it belonged with then, and does for as long.
+    pub anchor: Option<Anchor>,
     /// As it was when it was last said.
     pub said: Option<Gist>,
 }
@@ -147,7 +150,13 @@ impl Live {
     }
 
     /// Puts an event in its place and gives it its arrivals; `true` when it has changed enough to be said.
-    pub fn put(&mut self, window: &mut Window, number: usize, located: Located, key: String) -> bool {
+    pub fn put(
+        &mut self,
+        window: &mut Window,
+        number: usize,
+        located: Located,
+        (key, anchor): (String, Option<Anchor>),
+    ) -> bool {
         let new = Gist::of(&located);
         let said = self.open.get(number).and_then(|event| event.as_ref()?.said);
         let speaks = said.is_none_or(|said| said.is_stale(&new));
@@ -158,7 +167,7 @@ impl Live {
         if self.open.len() <= number {
             self.open.resize(number + 1, None);
         }
-        self.open[number] = Some(Open { located, key, said: if speaks { Some(new) } else { said } });
+        self.open[number] = Some(Open { located, key, anchor, said: if speaks { Some(new) } else { said } });
         speaks
     }
 

@@ -49,11 +49,11 @@ pub const MAX_LATE: usize = 65_536;
 #[derive(Debug)]
 pub enum Word<'a> {
     /// It is or has changed; more may come.
-    Open(&'a str, &'a Located),
+    Open(&'a str, Option<Anchor>, &'a Located),
     /// It is final, under this key.
-    Final(&'a str, &'a Located),
+    Final(&'a str, Option<Anchor>, &'a Located),
     /// What was said under this key is not so.
-    Not(&'a str),
+    Not(&'a str, Option<Anchor>),
 }
 
 /// What an event belongs with.
@@ -381,19 +381,19 @@ impl Region {
         say: &mut dyn FnMut(&Region, Word<'_>),
     ) {
         let Some((number, located)) = change else { return };
-        let key = match self.live.event(number) {
-            Some(event) => event.key.clone(),
-            None => self.key(&located, around.registry),
+        let (key, anchor) = match self.live.event(number) {
+            Some(event) => (event.key.clone(), event.anchor),
+            None => (self.key(&located, around.registry), self.anchor(&located)),
         };
         if self.live.events().any(|(other, event)| other != number && event.key == key) {
             // Two first words under one id would take turns; the final word decides between them.
             return;
         }
-        if !self.live.put(&mut self.window, number, located, key) {
+        if !self.live.put(&mut self.window, number, located, (key, anchor)) {
             return;
         }
         if let Some(event) = self.live.event(number) {
-            say(self, Word::Open(&event.key, &event.located));
+            say(self, Word::Open(&event.key, event.anchor, &event.located));
         }
     }
 
@@ -479,11 +479,11 @@ impl Region {
             if let Some(event) = self.live.take(&mut self.window, number)
                 && !keys.contains(&event.key)
             {
-                say(self, Word::Not(&event.key));
+                say(self, Word::Not(&event.key, event.anchor));
             }
         }
         for (key, located) in keys.iter().zip(&events) {
-            say(self, Word::Final(key, located));
+            say(self, Word::Final(key, self.anchor(located), located));
         }
         // All sites are gone through: not at every step.
         let old_s = before_s - RATE_HALF_S - MARGIN_S;
