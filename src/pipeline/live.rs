@@ -94,7 +94,7 @@ impl<'a> Live<'a> {
             let written = [&names.violations, &names.current, &names.rejected, &names.state].map(String::as_str);
             let mut outbox = ExactlyOnce::new(kafka, &written)?;
             let key = owner_key(&kafka.transactional_id());
-            outbox.send(&names.state, Some(key.as_bytes()), &row_json(owner).map_err(EncodeError::from)?, &[])?;
+            outbox.keep(&key, Some(&row_json(owner).map_err(EncodeError::from)?))?;
             outbox.commit_alone()?;
             let table = SaidTable::load(kafka)?;
             failpoint::hit("recovery-has-read");

@@ -313,21 +313,17 @@ impl Teller<'_> {
     }
 
     fn tell_state(&mut self) -> Result<(), TellError> {
-        let (topic, id) = (&self.kafka.topics.state, self.kafka.transactional_id());
+        let id = self.kafka.transactional_id();
         while let Some((key, kept)) = self.kept.pop_first() {
-            let key = alert_key(&id, &key);
-            match kept {
-                Some(kept) => self.outbox.send(topic, Some(key.as_bytes()), &row_json(&kept)?, &[])?,
-                None => self.outbox.delete(topic, key.as_bytes())?,
-            }
+            let row = kept.map(|kept| row_json(&kept)).transpose()?;
+            self.outbox.keep(&alert_key(&id, &key), row.as_deref())?;
         }
         while let Some(((index, partition), reading)) = self.readings.pop_first() {
             let Some(name) = self.topics.get(usize::from(index)) else { continue };
-            let key = reading_key(&id, name, partition);
-            self.outbox.send(topic, Some(key.as_bytes()), &row_json(&reading)?, &[])?;
+            self.outbox.keep(&reading_key(&id, name, partition), Some(&row_json(&reading)?))?;
         }
         if let Some(settled) = self.settled.take() {
-            self.outbox.send(topic, Some(settled_key(&id).as_bytes()), &row_json(&settled)?, &[])?;
+            self.outbox.keep(&settled_key(&id), Some(&row_json(&settled)?))?;
         }
         Ok(())
     }
