@@ -8,6 +8,7 @@ use super::correlator::{Correlator, Results};
 use super::handover::{Batch, Taken, Taker};
 use super::held_keys::HeldKeys;
 use super::intake::{BATCH_RECORDS, Intake};
+use super::lessons::Lessons;
 use super::low_water::LowWater;
 use super::reference_tables::ReferenceTables;
 use super::run::{Figures, Run, RunError};
@@ -15,6 +16,7 @@ use super::said_table::{Owner, Reading, SaidTable, owner_key, row_json};
 
 use super::teller::{Counter, Parcel, Rejected};
 use crate::codec::alert::EncodeError;
+use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::Settled;
 use crate::engine::progress::Partition;
 use crate::failpoint;
@@ -59,6 +61,7 @@ pub struct Live<'a> {
     awaited: BTreeMap<Partition, i64>,
     is_replaying: bool,
     keeps_state: bool,
+    lessons: Lessons,
     started: Instant,
     last_figures: Instant,
     lag: u64,
@@ -121,6 +124,7 @@ impl<'a> Live<'a> {
             awaited: BTreeMap::new(),
             is_replaying: false,
             keeps_state: table.is_some(),
+            lessons: Lessons::new(&[], Duration::from_secs(kafka.learnt_interval_s.into()), started),
             started,
             last_figures: Instant::now(),
             lag: 0,
@@ -156,7 +160,10 @@ impl<'a> Live<'a> {
         if alerts > 0 || !self.awaited.is_empty() {
             tracing::info!(alerts, partitions = self.awaited.len(), "goes on where the last run ended");
         }
-        self.correlator.engine().restore(table.alerts.into_values(), settled);
+        let learnt = RegionRecord::joined(table.learnt.into_values());
+        let round = Duration::from_secs(self.run.kafka.learnt_interval_s.into());
+        self.lessons = Lessons::new(&learnt, round, Instant::now());
+        self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
         self.is_replaying = true;
     }
 
@@ -240,15 +247,19 @@ impl<'a> Live<'a> {
         }
         low_water.mark();
         self.lag = batch.lag;
+        let keeps = self.keeps_state && !self.is_replaying;
+        let learnt = if keeps { self.correlator.next_lesson(&mut self.lessons, Instant::now()) } else { None };
         let engine = self.correlator.engine();
+        let settled = engine.settled();
+        let needed_ns = if keeps { self.lessons.low_water_ns(engine) } else { engine.low_water_ns() };
         let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
-        let (settled, low_water_ns) = (engine.settled(), engine.low_water_ns().saturating_sub(recall_ns));
         let positions = match self.is_replaying {
-            false => self.low_water.positions(low_water_ns, engine.held()),
+            false => self.low_water.positions(needed_ns.saturating_sub(recall_ns), engine.held()),
             true => Vec::new(),
         };
         let mut parcel = self.parcel(batch, positions);
-        parcel.settled = (self.keeps_state && !self.is_replaying).then_some(settled);
+        parcel.settled = keeps.then_some(settled);
+        parcel.learnt = learnt;
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
         if !parcel.is_empty() && !counter.give(parcel) {
             return false;

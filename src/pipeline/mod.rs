@@ -11,6 +11,7 @@ mod held_keys;
 mod intake;
 pub mod latency;
 pub mod learnt;
+mod lessons;
 mod live;
 mod low_water;
 pub mod nodes;
