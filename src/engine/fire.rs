@@ -40,6 +40,8 @@ pub struct FireWatch {
     longest_travel_s: f64,
     /// What a record says of regions that are not there yet.
     waiting: Vec<RegionRecord>,
+    /// Whether those were taught by what is seen again.
+    same_stream: bool,
     /// How regions are shared out among processes; `None`: all are this one's.
     share: Option<Share>,
 }
@@ -81,6 +83,7 @@ impl Default for FireWatch {
             longest_travel_s: NEAR_TRAVEL_S,
             waiting: Vec::new(),
             share: None,
+            same_stream: false,
         }
     }
 }
@@ -133,9 +136,10 @@ impl FireWatch {
         records
     }
 
-    /// Regions made from now on start from what is known of them there.
-    pub fn start_from(&mut self, records: Vec<RegionRecord>) {
-        self.waiting = records;
+    /// Regions made from now on start from what is known of them there. `same_stream`: what taught them is seen again,
+    /// from however long ago.
+    pub fn start_from(&mut self, records: Vec<RegionRecord>, same_stream: bool) {
+        (self.waiting, self.same_stream) = (records, same_stream);
     }
 
     /// Regions of the record that are not there, or not yet.
@@ -381,7 +385,7 @@ impl FireWatch {
         let members = if self.is_mine(number) { members } else { &[] };
         let mut region = Region::new(centre, members, world.registry, self.longest_travel_s);
         if let Some(at) = self.waiting.iter().position(|record| record.is_about(centre))
-            && region.start_from(self.waiting[at].clone(), world.registry)
+            && region.start_from(self.waiting[at].clone(), world.registry, self.same_stream)
         {
             self.waiting.swap_remove(at);
         }
@@ -464,7 +468,13 @@ fn tell(
         let [xx, _, _, yy, _, tt] = located.covariance;
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
-        settled.push_back(Settled::new(located.at, variance_s2, located.score, claim.clone()));
+        let was_settled = book.was_settled(&claim);
+        if !was_settled || book.rests_on_the_same(&claim) {
+            settled.push_back(Settled::new(located.at, variance_s2, located.score, claim.clone()));
+        }
+        if was_settled {
+            return;
+        }
     }
     book.say(claim, stage, world.registry, world.places, world.settings);
 }

@@ -22,7 +22,7 @@ use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::{Reason, Refusal};
 use crate::model::time::{Timestamp, ns_from_s};
-use associate::record::{LearntRecord, NewerRecord, VERSION};
+use associate::record::{LearntRecord, NewerRecord, RegionRecord, VERSION, place_of};
 use book::{Book, DecisionError, Kept, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
@@ -176,6 +176,23 @@ impl Engine {
         LearntRecord { version: VERSION, regions: self.fire.learnt(registry) }
     }
 
+    /// Regions in which fire is watched.
+    pub fn regions(&self) -> usize {
+        self.fire.regions().len()
+    }
+
+    /// Where a region is, as [`RegionRecord::place`] has it, and the last step that taught it, nanoseconds; `None` while
+    /// none has.
+    pub fn taught_to(&self, region: usize) -> Option<(String, i64)> {
+        let region = self.fire.regions().get(region)?;
+        Some((place_of(region.frame().centre()), region.taught_to_ns()?))
+    }
+
+    /// What a region has learnt.
+    pub fn learnt_in(&self, region: usize, registry: &Registry) -> Option<RegionRecord> {
+        self.fire.regions().get(region)?.record(registry)
+    }
+
     /// Goes on from what another run has learnt. To be called before the first observation; a region takes its part up
     /// when it is made, if its centre is still where it was.
     ///
@@ -183,7 +200,7 @@ impl Engine {
     /// The record is of a later version; nothing is taken from it.
     pub fn start_from(&mut self, record: LearntRecord) -> Result<(), NewerRecord> {
         LearntRecord::check_version(record.version)?;
-        self.fire.start_from(record.regions);
+        self.fire.start_from(record.regions, false);
         Ok(())
     }
 
@@ -210,13 +227,15 @@ impl Engine {
         [held, waiting, self.slow.oldest_ns()].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
     }
 
-    /// Takes the place of an engine that has ended: what that one had said, and how far things had settled for it. Nothing
-    /// is said until [`Engine::replayed`].
+    /// Takes the place of an engine that has ended: what that one had said, how far things had settled for it, and what
+    /// its regions had learnt, which the observations that are seen again teach no second time. Nothing is said until
+    /// [`Engine::replayed`].
     ///
-    /// Not taken over is what is older than the observations that are seen again, and no alert: what regions have learnt,
-    /// what nodes said of clock and weather, ids seen, and tracks, vessels and nodes as the rules knew them.
-    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
+    /// Not taken over is what is older than the observations that are seen again, and no alert: what nodes said of clock
+    /// and weather, ids seen, and tracks, vessels and nodes as the rules knew them.
+    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled, learnt: Vec<RegionRecord>) {
         self.book.restore(kept, settled);
+        self.fire.start_from(learnt, true);
     }
 
     /// What was read of a partition before, elsewhere, went up to that time.

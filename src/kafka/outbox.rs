@@ -46,11 +46,11 @@ pub trait Outbox {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError>;
 
-    /// Deletes what a compacted topic holds of the key.
+    /// Writes a row of `kafka.topics.state`, or deletes it. Without [`Outbox::keeps_state`] there is no such table.
     ///
     /// # Errors
     /// What the writer says.
-    fn delete(&mut self, topic: &str, key: &[u8]) -> Result<(), KafkaError>;
+    fn keep(&mut self, key: &str, row: Option<&[u8]>) -> Result<(), KafkaError>;
 
     /// Makes all that was sent stand, and then the positions.
     ///
@@ -114,8 +114,8 @@ impl Outbox for AtLeastOnce {
         self.sink.send_what_fits(topic, key, payload, headers)
     }
 
-    fn delete(&mut self, topic: &str, key: &[u8]) -> Result<(), KafkaError> {
-        self.sink.delete(topic, key)
+    fn keep(&mut self, _key: &str, _row: Option<&[u8]>) -> Result<(), KafkaError> {
+        Ok(())
     }
 
     fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {

@@ -46,8 +46,10 @@ pub struct KafkaSettings {
     pub exactly_once: bool,
     /// Between two commits of how far was read, when there is nothing to say, milliseconds.
     pub commit_interval_ms: u32,
-    /// How much event time is read again at a restart before what open windows need, seconds: what regions have learnt and
-    /// what nodes, tracks and vessels were last known to do is known again by that.
+    /// In this time what each region has learnt is written down once, if it has learnt something, seconds.
+    pub learnt_interval_s: u32,
+    /// How much event time is read again at a restart before what open windows need, seconds: what nodes, tracks and
+    /// vessels were last known to do is known again by that.
     pub recall_s: u32,
     /// Where a partition is read from that the group has no offset for.
     pub start: Start,
@@ -97,6 +99,7 @@ impl Default for KafkaSettings {
             instance: String::new(),
             exactly_once: true,
             commit_interval_ms: 500,
+            learnt_interval_s: 60,
             recall_s: DEFAULT_RECALL_S,
             start: Start::Earliest,
             topics: Topics::default(),
@@ -292,6 +295,7 @@ impl KafkaSettings {
         fault(!(2..=100_000).contains(&self.batch_records), "batch_records", &self.batch_records, "2 to 100000");
         let longest_ms = TRANSACTION_TIMEOUT_MS / 2;
         fault(self.commit_interval_ms > longest_ms, "commit_interval_ms", &self.commit_interval_ms, "at most 30000");
+        fault(self.learnt_interval_s > 86_400, "learnt_interval_s", &self.learnt_interval_s, "at most 86400");
         fault(self.recall_s > 604_800, "recall_s", &self.recall_s, "at most 604800");
         fault(self.close_after_s > 86_400, "close_after_s", &self.close_after_s, "at most 86400");
         fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");

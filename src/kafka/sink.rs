@@ -38,6 +38,17 @@ fn told(header: &Header<'_, &[u8]>) -> String {
     format!("{} = {}", header.key, String::from_utf8_lossy(header.value.unwrap_or_default()))
 }
 
+/// What is sent.
+#[derive(Clone)]
+struct Letter<'a> {
+    topic: &'a str,
+    /// `None`: the key's.
+    partition: Option<i32>,
+    key: Option<&'a [u8]>,
+    payload: Option<&'a [u8]>,
+    headers: Option<OwnedHeaders>,
+}
+
 /// A writer. Dropped, it forgets what was not delivered yet; [`Sink::flush`] before.
 pub struct Sink {
     producer: ThreadedProducer<Reports>,
@@ -75,18 +86,12 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<Sent, KafkaError> {
-        self.try_send_owned(topic, None, key, Some(payload), owned(headers), Fit::Whole)
+        let letter = Letter { topic, partition: None, key, payload: Some(payload), headers: owned(headers) };
+        self.try_send_letter(letter, Fit::Whole)
     }
 
-    fn try_send_owned(
-        &self,
-        topic: &str,
-        partition: Option<i32>,
-        key: Option<&[u8]>,
-        payload: Option<&[u8]>,
-        headers: Option<OwnedHeaders>,
-        fit: Fit,
-    ) -> Result<Sent, KafkaError> {
+    fn try_send_letter(&self, letter: Letter<'_>, fit: Fit) -> Result<Sent, KafkaError> {
+        let Letter { topic, partition, key, payload, headers } = letter;
         let header_bytes = |headers: &OwnedHeaders| -> usize {
             headers.iter().map(|header| header.key.len() + header.value.map_or(0, <[u8]>::len) + 10).sum()
         };
@@ -97,7 +102,6 @@ impl Sink {
             return Err(too_large());
         }
         let mut record = BaseRecord::<[u8], [u8], usize>::with_opaque_to(topic, fit as usize);
-        record.partition = partition;
         if let Some(payload) = payload {
             record = record.payload(payload);
         }
@@ -106,6 +110,9 @@ impl Sink {
         }
         if let Some(headers) = headers {
             record = record.headers(headers);
+        }
+        if let Some(partition) = partition {
+            record = record.partition(partition);
         }
         // Counted before, for its report may come before `send` returns.
         self.reports().tally().sent += 1;
@@ -129,7 +136,8 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
-        self.send_owned(topic, None, key, Some(payload), owned(headers), Fit::Whole)
+        let letter = Letter { topic, partition: None, key, payload: Some(payload), headers: owned(headers) };
+        self.send_letter(letter, Fit::Whole)
     }
 
     /// As [`Sink::send`], to a partition of one's own choice.
@@ -144,15 +152,17 @@ impl Sink {
         payload: &[u8],
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
-        self.send_owned(topic, Some(partition), key, Some(payload), owned(headers), Fit::Whole)
+        let letter = Letter { topic, partition: Some(partition), key, payload: Some(payload), headers: owned(headers) };
+        self.send_letter(letter, Fit::Whole)
     }
 
-    /// Deletes what a compacted topic holds of the key, waiting while too much waits already.
+    /// Writes a row of a compacted topic into a given partition, or deletes it, waiting while too much waits already.
     ///
     /// # Errors
     /// As [`Sink::try_send`].
-    pub fn delete(&self, topic: &str, key: &[u8]) -> Result<(), KafkaError> {
-        self.send_owned(topic, None, Some(key), None, None, Fit::Whole)
+    pub fn keep(&self, topic: &str, partition: i32, key: &[u8], row: Option<&[u8]>) -> Result<(), KafkaError> {
+        let letter = Letter { topic, partition: Some(partition), key: Some(key), payload: row, headers: None };
+        self.send_letter(letter, Fit::Whole)
     }
 
     /// Sends a record, waiting while too much waits already. If it is too large, for the client or for its topic, its
@@ -176,7 +186,8 @@ impl Sink {
             }
         }
         let headers = owned(headers);
-        match self.send_owned(topic, None, key, Some(payload), headers.clone(), Fit::WithOthers) {
+        let letter = Letter { topic, partition: None, key, payload: Some(payload), headers: headers.clone() };
+        match self.send_letter(letter, Fit::WithOthers) {
             Err(KafkaError::TooLarge { .. }) => self.send_bare(topic, key, payload.len(), headers),
             sent => sent,
         }
@@ -195,19 +206,11 @@ impl Sink {
             "a record of {payload_bytes} bytes is too large for {topic:?}; it goes without: {}",
             told.join(", ")
         );
-        self.send_owned(topic, None, key, Some(&[]), headers, Fit::Whole)
+        self.send_letter(Letter { topic, partition: None, key, payload: Some(&[]), headers }, Fit::Whole)
     }
 
-    fn send_owned(
-        &self,
-        topic: &str,
-        partition: Option<i32>,
-        key: Option<&[u8]>,
-        payload: Option<&[u8]>,
-        headers: Option<OwnedHeaders>,
-        fit: Fit,
-    ) -> Result<(), KafkaError> {
-        while self.try_send_owned(topic, partition, key, payload, headers.clone(), fit)? == Sent::Full {
+    fn send_letter(&self, letter: Letter<'_>, fit: Fit) -> Result<(), KafkaError> {
+        while self.try_send_letter(letter.clone(), fit)? == Sent::Full {
             if let Some(fatal) = self.fatal() {
                 return Err(fatal);
             }
@@ -264,7 +267,8 @@ impl Sink {
         match was {
             Fit::Alone => self.send_bare(&topic, key.as_deref(), payload.len(), headers),
             Fit::Whole | Fit::WithOthers => {
-                self.send_owned(&topic, None, key.as_deref(), Some(&payload), headers, Fit::Alone)
+                let (key, payload) = (key.as_deref(), Some(&*payload));
+                self.send_letter(Letter { topic: &topic, partition: None, key, payload, headers }, Fit::Alone)
             }
         }
     }

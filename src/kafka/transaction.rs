@@ -22,10 +22,24 @@ use std::time::{Duration, Instant};
 
 /// One wait for the broker's answer; between two it is looked whether there is any use in a further one.
 const SLICE: Duration = Duration::from_secs(2);
+/// What the second writer's transactional id has at its end.
+const OTHER: &str = "/2";
+
+/// The partition of `kafka.topics.state` to which every run writes. Brokers work through a client's requests one after
+/// the other, and librdkafka makes one of each partition: rows spread over partitions would hold up each commit.
+const STATE_PARTITION: i32 = 0;
 
 /// Sends in transactions. One is begun by the first record after a commit.
+///
+/// Two writers take turns, each with a transactional id of its own. A broker that has acknowledged a commit still has
+/// to mark it in every partition; until it has, it turns the same writer's next transaction away, and librdkafka tries
+/// again no sooner than after 20 ms. By its next turn a writer's marks are there. The order stays: a transaction is begun
+/// when the one before it is committed, what it sends comes later in every partition, and readers of what is
+/// committed read no further than the first transaction that is open.
 pub struct ExactlyOnce {
-    sink: Sink,
+    writers: [Sink; 2],
+    turn: usize,
+    state: String,
     id: String,
     is_open: bool,
     /// The most that each topic takes in one piece.
@@ -43,12 +57,24 @@ impl ExactlyOnce {
         // A broker that does not tell has the usual limits, as far as anybody knows.
         let limits = topics::limits(settings, topics).unwrap_or_default();
         let smallest = limits.values().copied().min().unwrap_or(u64::MAX);
-        let sink = Sink::of(&settings.transactional_config(smallest), settings)?;
         let id = settings.transactional_id();
+        let writer = |id: &str| Sink::of(&settings.transactional_config(id, smallest), settings);
+        let writers = [writer(&id)?, writer(&format!("{id}{OTHER}"))?];
         let patience = Duration::from_millis(settings.answer_timeout_ms.max(TRANSACTION_TIMEOUT_MS).into());
-        let outbox = ExactlyOnce { sink, id, is_open: false, limits, patience };
-        outbox.call(|outbox, wait| outbox.sink.producer().init_transactions(wait).map_err(told))?;
+        let state = settings.topics.state.clone();
+        let mut outbox = ExactlyOnce { writers, turn: 0, state, id, is_open: false, limits, patience };
+        // A predecessor that still lives can commit until its second writer is shut out too: what it commits by then
+        // follows on what it had committed, and is there to be read when this returns.
+        for turn in [1, 0] {
+            outbox.turn = turn;
+            outbox.call(|outbox, wait| outbox.sink().producer().init_transactions(wait).map_err(told))?;
+        }
         Ok(outbox)
+    }
+
+    /// Whose turn it is.
+    fn sink(&self) -> &Sink {
+        &self.writers[self.turn]
     }
 
     /// Makes a call until it succeeds, fails for good, or has taken too long.
@@ -72,15 +98,16 @@ impl ExactlyOnce {
     /// As [`Outbox::commit`].
     pub fn commit_alone(&mut self) -> Result<(), KafkaError> {
         if self.is_open {
-            let client = Handle::of(self.sink.producer().client());
+            let client = Handle::of(self.sink().producer().client());
             self.call(|_, wait| raw::commit_transaction(client, wait))?;
             self.is_open = false;
+            self.turn = 1 - self.turn;
         }
         Ok(())
     }
 
     fn void(&self, code: Code, why: String) -> KafkaError {
-        let fatal = self.sink.producer().client().fatal_error();
+        let fatal = self.sink().producer().client().fatal_error();
         let (code, why) = fatal.unwrap_or((code, why));
         match code {
             Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => {
@@ -92,7 +119,7 @@ impl ExactlyOnce {
 
     fn begin(&mut self) -> Result<(), KafkaError> {
         if !self.is_open {
-            let begun = self.sink.producer().begin_transaction().map_err(told);
+            let begun = self.sink().producer().begin_transaction().map_err(told);
             begun.map_err(|error| self.void(error.code, error.text))?;
             self.is_open = true;
         }
@@ -132,7 +159,7 @@ impl Outbox for ExactlyOnce {
     ) -> Result<(), KafkaError> {
         self.begin()?;
         failpoint::hit("before-produce");
-        match self.sink.send(topic, key, payload, headers) {
+        match self.sink().send(topic, key, payload, headers) {
             Err(large @ KafkaError::TooLarge { .. }) => return Err(large),
             sent => sent.map_err(|error| self.void(Code::Fail, error.to_string()))?,
         }
@@ -149,7 +176,7 @@ impl Outbox for ExactlyOnce {
         headers: &[(&str, &[u8])],
     ) -> Result<(), KafkaError> {
         self.begin()?;
-        match self.sink.send_to(topic, partition, key, payload, headers) {
+        match self.sink().send_to(topic, partition, key, payload, headers) {
             Err(large @ KafkaError::TooLarge { .. }) => Err(large),
             sent => sent.map_err(|error| self.void(Code::Fail, error.to_string())),
         }
@@ -171,13 +198,14 @@ impl Outbox for ExactlyOnce {
             }
         }
         self.begin()?;
-        let bare = self.sink.send_bare(topic, key, payload.len(), owned(headers));
+        let bare = self.sink().send_bare(topic, key, payload.len(), owned(headers));
         bare.map_err(|error| self.void(Code::Fail, error.to_string()))
     }
 
-    fn delete(&mut self, topic: &str, key: &[u8]) -> Result<(), KafkaError> {
+    fn keep(&mut self, key: &str, row: Option<&[u8]>) -> Result<(), KafkaError> {
         self.begin()?;
-        self.sink.delete(topic, key).map_err(|error| self.void(Code::Fail, error.to_string()))
+        let kept = self.sink().keep(&self.state, STATE_PARTITION, key.as_bytes(), row);
+        kept.map_err(|error| self.void(Code::Fail, error.to_string()))
     }
 
     fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
@@ -193,7 +221,7 @@ impl Outbox for ExactlyOnce {
                 return Err(KafkaError::Void { why: "the group is not joined".to_owned() });
             };
             self.call(|outbox, wait| {
-                let sent: KafkaResult<()> = outbox.sink.producer().send_offsets_to_transaction(&list, &member, wait);
+                let sent: KafkaResult<()> = outbox.sink().producer().send_offsets_to_transaction(&list, &member, wait);
                 sent.map_err(told)
             })?;
         }

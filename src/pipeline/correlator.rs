@@ -1,8 +1,9 @@
 //! Registry and engine together: decoded lines in, alerts and rejected lines out. Reads and writes nothing.
 
 use super::by_region::Finals;
+use super::lessons::Lessons;
 use crate::codec::Lines;
-use crate::engine::associate::record::LearntRecord;
+use crate::engine::associate::record::{LearntRecord, RegionRecord};
 use crate::engine::book::Said;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
@@ -12,6 +13,7 @@ use crate::model::node::{Node, Registry};
 use crate::model::notice::Notice;
 use crate::model::observation::Origin;
 use crate::model::reject::{Reason, Refusal};
+use std::time::Instant;
 
 /// A line that was refused, with the bytes as received.
 #[derive(Clone, Debug)]
@@ -121,6 +123,11 @@ impl Correlator {
     /// What final events have taught so far.
     pub fn learnt(&self) -> LearntRecord {
         self.engine.learnt(&self.registry)
+    }
+
+    /// What is to be kept now of what final events have taught.
+    pub fn next_lesson(&self, lessons: &mut Lessons, now: Instant) -> Option<RegionRecord> {
+        lessons.next(&self.engine, &self.registry, now)
     }
 
     /// Moves event time on by what was taken in; what is final by that is added to `results`.

@@ -10,6 +10,7 @@ use super::crossing::Crossing;
 use super::handover::{Batch, Taken, Taker};
 use super::held_keys::HeldKeys;
 use super::intake::{BATCH_RECORDS, Intake};
+use super::lessons::Lessons;
 use super::low_water::LowWater;
 use super::reference_tables::ReferenceTables;
 use super::run::{Figures, Run, RunError};
@@ -18,6 +19,7 @@ use super::second_hop::SecondHop;
 use super::teller::{Counter, Parcel, Rejected};
 use crate::codec::alert::EncodeError;
 use crate::engine::Engine;
+use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::Settled;
 use crate::engine::progress::Partition;
 use crate::failpoint;
@@ -68,6 +70,7 @@ pub struct Live<'a> {
     is_replaying: bool,
     keeps_state: bool,
     neighbours: Option<Neighbours>,
+    lessons: Lessons,
     started: Instant,
     last_figures: Instant,
     lag: u64,
@@ -130,7 +133,7 @@ impl<'a> Live<'a> {
             let written: Vec<&str> = written.into_iter().map(String::as_str).collect();
             let mut outbox = ExactlyOnce::new(kafka, &written)?;
             let key = owner_key(&kafka.transactional_id());
-            outbox.send(&names.state, Some(key.as_bytes()), &row_json(owner).map_err(EncodeError::from)?, &[])?;
+            outbox.keep(&key, Some(&row_json(owner).map_err(EncodeError::from)?))?;
             outbox.commit_alone()?;
             let table = SaidTable::load(kafka)?;
             failpoint::hit("recovery-has-read");
@@ -173,6 +176,7 @@ impl<'a> Live<'a> {
             is_replaying: false,
             keeps_state: table.is_some(),
             neighbours,
+            lessons: Lessons::new(&[], Duration::from_secs(kafka.learnt_interval_s.into()), started),
             started,
             last_figures: Instant::now(),
             lag: 0,
@@ -208,7 +212,10 @@ impl<'a> Live<'a> {
         if alerts > 0 || !self.awaited.is_empty() {
             tracing::info!(alerts, partitions = self.awaited.len(), "goes on where the last run ended");
         }
-        self.correlator.engine().restore(table.alerts.into_values(), settled);
+        let learnt = RegionRecord::joined(table.learnt.into_values());
+        let round = Duration::from_secs(self.run.kafka.learnt_interval_s.into());
+        self.lessons = Lessons::new(&learnt, round, Instant::now());
+        self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
         self.is_replaying = true;
     }
 
@@ -295,11 +302,14 @@ impl<'a> Live<'a> {
         }
         low_water.mark();
         self.lag = batch.lag;
+        let keeps = self.keeps_state && !self.is_replaying;
+        let learnt = if keeps { self.correlator.next_lesson(&mut self.lessons, Instant::now()) } else { None };
         let engine = self.correlator.engine();
+        let settled = engine.settled();
+        let needed_ns = if keeps { self.lessons.low_water_ns(engine) } else { engine.low_water_ns() };
         let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
-        let (settled, low_water_ns) = (engine.settled(), engine.low_water_ns().saturating_sub(recall_ns));
         let positions = match self.is_replaying {
-            false => self.low_water.positions(low_water_ns, engine.held()),
+            false => self.low_water.positions(needed_ns.saturating_sub(recall_ns), engine.held()),
             true => Vec::new(),
         };
         let mut parcel = self.parcel(batch, positions);
@@ -315,7 +325,8 @@ impl<'a> Live<'a> {
                 neighbours.tell(self.correlator.engine(), &mut parcel.forwards);
             }
         }
-        parcel.settled = (self.keeps_state && !self.is_replaying).then_some(settled);
+        parcel.settled = keeps.then_some(settled);
+        parcel.learnt = learnt;
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
         if !parcel.is_empty() && !counter.give(parcel) {
             return false;

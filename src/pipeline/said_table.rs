@@ -7,10 +7,13 @@
 //! - `ID/read/TOPIC/PARTITION`: how far a partition had been read when all that follows from it had been said, and from
 //!   where on it is needed ([`Reading`]);
 //! - `ID/settled`: how far event time had settled things ([`Settled`]);
-//! - `ID/learnt/REGION`: kept free for what a region has learnt. Unknown words after the id are passed over.
+//! - `ID/learnt/PLACE/PIECE`: what the region about that place has learnt ([`RegionRecord`]), in pieces.
+//!
+//! Unknown words after the id are passed over.
 //!
 //! They are written in the transaction of what they tell of.
 
+use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Settled};
 use crate::kafka::{Change, KafkaError, KafkaSettings, Tables};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -77,6 +80,8 @@ pub struct SaidTable {
     pub readings: BTreeMap<(String, i32), Reading>,
     /// How far event time had settled things.
     pub settled: Option<Settled>,
+    /// What regions had learnt, piece by piece.
+    pub learnt: BTreeMap<String, RegionRecord>,
     /// Who writes here.
     pub owner: Option<Owner>,
 }
@@ -101,6 +106,11 @@ pub fn alert_key(id: &str, key: &str) -> String {
 /// The key of a partition's row.
 pub fn reading_key(id: &str, topic: &str, partition: i32) -> String {
     format!("{id}/read/{topic}/{partition}")
+}
+
+/// The key of a piece of what a region has learnt.
+pub fn learnt_key(id: &str, place: &str, piece: usize) -> String {
+    format!("{id}/learnt/{place}/{piece}")
 }
 
 /// The key of the row that tells who writes.
@@ -149,6 +159,11 @@ impl SaidTable {
             match change.payload {
                 Some(payload) => self.alerts.insert(alert.to_owned(), read(topic, key, payload)?),
                 None => self.alerts.remove(alert),
+            };
+        } else if let Some(piece) = rest.strip_prefix("learnt/") {
+            match change.payload {
+                Some(payload) => self.learnt.insert(piece.to_owned(), read(topic, key, payload)?),
+                None => self.learnt.remove(piece),
             };
         } else if rest == "owner" {
             self.owner = change.payload.map(|payload| read(topic, key, payload)).transpose()?;
@@ -200,7 +215,7 @@ mod tests {
             table.apply("watch", "state", change(&reading_key("other", "t", 3), Some(&row))).unwrap();
             table.apply("watch", "state", change(&reading_key("watchdog", "t", 3), Some(&row))).unwrap();
         }
-        table.apply("watch", "state", change("watch/learnt/4", Some(b"{\"version\":99}"))).unwrap();
+        table.apply("watch", "state", change("watch/dreamt/4", Some(b"{\"version\":99}"))).unwrap();
         assert_eq!(table.readings, BTreeMap::from([(("telemetry.sensors".to_owned(), 3), reading(9))]));
         table.apply("watch", "state", change(&key, None)).unwrap();
         assert!(table.readings.is_empty() && table.alerts.is_empty());

@@ -7,8 +7,9 @@
 
 use super::by_region::{Forward, ForwardWhat, LineHead, What};
 use super::latency::latencies;
-use super::said_table::{Reading, alert_key, reading_key, row_json, settled_key};
+use super::said_table::{Reading, alert_key, learnt_key, reading_key, row_json, settled_key};
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
+use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Said, Settled};
 use crate::kafka::{KafkaError, KafkaSettings, Offsets, Outbox, Position};
 use crate::model::alert::{AlertFeature, Latency};
@@ -22,6 +23,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Parcels on their way; at it the engine waits.
 const MAX_PARCELS: usize = 8;
+
+/// Sites in a row of what a region has learnt: some 250 bytes each, and a topic takes rows of up to a mebibyte.
+const MAX_SITES_A_ROW: usize = 2_000;
 
 /// A rejected line on its way out.
 #[derive(Debug)]
@@ -51,6 +55,8 @@ pub struct Parcel {
     pub readings: Vec<((u16, i32), Reading)>,
     /// How far event time has settled things, when all that follows from it has been handed over.
     pub settled: Option<Settled>,
+    /// What a region has learnt, when it is its turn to be kept.
+    pub learnt: Option<RegionRecord>,
     /// Offsets up to which nothing is needed any more.
     pub positions: Vec<Position>,
     /// When the batch that led to it was taken from the consumer.
@@ -63,6 +69,7 @@ impl Parcel {
         self.said.is_empty()
             && self.rejected.is_empty()
             && self.kept.is_empty()
+            && self.learnt.is_none()
             && self.positions.is_empty()
             && self.forwards.is_empty()
     }
@@ -156,6 +163,8 @@ pub struct Teller<'a> {
     kept: BTreeMap<String, Option<Kept>>,
     readings: BTreeMap<(u16, i32), Reading>,
     settled: Option<Settled>,
+    /// By the places of regions.
+    learnt: BTreeMap<String, RegionRecord>,
     positions: BTreeMap<(u16, i32), i64>,
     /// When the batches of uncommitted alerts were taken.
     waiting: Vec<Instant>,
@@ -186,6 +195,7 @@ pub fn teller<'a>(
         kept: BTreeMap::new(),
         readings: BTreeMap::new(),
         settled: None,
+        learnt: BTreeMap::new(),
         positions: BTreeMap::new(),
         waiting: Vec::new(),
         is_open: false,
@@ -253,6 +263,7 @@ impl Teller<'_> {
         self.kept.extend(parcel.kept);
         self.readings.extend(parcel.readings);
         self.settled = parcel.settled.or(self.settled);
+        self.learnt.extend(parcel.learnt.map(|record| (record.place(), record)));
         self.positions.extend(parcel.positions.iter().map(|it| ((it.topic, it.partition), it.next_offset)));
         Ok(())
     }
@@ -348,21 +359,22 @@ impl Teller<'_> {
     }
 
     fn tell_state(&mut self) -> Result<(), TellError> {
-        let (topic, id) = (&self.kafka.topics.state, self.kafka.transactional_id());
+        let id = self.kafka.transactional_id();
         while let Some((key, kept)) = self.kept.pop_first() {
-            let key = alert_key(&id, &key);
-            match kept {
-                Some(kept) => self.outbox.send(topic, Some(key.as_bytes()), &row_json(&kept)?, &[])?,
-                None => self.outbox.delete(topic, key.as_bytes())?,
-            }
+            let row = kept.map(|kept| row_json(&kept)).transpose()?;
+            self.outbox.keep(&alert_key(&id, &key), row.as_deref())?;
         }
         while let Some(((index, partition), reading)) = self.readings.pop_first() {
             let Some(name) = self.topics.get(usize::from(index)) else { continue };
-            let key = reading_key(&id, name, partition);
-            self.outbox.send(topic, Some(key.as_bytes()), &row_json(&reading)?, &[])?;
+            self.outbox.keep(&reading_key(&id, name, partition), Some(&row_json(&reading)?))?;
+        }
+        while let Some((place, record)) = self.learnt.pop_first() {
+            for (number, piece) in record.pieces(MAX_SITES_A_ROW).iter().enumerate() {
+                self.outbox.keep(&learnt_key(&id, &place, number), Some(&row_json(piece)?))?;
+            }
         }
         if let Some(settled) = self.settled.take() {
-            self.outbox.send(topic, Some(settled_key(&id).as_bytes()), &row_json(&settled)?, &[])?;
+            self.outbox.keep(&settled_key(&id), Some(&row_json(&settled)?))?;
         }
         Ok(())
     }

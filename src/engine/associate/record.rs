@@ -5,7 +5,10 @@ use super::learnt::{KNOTS, Loudness};
 use super::prior::COMPONENTS;
 use super::wave::Wave;
 use crate::model::geo::LonLat;
+use crate::model::time::ns_from_s;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// The version that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
@@ -59,7 +62,56 @@ pub struct RegionRecord {
     pub prior: PriorRecord,
 }
 
+/// What a region whose centre is there is called.
+pub fn place_of(centre: LonLat) -> String {
+    format!("{:.5},{:.5}", centre.lon_deg, centre.lat_deg)
+}
+
 impl RegionRecord {
+    /// Where the region is: its centre to five decimals, about a metre.
+    pub fn place(&self) -> String {
+        let [lon_deg, lat_deg] = self.centre;
+        place_of(LonLat { lon_deg, lat_deg })
+    }
+
+    /// The last step that taught, nanoseconds since 1970.
+    pub fn taught_to_ns(&self) -> Option<i64> {
+        Some(self.epoch_ns.saturating_add(ns_from_s(self.taught_to_s?)))
+    }
+
+    /// The same in pieces, each with so many sites at most.
+    pub fn pieces(mut self, most: usize) -> Vec<RegionRecord> {
+        let sites = std::mem::take(&mut self.sites);
+        let mut pieces: Vec<RegionRecord> =
+            sites.chunks(most.max(1)).map(|sites| RegionRecord { sites: sites.to_vec(), ..self.clone() }).collect();
+        if pieces.is_empty() {
+            pieces.push(self);
+        }
+        pieces
+    }
+
+    /// Puts pieces together again. Those that are older than others of the same region are left over from when there
+    /// were more of them.
+    pub fn joined(pieces: impl IntoIterator<Item = RegionRecord>) -> Vec<RegionRecord> {
+        let mut joined: BTreeMap<String, RegionRecord> = BTreeMap::new();
+        for piece in pieces {
+            let age = |record: &RegionRecord| record.taught_to_ns();
+            match joined.entry(piece.place()) {
+                Entry::Occupied(mut whole) if age(whole.get()) == age(&piece) => {
+                    whole.get_mut().sites.extend(piece.sites);
+                }
+                Entry::Occupied(mut whole) if age(whole.get()) < age(&piece) => {
+                    whole.insert(piece);
+                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(place) => {
+                    place.insert(piece);
+                }
+            }
+        }
+        joined.into_values().collect()
+    }
+
     /// Whether it is about a region with that centre.
     pub fn is_about(&self, centre: LonLat) -> bool {
         let [lon_deg, lat_deg] = self.centre;
@@ -120,4 +172,58 @@ pub struct PriorRecord {
     pub places: Vec<[f64; 4]>,
     /// The most recent events in order of time: x, y and the time.
     pub recent: Vec<[f64; 3]>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(lon_deg: f64, taught_to_s: f64, nodes: &[&str]) -> RegionRecord {
+        let site = |node: &&str| SiteRecord {
+            node: (*node).to_owned(),
+            wave: Wave::Acoustic,
+            ahead: 0.1,
+            ahead_weight: 2.0,
+            ahead_s: 0.0,
+            ahead_sd_s: None,
+            stated_per_s: None,
+            clutter_per_s: 0.01,
+            free: 1.0,
+            seconds: 60.0,
+            counted_to_s: Some(60.0),
+        };
+        RegionRecord {
+            centre: [lon_deg, 48.0],
+            epoch_ns: 1_700_000_000_000_000_000,
+            taught_to_s: Some(taught_to_s),
+            untaught: 3,
+            loudness: Loudness::default(),
+            curves: Vec::new(),
+            sites: nodes.iter().map(site).collect(),
+            prior: PriorRecord {
+                from_to_s: None,
+                events: 0.0,
+                explained: [0.0; COMPONENTS],
+                places: Vec::new(),
+                recent: Vec::new(),
+            },
+        }
+    }
+
+    #[test]
+    fn pieces_make_the_whole_again_and_what_is_left_over_from_before_is_passed_over() {
+        let whole = record(37.0, 90.0, &["a", "b", "c", "d", "e"]);
+        let other = record(38.0, 10.0, &[]);
+        let older = record(37.0, 30.0, &["a", "b", "c", "d", "e", "f", "g"]);
+        let pieces = whole.clone().pieces(2);
+        assert_eq!(pieces.iter().map(|piece| piece.sites.len()).collect::<Vec<_>>(), [2, 2, 1]);
+        // The fourth piece of seven sites was not written over by three of five.
+        let left_over = older.pieces(2).pop().unwrap();
+        for at in 0..=3 {
+            let mut rows = pieces.clone();
+            rows.insert(at, left_over.clone());
+            rows.extend(other.clone().pieces(2));
+            assert_eq!(RegionRecord::joined(rows), [whole.clone(), other.clone()]);
+        }
+    }
 }

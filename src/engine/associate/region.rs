@@ -98,6 +98,8 @@ pub struct Region {
     forgotten_to_s: f64,
     /// Up to here what was learnt comes from a record.
     taught_to_s: f64,
+    /// What comes from so long before that is of another stream.
+    read_again_s: f64,
     /// Whether the epoch is that of the record, and no arrival has come.
     is_restored: bool,
     /// What a record says of sites that have not spoken and are not in the registry.
@@ -156,6 +158,7 @@ impl Region {
             stepped_to_s: f64::NEG_INFINITY,
             forgotten_to_s: f64::NEG_INFINITY,
             taught_to_s: f64::NEG_INFINITY,
+            read_again_s: READ_AGAIN_S,
             is_restored: false,
             waiting: FxHashMap::default(),
             isa: Isa::best(),
@@ -283,13 +286,21 @@ impl Region {
         })
     }
 
+    /// The last step that taught, nanoseconds; `None` while none has.
+    pub fn taught_to_ns(&self) -> Option<i64> {
+        let to_s = self.stepped_to_s.max(self.taught_to_s);
+        Some(self.epoch_ns?.saturating_add(ns_from_s(to_s))).filter(|_| to_s.is_finite())
+    }
+
     /// Goes on from what another run learnt here; `false` if the record cannot be. To be called before anything comes.
-    pub fn start_from(&mut self, record: RegionRecord, registry: &Registry) -> bool {
+    /// `same_stream`: whatever comes that is older than what taught it is what taught it.
+    pub fn start_from(&mut self, record: RegionRecord, registry: &Registry, same_stream: bool) -> bool {
         let Some(learnt) = Learnt::from_record(&record.loudness, &record.curves, record.untaught) else { return false };
         self.learnt = learnt;
         self.prior = Prior::from_record(&record.prior);
         (self.epoch_ns, self.is_restored) = (Some(record.epoch_ns), true);
         self.taught_to_s = record.taught_to_s.unwrap_or(f64::NEG_INFINITY);
+        self.read_again_s = if same_stream { f64::INFINITY } else { READ_AGAIN_S };
         self.waiting = record.sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
         for (number, site) in (0u32..).zip(self.field.sites_mut()) {
             self.learnt.introduce(site);
@@ -416,7 +427,7 @@ impl Region {
                 let clock_sd_s = around.weather.clock_sd_s(node, arrival.time_ns);
                 self.window.set_clock(slot, clock_sd_s);
             }
-            if step_s <= self.taught_to_s - READ_AGAIN_S {
+            if step_s <= self.taught_to_s - self.read_again_s {
                 self.forget_times();
             }
             let is_taught = step_s <= self.taught_to_s;

@@ -11,6 +11,7 @@ use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::area::Prohibition;
+use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -179,6 +180,26 @@ impl Book {
         for key in over {
             self.retract(&key);
         }
+    }
+
+    /// Whether it was settled by another process what there is of that time, and this claim changes nothing about it:
+    /// what was final then stands, and what was not so is not so, for here it is seen with part of its surroundings, as
+    /// the rest was done with.
+    pub fn was_settled(&self, claim: &Claim) -> bool {
+        let is_open = |entry: &Entry| !entry.was_final && !entry.retracted();
+        self.memory.settled.is_some_and(|settled| settled.covers(claim))
+            && !self.entries.get(claim.key.as_str()).is_some_and(is_open)
+    }
+
+    /// Whether what was said under the claim's key rests on the same arrivals and plots, whatever was told on top.
+    pub fn rests_on_the_same(&self, claim: &Claim) -> bool {
+        let Some(entry) = self.entries.get(claim.key.as_str()) else { return false };
+        let place = |partition: i32, offset: i64, line: u32| (partition, offset, line);
+        let said =
+            entry.feature.properties.evidence.iter().filter(|it| !matches!(it.kind, Kind::Patrol | Kind::Thermal));
+        let said: BTreeSet<_> = said.map(|it| place(it.partition, it.offset, it.line)).collect();
+        let claimed = claim.evidence.iter().map(|cited| cited.origin);
+        said == claimed.map(|it| place(it.partition, it.offset, it.line)).collect()
     }
 
     /// While nothing is said, remembers a claim and gives none back; else gives it back.

@@ -73,13 +73,15 @@ impl KafkaSettings {
         }
     }
 
-    /// What a writer is told that writes in transactions. `smallest_limit_bytes` is the least of what its topics take
+    /// What a writer is told that writes in transactions under this id. `smallest_limit_bytes` is the least of what its topics take
     /// in one piece: a batch that is refused whole voids its transaction.
-    pub(in crate::kafka) fn transactional_config(&self, smallest_limit_bytes: u64) -> ClientConfig {
+    pub(in crate::kafka) fn transactional_config(&self, id: &str, smallest_limit_bytes: u64) -> ClientConfig {
         let mut config = self.writer_config();
         let batch_bytes = smallest_limit_bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1, LARGEST_BATCH_BYTES);
         config
-            .set("transactional.id", self.transactional_id())
+            .set("transactional.id", id)
+            // A commit follows on the last record at once, and sends all that waits.
+            .set("linger.ms", "0")
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
             .set("batch.size", batch_bytes.to_string());
         // A record can't wait longer than its transaction.
