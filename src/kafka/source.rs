@@ -497,8 +497,8 @@ mod tests {
         let mut seen = Seen::default();
         let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
         poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
-        let mut outbox = AtLeastOnce::new(Sink::new(&settings).unwrap(), PATIENCE);
-        outbox.commit(&source.offsets(), &seen.positions()).unwrap();
+        let sink = Sink::new(&settings).unwrap();
+        AtLeastOnce::new(sink, PATIENCE, source.offsets().into()).commit(&seen.positions()).unwrap();
         drop(source);
         write(&settings, "a", 100..200);
         let mut seen = Seen::default();

@@ -7,7 +7,7 @@
 //! predecessor out, should it still live ([`KafkaError::Fenced`]).
 
 use super::error::KafkaError;
-use super::offsets::{Offsets, Position};
+use super::offsets::{Group, Position};
 use super::outbox::Outbox;
 use super::raw::{self, Handle, TransactionError};
 use super::settings::{BATCH_OVERHEAD_BYTES, KafkaSettings, TRANSACTION_TIMEOUT_MS};
@@ -27,6 +27,7 @@ const SLICE: Duration = Duration::from_secs(2);
 pub struct ExactlyOnce {
     sink: Sink,
     id: String,
+    group: Group,
     is_open: bool,
     /// The most that each topic takes in one piece.
     limits: BTreeMap<String, u64>,
@@ -35,18 +36,18 @@ pub struct ExactlyOnce {
 
 impl ExactlyOnce {
     /// Takes the place of whoever wrote under this id before: what that left open is void when this returns, and what it
-    /// had committed stands. `topics` are those that are written.
+    /// had committed stands. `topics` are those that are written, `group` that whose offsets are committed with it.
     ///
     /// # Errors
     /// A broker that does not answer in time or refuses.
-    pub fn new(settings: &KafkaSettings, topics: &[&str]) -> Result<ExactlyOnce, KafkaError> {
+    pub fn new(settings: &KafkaSettings, topics: &[&str], group: Group) -> Result<ExactlyOnce, KafkaError> {
         // A broker that does not tell has the usual limits, as far as anybody knows.
         let limits = topics::limits(settings, topics).unwrap_or_default();
         let smallest = limits.values().copied().min().unwrap_or(u64::MAX);
         let sink = Sink::of(&settings.transactional_config(smallest), settings)?;
         let id = settings.transactional_id();
         let patience = Duration::from_millis(settings.answer_timeout_ms.max(TRANSACTION_TIMEOUT_MS).into());
-        let outbox = ExactlyOnce { sink, id, is_open: false, limits, patience };
+        let outbox = ExactlyOnce { sink, id, group, is_open: false, limits, patience };
         outbox.call(|outbox, wait| outbox.sink.producer().init_transactions(wait).map_err(told))?;
         Ok(outbox)
     }
@@ -66,11 +67,7 @@ impl ExactlyOnce {
         }
     }
 
-    /// Makes what was sent stand, without any offsets.
-    ///
-    /// # Errors
-    /// As [`Outbox::commit`].
-    pub fn commit_alone(&mut self) -> Result<(), KafkaError> {
+    fn end(&mut self) -> Result<(), KafkaError> {
         if self.is_open {
             let client = Handle::of(self.sink.producer().client());
             self.call(|_, wait| raw::commit_transaction(client, wait))?;
@@ -165,13 +162,14 @@ impl Outbox for ExactlyOnce {
         self.sink.delete(topic, key).map_err(|error| self.void(Code::Fail, error.to_string()))
     }
 
-    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
+    fn commit(&mut self, consumed: &[Position]) -> Result<(), KafkaError> {
         if !self.is_open && consumed.is_empty() {
             return Ok(());
         }
         self.begin()?;
         failpoint::hit("before-offsets");
         if !consumed.is_empty() {
+            let offsets = self.group.offsets()?;
             let list = offsets.list(consumed)?;
             // As it stands now: a member of an older generation of the group is refused.
             let Some(member) = offsets.member() else {
@@ -184,7 +182,7 @@ impl Outbox for ExactlyOnce {
         }
         failpoint::hit("after-offsets");
         failpoint::hit("before-commit");
-        self.commit_alone()?;
+        self.end()?;
         failpoint::hit("after-commit");
         Ok(())
     }
