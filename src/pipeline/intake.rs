@@ -105,11 +105,6 @@ impl Intake {
                 }
                 Event::Assigned(partitions) => {
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
-                    // Given away and taken back at once: they have never left, but are read again from the last commit on.
-                    for partition in batch.leaving.extract_if(.., |partition| partitions.contains(partition)) {
-                        batch.behind.push(partition);
-                        batch.ended.retain(|&ended| ended != partition);
-                    }
                     batch.assigned.extend_from_slice(partitions);
                 }
                 Event::Revoked { partitions, lost } => {
