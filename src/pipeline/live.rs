@@ -300,28 +300,33 @@ impl<'a> Live<'a> {
             (key, kept)
         }));
         let read = batch.read_to.iter().map(|&(partition, _)| partition);
-        let moved: BTreeSet<Partition> =
-            read.chain(parcel.positions.iter().map(|it| (it.topic, it.partition))).collect();
+        // A line that was held back may be refused by what another partition brought.
+        let refused = parcel.rejected.iter().map(|line| (line.origin.topic, line.origin.partition));
+        let committed = parcel.positions.iter().map(|it| (it.topic, it.partition));
+        let moved: BTreeSet<Partition> = read.chain(refused).chain(committed).collect();
         parcel.readings = moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))).collect();
         parcel
     }
 
     fn reading(&mut self, partition: Partition) -> Option<Reading> {
         let read_to = *self.read_to.get(&partition)?;
-        // A partition that came later may be behind where its predecessor was.
-        let read_to = self.refused_before.get(&partition).map_or(read_to, |before| before.read_to.max(read_to));
-        let of_it = |origin: &&Origin| (origin.topic, origin.partition) == partition;
+        // What is held back again was refused by the predecessor all the same, if it said so.
+        let before = self.refused_before.get(&partition);
+        let of_it = |origin: &&Origin| (origin.topic, origin.partition) == partition && !is_refused(before, **origin);
         let held = self.correlator.engine().held().iter().filter(of_it);
-        let held = held.map(|origin| (origin.offset, origin.line)).collect();
-        Some(Reading { read_to, held, newest_ns: self.low_water.committed_ns(partition) })
+        let mut held: Vec<(i64, u32)> = held.map(|origin| (origin.offset, origin.line)).collect();
+        let mut furthest = read_to;
+        if let Some(before) = before {
+            // Not yet where the predecessor was: what that one held back and is still to come again stays so.
+            furthest = furthest.max(before.read_to);
+            held.extend(before.held.iter().filter(|(offset, _)| *offset >= read_to));
+        }
+        Some(Reading { read_to: furthest, held, newest_ns: self.low_water.committed_ns(partition) })
     }
 
     /// Whether the predecessor refused that line, and said so.
     fn was_refused(&self, origin: Origin) -> bool {
-        let before = self.refused_before.get(&(origin.topic, origin.partition));
-        before.is_some_and(|before| {
-            origin.offset < before.read_to && !before.held.contains(&(origin.offset, origin.line))
-        })
+        is_refused(self.refused_before.get(&(origin.topic, origin.partition)), origin)
     }
 
     /// How it goes, but for what was told.
@@ -340,4 +345,9 @@ impl<'a> Live<'a> {
             elapsed: started.elapsed(),
         }
     }
+}
+
+/// Whether a line that has to be refused has been by whoever read so far before.
+fn is_refused(before: Option<&Reading>, origin: Origin) -> bool {
+    before.is_some_and(|before| origin.offset < before.read_to && !before.held.contains(&(origin.offset, origin.line)))
 }
