@@ -19,4 +19,6 @@ mod reference_tables;
 pub mod replay;
 pub mod run;
 mod said_table;
+#[cfg(test)]
+mod simulation;
 mod teller;
