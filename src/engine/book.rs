@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use self::compose::alert_id;
-pub use self::kept::{FIRE, Kept, Settled};
+pub use self::kept::{FIRE, Kept, Settled, is_nearly};
 
 /// Most alerts that are kept for correction. At it the oldest that is settled is forgotten first (it can't be amended
 /// any more), then the oldest of all.

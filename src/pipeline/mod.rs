@@ -20,4 +20,6 @@ mod reference_tables;
 pub mod replay;
 pub mod run;
 mod said_table;
+#[cfg(test)]
+mod simulation;
 mod teller;

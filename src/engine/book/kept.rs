@@ -256,7 +256,7 @@ impl Book {
 }
 
 /// Whether two alerts differ by less than anybody would act on.
-fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
+pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
     /// Far below one sigma of the best that is located.
     const TIME_MS: f64 = 10.0;
     const SHARE: f64 = 0.05;
