@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use self::compose::alert_id;
-pub use self::kept::{FIRE, Kept, Settled};
+pub use self::kept::{FIRE, Kept, Settled, is_nearly};
 
 /// Most alerts that are kept for correction. At it the oldest that is settled is forgotten first (it can't be amended
 /// any more), then the oldest of all.
@@ -242,7 +242,8 @@ impl Book {
         (new.revision, new.status) = (last.revision, last.status);
         (new.review, new.attribution) = (last.review.clone(), last.attribution.clone());
         let settles = stage == Stage::Final && !entry.was_final;
-        let speaks = feature != entry.feature || entry.retracted() || settles;
+        let is_news = feature != entry.feature && !self.is_no_news(&key, &entry.feature, &feature);
+        let speaks = is_news || entry.retracted() || settles;
         self.change(&key, |entry| {
             if speaks {
                 feature.properties.revision += 1;
@@ -257,7 +258,7 @@ impl Book {
 
     /// Whether what was said under that key is final and stands.
     pub fn is_final(&self, key: &str) -> bool {
-        self.entries.get(key).is_some_and(|entry| entry.was_final && !entry.retracted())
+        self.recalled_final(key) || self.entries.get(key).is_some_and(|entry| entry.was_final && !entry.retracted())
     }
 
     /// Takes back what was said under that key; nothing if nothing was.

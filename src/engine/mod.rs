@@ -489,12 +489,13 @@ impl Engine {
     /// Lets in, refuses or keeps what is held back, as the verdict says.
     fn judge_held(&mut self, verdict: Verdict, registry: &Registry, out: &mut Output) {
         let held = std::mem::take(&mut self.held);
-        let latest_ns = self.progress.latest_credible_ns();
+        let latest_ns = self.progress.latest_credible_ns(verdict);
+        let lets_in = matches!(verdict, Verdict::BorneOut | Verdict::Reached);
         for row in 0..held.len() {
             let (origin, time_ns) = (held.origin[row], held.time_ns[row]);
             let partition = (origin.topic, origin.partition);
             let is_refuted = verdict == Verdict::AllRefuted || verdict == Verdict::Refuted(partition);
-            if verdict == Verdict::BorneOut || (time_ns <= latest_ns && (is_refuted || verdict == Verdict::Reached)) {
+            if time_ns <= latest_ns && (is_refuted || lets_in) {
                 let standing = self.progress.release(partition, held.node[row], time_ns);
                 out.released.push((origin, time_ns));
                 if held.part[row] != Part::Progress && self.duplicates.seen(held.key[row], time_ns) {

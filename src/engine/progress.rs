@@ -84,6 +84,8 @@ struct Doubt {
     /// The earliest time that is held back; `None` when nothing is.
     earliest_ns: Option<i64>,
     ahead: FxHashSet<NodeIx>,
+    /// How far those are ahead.
+    leaders: Leaders,
     abreast: FxHashSet<NodeIx>,
     /// Partitions that have not been read to their end since something was last held back.
     unread: BTreeSet<Partition>,
@@ -94,7 +96,7 @@ struct Doubt {
 /// What is to become of lines that are held back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// They are so: all are let in.
+    /// Most of the stream is there already: they are let in up to [`Progress::latest_credible_ns`], the others wait on.
     BorneOut,
     /// The stream is near some: those up to [`Progress::latest_credible_ns`] are let in, the others wait on.
     Reached,
@@ -230,6 +232,7 @@ impl Progress {
         if doubt.ahead.len() < MAX_WITNESSES {
             doubt.ahead.insert(node);
         }
+        doubt.leaders.note(time_ns, node);
         for (&other, clock) in &mut self.clocks {
             if !clock.caught_up {
                 doubt.unread.insert(other);
@@ -270,9 +273,12 @@ impl Progress {
         ahead > self.doubt.abreast.len() && (ahead >= 2 || only_one_node)
     }
 
-    /// How far ahead of the stream a time is allowed to be, as an instant.
-    pub fn latest_credible_ns(&self) -> i64 {
-        self.leaders.agreed_ns().map_or(i64::MAX, |stream_ns| stream_ns.saturating_add(self.max_future_ns))
+    /// How far ahead of the stream a time is allowed to be by that verdict, as an instant. Where most are ahead, the stream
+    /// is where two of them are: partitions are read at different speeds, and a node that is far ahead of all others is
+    /// not borne out by one that was only read early.
+    pub fn latest_credible_ns(&self, verdict: Verdict) -> i64 {
+        let leaders = if verdict == Verdict::BorneOut { &self.doubt.leaders } else { &self.leaders };
+        leaders.agreed_ns().map_or(i64::MAX, |stream_ns| stream_ns.saturating_add(self.max_future_ns))
     }
 
     /// A verdict was carried out; `still_held` are the partitions and times of lines that wait on.
@@ -288,6 +294,12 @@ impl Progress {
             }
         }
         self.doubt.earliest_ns = earliest_ns;
+        if verdict == Verdict::BorneOut {
+            // The stream is elsewhere now: what waits on has to be borne out from there.
+            self.doubt.ahead.clear();
+            self.doubt.abreast.clear();
+            self.doubt.leaders = Leaders::default();
+        }
         if earliest_ns.is_none() {
             self.doubt = Doubt::default();
         }
@@ -426,6 +438,26 @@ mod tests {
         assert_eq!(p.release(P, NodeIx(0), 4000 * NS_PER_S), Standing::InTime);
         assert_eq!(p.release(P, NodeIx(1), 4001 * NS_PER_S), Standing::InTime);
         assert_eq!(p.advance(), 3990 * NS_PER_S);
+    }
+
+    #[test]
+    fn a_node_that_was_only_read_early_bears_out_no_other() {
+        let mut p = progress();
+        // A partition with one node, read far ahead of the others.
+        see(&mut p, Q, 7, 400);
+        see(&mut p, P, 1, 100);
+        assert_eq!(see(&mut p, Q, 7, 420), Standing::Ahead);
+        assert_eq!(p.verdict(), None);
+        assert_eq!(see(&mut p, P, 2, 4000), Standing::Ahead);
+        assert_eq!(p.verdict(), Some(Verdict::BorneOut));
+        assert_eq!(p.latest_credible_ns(Verdict::BorneOut), 480 * NS_PER_S, "the one, not the other");
+        p.judged(Verdict::BorneOut, std::iter::once((P, 4000 * NS_PER_S)));
+        p.release(Q, NodeIx(7), 420 * NS_PER_S);
+        for second in 101..200 {
+            see(&mut p, P, 1, second);
+            see(&mut p, P, 3, second);
+        }
+        assert_eq!(p.verdict(), Some(Verdict::Refuted(P)));
     }
 
     #[test]

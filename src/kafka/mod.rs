@@ -3,9 +3,10 @@
 //! A [`Source`] reads a group's share of some topics in big batches. A [`Sink`] writes with back-pressure. An
 //! [`Outbox`] binds the two: what was said and the offsets that led to it stand together ([`ExactlyOnce`]), or
 //! the one before the other ([`AtLeastOnce`]). [`Tables`] reads
-//! compacted topics from their start and follows them. [`topics`] checks that everything is there before the first
+//! compacted topics from their start and follows them. A [`Broker`] is what of this a live run begins with. [`topics`] checks that everything is there before the first
 //! record. An [`Embedded`] broker serves the demo and the unit tests.
 
+pub mod broker;
 pub mod embedded;
 pub mod error;
 pub mod offsets;
@@ -20,9 +21,10 @@ pub mod topics;
 pub mod transaction;
 mod watch;
 
+pub use broker::{Broker, Cluster, Inbox};
 pub use embedded::Embedded;
 pub use error::KafkaError;
-pub use offsets::{Offsets, Position};
+pub use offsets::{Group, Offsets, Position};
 pub use outbox::{AtLeastOnce, Outbox};
 pub use reader::Record;
 pub use settings::KafkaSettings;

@@ -5,7 +5,7 @@ use super::raw::{self, Handle};
 use super::watch::Watch;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerGroupMetadata};
 use rdkafka::{Offset, TopicPartitionList};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Where a partition is to be read from next.
@@ -25,6 +25,31 @@ pub struct Offsets {
     consumer: Arc<BaseConsumer<Watch>>,
     topics: Arc<[String]>,
     answer_timeout: Duration,
+}
+
+/// The group whose offsets a writer commits. The writer takes its place first, the group is joined later.
+#[derive(Clone, Default)]
+pub struct Group(Arc<OnceLock<Offsets>>);
+
+impl Group {
+    /// The group has been joined. Once it has been, another one is not taken.
+    pub fn join(&self, offsets: Offsets) {
+        let _ = self.0.set(offsets);
+    }
+
+    /// Its offsets.
+    ///
+    /// # Errors
+    /// The group is not joined yet.
+    pub(super) fn offsets(&self) -> Result<&Offsets, KafkaError> {
+        self.0.get().ok_or_else(|| KafkaError::failed("committing offsets", "the group is not joined"))
+    }
+}
+
+impl From<Offsets> for Group {
+    fn from(offsets: Offsets) -> Group {
+        Group(Arc::new(offsets.into()))
+    }
 }
 
 impl Offsets {

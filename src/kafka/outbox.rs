@@ -1,7 +1,7 @@
 //! What is said, bound to what it was concluded from.
 
 use super::error::KafkaError;
-use super::offsets::{Offsets, Position};
+use super::offsets::{Group, Position};
 use super::sink::Sink;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub trait Outbox {
     /// # Errors
     /// When not everything was delivered (the positions stay where they were: after a restart the input is read
     /// again), or the positions were refused.
-    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError>;
+    fn commit(&mut self, consumed: &[Position]) -> Result<(), KafkaError>;
 
     /// Whether what is sent and committed together stands together: then it is worth keeping what was said, for whoever
     /// starts where this one ends.
@@ -68,12 +68,13 @@ pub trait Outbox {
 pub struct AtLeastOnce {
     sink: Sink,
     flush_timeout: Duration,
+    group: Group,
 }
 
 impl AtLeastOnce {
-    /// An outbox that waits that long for deliveries at a commit.
-    pub fn new(sink: Sink, flush_timeout: Duration) -> AtLeastOnce {
-        AtLeastOnce { sink, flush_timeout }
+    /// An outbox that waits that long for deliveries at a commit of this group's offsets.
+    pub fn new(sink: Sink, flush_timeout: Duration, group: Group) -> AtLeastOnce {
+        AtLeastOnce { sink, flush_timeout, group }
     }
 
     /// The writer beneath.
@@ -118,9 +119,9 @@ impl Outbox for AtLeastOnce {
         Ok(())
     }
 
-    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
+    fn commit(&mut self, consumed: &[Position]) -> Result<(), KafkaError> {
         self.sink.flush(self.flush_timeout)?;
-        offsets.commit(consumed)
+        if consumed.is_empty() { Ok(()) } else { self.group.offsets()?.commit(consumed) }
     }
 
     fn keeps_state(&self) -> bool {

@@ -37,7 +37,8 @@ pub struct Record<'a> {
     pub payload: &'a [u8],
     /// Whether it has no payload: in a compacted topic, the key is deleted.
     pub is_tombstone: bool,
-    message: Message<'a>,
+    /// What the headers are read from; `None` of a record that no broker brought.
+    message: Option<Message<'a>>,
 }
 
 impl<'a> Record<'a> {
@@ -51,14 +52,20 @@ impl<'a> Record<'a> {
             key: message.key(),
             payload: payload.unwrap_or_default(),
             is_tombstone: payload.is_none(),
-            message,
+            message: Some(message),
         }
+    }
+
+    /// A record without headers that no broker brought.
+    #[cfg(test)]
+    pub fn made_up(topic: u16, partition: i32, offset: i64, key: Option<&'a [u8]>, payload: &'a [u8]) -> Record<'a> {
+        Record { topic, partition, offset, timestamp_ms: -1, key, payload, is_tombstone: false, message: None }
     }
 
     /// Its headers, name and value, in the order of sending.
     pub fn headers(&self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let message = self.message;
-        (0..).map_while(move |index| message.header(index))
+        (0..).map_while(move |index| message?.header(index))
     }
 }
 

@@ -1,7 +1,8 @@
 //! A consumer group's share of some topics, read in big batches.
 //!
 //! All happens in [`Source::poll`], on the thread that calls it. A partition that is to be given away is told at one
-//! poll and given away at the next: in between the caller flushes and commits.
+//! poll and given away at the next: in between the caller flushes and commits. Nothing else is told after it at that poll,
+//! least of all that the partition is back and read again.
 
 use super::error::KafkaError;
 use super::offsets::{Offsets, Position};
@@ -10,6 +11,7 @@ use super::settings::KafkaSettings;
 use super::watch::{self, Rebalance};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// What a source tells.
@@ -67,6 +69,8 @@ struct Part {
 pub struct Source {
     reader: Reader,
     parts: Vec<Part>,
+    /// What the group asked and was not answered yet.
+    rebalances: VecDeque<Rebalance>,
     /// Told to be revoked, given away at the next poll.
     leaving: Vec<(u16, i32)>,
     offsets: Offsets,
@@ -95,8 +99,8 @@ impl Source {
         let offsets = Offsets::new(reader.shared_consumer(), topics, answer_timeout);
         let close_after = Duration::from_secs(settings.close_after_s.into());
         let ask_at = Some(Instant::now() + close_after);
-        let (parts, leaving, given) = (Vec::new(), Vec::new(), Vec::new());
-        Ok(Source { reader, parts, leaving, offsets, answer_timeout, close_after, ask_at, given })
+        let (parts, rebalances, leaving, given) = (Vec::new(), VecDeque::new(), Vec::new(), Vec::new());
+        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, given })
     }
 
     /// Reads one partition of a topic, from where the group has committed, as no member of it: who reads it is settled
@@ -112,8 +116,8 @@ impl Source {
         let close_after = Duration::from_secs(settings.close_after_s.into());
         let ask_at = Some(Instant::now() + close_after);
         let given = vec![(topic.to_owned(), partition)];
-        let (parts, leaving) = (Vec::new(), Vec::new());
-        Ok(Source { reader, parts, leaving, offsets, answer_timeout, close_after, ask_at, given })
+        let (parts, rebalances, leaving) = (Vec::new(), VecDeque::new(), Vec::new());
+        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, given })
     }
 
     /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
@@ -129,12 +133,15 @@ impl Source {
         }
         let mut records = 0;
         let Source { reader, parts, .. } = self;
-        let rebalances = reader.serve(&mut |read| {
+        let asked = reader.serve(&mut |read| {
             records += usize::from(matches!(read, Read::Record(_)));
             tell(parts, read, on);
         })?;
         let mut busy = records > 0;
-        for rebalance in rebalances {
+        self.rebalances.extend(asked);
+        while self.leaving.is_empty()
+            && let Some(rebalance) = self.rebalances.pop_front()
+        {
             busy = true;
             match rebalance {
                 Rebalance::Assign(partitions) => self.assigned(&partitions, on),
@@ -185,8 +192,6 @@ impl Source {
     }
 
     fn assigned(&mut self, partitions: &[(String, i32)], on: &mut dyn FnMut(Event<'_>)) {
-        // One answer to the group may hold a revocation and an assignment; the first has to be done by then.
-        self.release();
         let taken = self.indices(partitions);
         // An empty assignment must be acknowledged too.
         if let Err(error) = watch::assign(self.reader.consumer(), &self.list(&taken)) {
@@ -341,7 +346,8 @@ impl Drop for Source {
     fn drop(&mut self) {
         // The group waits for an answer to what it asked; unanswered, leaving it would never end.
         self.release();
-        for rebalance in self.reader.consumer().context().take_rebalances() {
+        let asked = self.reader.consumer().context().take_rebalances();
+        for rebalance in std::mem::take(&mut self.rebalances).into_iter().chain(asked) {
             let answer = |partitions: &[(String, i32)]| self.list(&self.indices(partitions));
             let answered = match rebalance {
                 Rebalance::Assign(partitions) => watch::assign(self.consumer(), &answer(&partitions)),
@@ -521,8 +527,8 @@ mod tests {
         let mut seen = Seen::default();
         let mut source = Source::new(&settings, &topics(&["a"])).unwrap();
         poll_until(&mut source, &mut seen, |seen| seen.ended.len() == 4);
-        let mut outbox = AtLeastOnce::new(Sink::new(&settings).unwrap(), PATIENCE);
-        outbox.commit(&source.offsets(), &seen.positions()).unwrap();
+        let sink = Sink::new(&settings).unwrap();
+        AtLeastOnce::new(sink, PATIENCE, source.offsets().into()).commit(&seen.positions()).unwrap();
         drop(source);
         write(&settings, "a", 100..200);
         let mut seen = Seen::default();

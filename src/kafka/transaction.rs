@@ -7,7 +7,7 @@
 //! predecessor out, should it still live ([`KafkaError::Fenced`]).
 
 use super::error::KafkaError;
-use super::offsets::{Offsets, Position};
+use super::offsets::{Group, Position};
 use super::outbox::Outbox;
 use super::raw::{self, Handle, TransactionError};
 use super::settings::{BATCH_OVERHEAD_BYTES, KafkaSettings, TRANSACTION_TIMEOUT_MS};
@@ -41,6 +41,7 @@ pub struct ExactlyOnce {
     turn: usize,
     state: String,
     id: String,
+    group: Group,
     is_open: bool,
     /// The most that each topic takes in one piece.
     limits: BTreeMap<String, u64>,
@@ -49,11 +50,11 @@ pub struct ExactlyOnce {
 
 impl ExactlyOnce {
     /// Takes the place of whoever wrote under this id before: what that left open is void when this returns, and what it
-    /// had committed stands. `topics` are those that are written.
+    /// had committed stands. `topics` are those that are written, `group` that whose offsets are committed with it.
     ///
     /// # Errors
     /// A broker that does not answer in time or refuses.
-    pub fn new(settings: &KafkaSettings, topics: &[&str]) -> Result<ExactlyOnce, KafkaError> {
+    pub fn new(settings: &KafkaSettings, topics: &[&str], group: Group) -> Result<ExactlyOnce, KafkaError> {
         // A broker that does not tell has the usual limits, as far as anybody knows.
         let limits = topics::limits(settings, topics).unwrap_or_default();
         let smallest = limits.values().copied().min().unwrap_or(u64::MAX);
@@ -62,7 +63,7 @@ impl ExactlyOnce {
         let writers = [writer(&id)?, writer(&format!("{id}{OTHER}"))?];
         let patience = Duration::from_millis(settings.answer_timeout_ms.max(TRANSACTION_TIMEOUT_MS).into());
         let state = settings.topics.state.clone();
-        let mut outbox = ExactlyOnce { writers, turn: 0, state, id, is_open: false, limits, patience };
+        let mut outbox = ExactlyOnce { writers, turn: 0, state, id, group, is_open: false, limits, patience };
         // A predecessor that still lives can commit until its second writer is shut out too: what it commits by then
         // follows on what it had committed, and is there to be read when this returns.
         for turn in [1, 0] {
@@ -92,11 +93,7 @@ impl ExactlyOnce {
         }
     }
 
-    /// Makes what was sent stand, without any offsets.
-    ///
-    /// # Errors
-    /// As [`Outbox::commit`].
-    pub fn commit_alone(&mut self) -> Result<(), KafkaError> {
+    fn end(&mut self) -> Result<(), KafkaError> {
         if self.is_open {
             let client = Handle::of(self.sink().producer().client());
             self.call(|_, wait| raw::commit_transaction(client, wait))?;
@@ -208,13 +205,14 @@ impl Outbox for ExactlyOnce {
         kept.map_err(|error| self.void(Code::Fail, error.to_string()))
     }
 
-    fn commit(&mut self, offsets: &Offsets, consumed: &[Position]) -> Result<(), KafkaError> {
+    fn commit(&mut self, consumed: &[Position]) -> Result<(), KafkaError> {
         if !self.is_open && consumed.is_empty() {
             return Ok(());
         }
         self.begin()?;
         failpoint::hit("before-offsets");
         if !consumed.is_empty() {
+            let offsets = self.group.offsets()?;
             let list = offsets.list(consumed)?;
             // As it stands now: a member of an older generation of the group is refused.
             let Some(member) = offsets.member() else {
@@ -227,7 +225,7 @@ impl Outbox for ExactlyOnce {
         }
         failpoint::hit("after-offsets");
         failpoint::hit("before-commit");
-        self.commit_alone()?;
+        self.end()?;
         failpoint::hit("after-commit");
         Ok(())
     }

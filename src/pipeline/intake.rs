@@ -10,7 +10,7 @@ use super::handover::{Batch, Giver};
 use super::reference_tables::ReferenceTables;
 use super::second_hop::SecondHop;
 use crate::codec::{DecodeOptions, Decoder, RecordAt};
-use crate::kafka::{Event, KafkaError, Offsets, Source};
+use crate::kafka::{Event, Inbox, KafkaError};
 use crate::model::node::Registry;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ const LAG_EVERY: Duration = Duration::from_millis(50);
 
 /// Everything that reads.
 pub struct Intake {
-    source: Source,
+    inbox: Box<dyn Inbox + Send>,
     tables: Option<ReferenceTables>,
     decoder: Decoder,
     registry: Registry,
@@ -41,11 +41,11 @@ pub struct Intake {
 }
 
 impl Intake {
-    /// Reads that source. The registry is as the other stage has it; tables are followed from here on.
-    pub fn new(source: Source, tables: Option<ReferenceTables>, registry: Registry) -> Intake {
+    /// Reads that inbox. The registry is as the other stage has it; tables are followed from here on.
+    pub fn new(inbox: Box<dyn Inbox + Send>, tables: Option<ReferenceTables>, registry: Registry) -> Intake {
         let now = Instant::now();
         Intake {
-            source,
+            inbox,
             tables,
             decoder: Decoder::new(DecodeOptions { keep_raw: true }),
             nodes_told: registry.nodes().len(),
@@ -62,11 +62,6 @@ impl Intake {
         Intake { second_hop: Some(second_hop), ..self }
     }
 
-    /// What commits for the source on the other thread.
-    pub fn offsets(&self) -> Offsets {
-        self.source.offsets()
-    }
-
     /// Reads until it is told to stop or the other end is gone; what was read is handed over in any case.
     ///
     /// # Errors
@@ -74,9 +69,7 @@ impl Intake {
     pub fn run(&mut self, mut giver: Giver, stop: &AtomicBool) -> Result<(), KafkaError> {
         let Some(mut batch) = giver.empty() else { return Ok(()) };
         while !stop.load(Ordering::Acquire) {
-            self.follow_tables(&mut batch)?;
-            self.fill(&mut batch)?;
-            if !self.is_worth_giving(&mut batch) {
+            if !self.step(&mut batch, Instant::now())? {
                 continue;
             }
             let (is_assigned, is_leaving) = (!batch.assigned.is_empty(), !batch.leaving.is_empty());
@@ -96,12 +89,22 @@ impl Intake {
         Ok(())
     }
 
+    /// Adds what there is to the batch, waiting a moment for it; whether it is worth handing over then.
+    ///
+    /// # Errors
+    /// What ends the Kafka client.
+    pub fn step(&mut self, batch: &mut Batch, now: Instant) -> Result<bool, KafkaError> {
+        self.follow_tables(batch, now)?;
+        self.fill(batch)?;
+        Ok(self.is_worth_giving(batch, now))
+    }
+
     /// Waits for a first record, then takes what is there already.
     fn fill(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
-        let Intake { source, decoder, registry, second_hop, .. } = self;
+        let Intake { inbox, decoder, registry, second_hop, .. } = self;
         let (mut records, mut wait) = (0, POLL);
         while records < BATCH_RECORDS as usize && batch.leaving.is_empty() {
-            let taken = source.poll(wait, &mut |event| match (event, second_hop.as_mut()) {
+            let taken = inbox.poll(wait, &mut |event| match (event, second_hop.as_mut()) {
                 (Event::Record(record), Some(hop)) => {
                     batch.taken_at.get_or_insert_with(Instant::now);
                     hop.record(&record, decoder, registry, batch);
@@ -119,11 +122,6 @@ impl Intake {
                 }
                 (Event::Assigned(partitions), None) => {
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
-                    // Given away and taken back at once: they have never left, but are read again from the last commit on.
-                    for partition in batch.leaving.extract_if(.., |partition| partitions.contains(partition)) {
-                        batch.behind.push(partition);
-                        batch.ended.retain(|&ended| ended != partition);
-                    }
                     batch.assigned.extend_from_slice(partitions);
                 }
                 (Event::Revoked { partitions, lost }, None) => {
@@ -148,23 +146,23 @@ impl Intake {
     }
 
     /// When nothing happened, what waits at the broker is told now and then all the same.
-    fn is_worth_giving(&mut self, batch: &mut Batch) -> bool {
-        let is_due = self.last_lag.elapsed() >= LAG_EVERY;
+    fn is_worth_giving(&mut self, batch: &mut Batch, now: Instant) -> bool {
+        let is_due = now.duration_since(self.last_lag) >= LAG_EVERY;
         if is_due || batch.read_to.is_empty() {
-            self.lag = self.source.lag();
+            self.lag = self.inbox.lag();
         }
         if is_due {
-            self.last_lag = Instant::now();
+            self.last_lag = now;
         }
         batch.lag = self.lag;
         is_due || !batch.is_empty()
     }
 
-    fn follow_tables(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
-        if self.last_tables.elapsed() < TABLES_EVERY {
+    fn follow_tables(&mut self, batch: &mut Batch, now: Instant) -> Result<(), KafkaError> {
+        if now.duration_since(self.last_tables) < TABLES_EVERY {
             return Ok(());
         }
-        self.last_tables = Instant::now();
+        self.last_tables = now;
         let Intake { tables: Some(tables), registry, .. } = self else { return Ok(()) };
         tables.follow(&mut |reference| {
             if let Reference::Node(node) = &reference {
@@ -179,8 +177,7 @@ impl Intake {
     /// An event is heard by nodes of all partitions: a process that reads only some of them misses what it can't put
     /// together.
     fn check_share(&self) {
-        let (mine, all) = (self.source.assignment().count(), self.source.partitions_in_all());
-        if let Some(all) = all.filter(|&all| mine < all) {
+        if let Some((mine, all)) = self.inbox.share().filter(|(mine, all)| mine < all && self.second_hop.is_none()) {
             tracing::warn!(
                 "this process reads {mine} of {all} partitions; another one in the same group reads the rest, and \
                  events heard across both are missed: run one process a group"
@@ -195,7 +192,7 @@ mod tests {
     use super::super::reference::ReferenceFiles;
     use super::*;
     use crate::kafka::settings::Start;
-    use crate::kafka::{Embedded, KafkaSettings, Sink};
+    use crate::kafka::{Embedded, KafkaSettings, Sink, Source};
     use std::collections::BTreeSet;
 
     const PATIENCE: Duration = Duration::from_secs(30);
@@ -239,7 +236,7 @@ mod tests {
             theirs.upsert(node);
         });
         let source = Source::new(&settings, std::slice::from_ref(&names.sensors)).unwrap();
-        let mut intake = Intake::new(source, tables.unwrap(), theirs.clone());
+        let mut intake = Intake::new(Box::new(source), tables.unwrap(), theirs.clone());
         let (giver, taker) = handover();
         let stop = AtomicBool::new(false);
         let mut seen = BTreeSet::new();

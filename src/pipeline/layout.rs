@@ -9,7 +9,7 @@
 use crate::engine::associate::layout::{Cell, cells};
 use crate::engine::share::{Regions, Share};
 use crate::kafka::topics::partition_counts;
-use crate::kafka::{ExactlyOnce, KafkaError, KafkaSettings, Outbox, Tables};
+use crate::kafka::{ExactlyOnce, Group, KafkaError, KafkaSettings, Outbox, Tables};
 use crate::model::geo::LonLat;
 use crate::model::node::{NodeIx, Registry};
 use serde::{Deserialize, Serialize};
@@ -125,7 +125,7 @@ impl Layout {
 
     fn write(&self, kafka: &KafkaSettings) -> Result<(), KafkaError> {
         let (topic, id) = (&kafka.topics.state, kafka.transactional_id());
-        let mut outbox = ExactlyOnce::new(kafka, &[topic])?;
+        let mut outbox = ExactlyOnce::new(kafka, &[topic], Group::default())?;
         // Between looking and taking over the id another may have written.
         if Layout::load(kafka).is_ok_and(|found| found.is_some()) {
             return Ok(());
@@ -133,12 +133,12 @@ impl Layout {
         let json = |error: serde_json::Error| KafkaError::failed("writing regions down", error);
         for (number, row) in self.regions.iter().enumerate() {
             let row = serde_json::to_vec(row).map_err(json)?;
-            outbox.send(topic, Some(format!("{id}/{number}").as_bytes()), &row, &[])?;
+            outbox.keep(&format!("{id}/{number}"), Some(&row))?;
         }
         let count = Count { regions: self.regions.len(), parts: self.parts };
         let count = serde_json::to_vec(&count).map_err(json)?;
-        outbox.send(topic, Some(format!("{id}/count").as_bytes()), &count, &[])?;
-        outbox.commit_alone()
+        outbox.keep(&format!("{id}/count"), Some(&count))?;
+        outbox.commit(&[])
     }
 
     fn load(kafka: &KafkaSettings) -> Result<Option<Layout>, LayoutError> {

@@ -24,7 +24,7 @@ use crate::engine::book::Settled;
 use crate::engine::progress::Partition;
 use crate::failpoint;
 use crate::kafka::topics::partition_counts;
-use crate::kafka::{AtLeastOnce, ExactlyOnce, KafkaSettings, Offsets, Outbox, Position, Sink, Source};
+use crate::kafka::{Broker, Inbox, Outbox, Position};
 use crate::model::observation::Origin;
 use crate::model::time::NS_PER_S;
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,8 +39,6 @@ const FIGURES_EVERY: Duration = Duration::from_millis(250);
 const TELL_OTHERS_EVERY: Duration = Duration::from_millis(250);
 /// The place of decisions among the topics that are read.
 const DECISIONS: u16 = 2;
-/// How long a commit waits for deliveries before it is tried again later.
-const FLUSH: Duration = Duration::from_secs(30);
 
 /// How the stage came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,8 +93,6 @@ pub struct Start<'a> {
     pub intake: Intake,
     /// Where what follows goes.
     pub outbox: Box<dyn Outbox + Send>,
-    /// What commits for the reader.
-    pub offsets: Offsets,
     /// What origins and positions count.
     pub topics: Vec<String>,
 }
@@ -117,7 +113,7 @@ impl Neighbours {
 
 impl<'a> Live<'a> {
     /// Begins where the last one ended.
-    pub fn start(run: &'a Run, owner: &Owner) -> Result<Start<'a>, RunError> {
+    pub fn start(run: &'a Run, owner: &Owner, broker: &dyn Broker) -> Result<Start<'a>, RunError> {
         let kafka = &run.kafka;
         let started = Instant::now();
         let names = &kafka.topics;
@@ -126,43 +122,30 @@ impl<'a> Live<'a> {
         let mut correlator =
             Correlator::new(run.settings.clone(), run.config_digest.clone(), topics.clone(), registry, places);
         // First of all, so that what a predecessor left open is void, and what it had committed can be read.
-        let (outbox, table) = if kafka.exactly_once {
-            failpoint::hit("recovery-begins");
-            let mut written = vec![&names.violations, &names.current, &names.rejected, &names.state];
-            written.extend(run.part.as_ref().map(|_| &names.by_region));
-            let written: Vec<&str> = written.into_iter().map(String::as_str).collect();
-            let mut outbox = ExactlyOnce::new(kafka, &written)?;
+        failpoint::hit("recovery-begins");
+        let mut outbox = broker.outbox()?;
+        let mut table = None;
+        if outbox.keeps_state() {
             let key = owner_key(&kafka.transactional_id());
             outbox.keep(&key, Some(&row_json(owner).map_err(EncodeError::from)?))?;
-            outbox.commit_alone()?;
-            let table = SaidTable::load(kafka)?;
+            outbox.commit(&[])?;
+            table = Some(SaidTable::load(broker, kafka)?);
             failpoint::hit("recovery-has-read");
-            (Box::new(outbox) as Box<dyn Outbox + Send>, Some(table))
-        } else {
-            let outbox: Box<dyn Outbox + Send> = Box::new(AtLeastOnce::new(Sink::new(kafka)?, FLUSH));
-            (outbox, None)
-        };
+        }
         let tables = ReferenceTables::load(kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
-        let batch_records = kafka.batch_records.min(BATCH_RECORDS);
-        let settings = KafkaSettings { batch_records, ..kafka.clone() };
-        let (neighbours, intake);
+        let inbox = broker.inbox(&topics, BATCH_RECORDS)?;
+        let registry = correlator.registry().clone();
+        let (mut neighbours, mut second_hop) = (None, None);
         if let Some(part) = &run.part {
-            let share = part.layout.share(part.number, correlator.registry());
+            let share = part.layout.share(part.number, &registry);
             let (others, parts) = (share.others(), share.regions.parts());
-            let counts = partition_counts(kafka, &topics)?;
-            let source = Source::of_partition(&settings, &names.by_region, part.number as i32)?;
+            second_hop = Some(SecondHop::new(&topics, &partition_counts(kafka, &topics)?));
             correlator.engine().take_share(share);
             let crossing = Crossing::new(part.number as i32);
             let told = Instant::now();
             neighbours = Some(Neighbours { part: part.number, parts, others, crossing, told, told_ns: i64::MIN });
-            let second_hop = SecondHop::new(&topics, &counts);
-            intake = Intake::new(source, tables, correlator.registry().clone()).behind_router(second_hop);
-        } else {
-            neighbours = None;
-            intake = Intake::new(Source::new(&settings, &topics)?, tables, correlator.registry().clone());
         }
-        let offsets = intake.offsets();
         let mut live = Live {
             run,
             correlator,
@@ -182,20 +165,25 @@ impl<'a> Live<'a> {
             lag: 0,
         };
         if let Some(table) = table {
-            live.take_over(table, &topics, &offsets);
+            live.take_over(table, &topics, &*inbox);
         }
-        Ok(Start { live, intake, outbox, offsets, topics })
+        let intake = Intake::new(inbox, tables, registry);
+        let intake = match second_hop {
+            Some(second_hop) => intake.behind_router(second_hop),
+            None => intake,
+        };
+        Ok(Start { live, intake, outbox, topics })
     }
 
     /// Takes over what the predecessor had said and how far it had come.
-    fn take_over(&mut self, table: SaidTable, topics: &[String], offsets: &Offsets) {
+    fn take_over(&mut self, table: SaidTable, topics: &[String], inbox: &dyn Inbox) {
         for ((name, number), reading) in table.readings {
             let Some(topic) = topics.iter().position(|topic| *topic == name).and_then(|at| u16::try_from(at).ok())
             else {
                 continue;
             };
             // A topic that was made anew counts from nothing again.
-            let end = if self.neighbours.is_none() { offsets.end_of(topic, number) } else { None };
+            let end = if self.neighbours.is_none() { inbox.end_of(topic, number) } else { None };
             if let Some(end) = end.filter(|&end| end < reading.read_to) {
                 tracing::warn!(
                     "{name} partition {number} had been read to {}, and ends at {end}: it is another one now, and is \
@@ -235,7 +223,9 @@ impl<'a> Live<'a> {
             match taker.take(WAIT) {
                 Taken::Batch(mut batch) => {
                     let parts = !batch.leaving.is_empty();
-                    let is_told = self.turn(&mut batch, counter);
+                    let is_told =
+                        self.turn(&mut batch, &mut |parcel| counter.give(parcel)) && (!parts || counter.await_commit());
+                    self.part(&batch.leaving);
                     // Given back only now: partitions leave when it is.
                     taker.give_back(batch);
                     match is_told {
@@ -255,7 +245,7 @@ impl<'a> Live<'a> {
     }
 
     /// Correlates a batch and hands over what follows; false when nobody takes it.
-    fn turn(&mut self, batch: &mut Batch, counter: &Counter) -> bool {
+    pub fn turn(&mut self, batch: &mut Batch, give: &mut dyn FnMut(Parcel) -> bool) -> bool {
         let Live { correlator, results, low_water, .. } = self;
         for reference in batch.references.drain(..) {
             correlator.refer(reference);
@@ -280,8 +270,7 @@ impl<'a> Live<'a> {
         correlator.correlate(&mut batch.lines, results);
         self.end_of_replay(batch);
         // First words do not wait for what it takes to work out which others are final.
-        if (!self.results.said.is_empty() || !self.results.rejected.is_empty())
-            && !counter.give(self.parcel(batch, Vec::new()))
+        if (!self.results.said.is_empty() || !self.results.rejected.is_empty()) && !give(self.parcel(batch, Vec::new()))
         {
             return false;
         }
@@ -328,20 +317,16 @@ impl<'a> Live<'a> {
         parcel.settled = keeps.then_some(settled);
         parcel.learnt = learnt;
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
-        if !parcel.is_empty() && !counter.give(parcel) {
-            return false;
+        parcel.is_empty() || give(parcel)
+    }
+
+    /// Forgets partitions that are read elsewhere from now on.
+    fn part(&mut self, leaving: &[Partition]) {
+        for &partition in leaving {
+            self.correlator.engine().revoke(partition);
+            self.low_water.forget(partition);
+            self.assigned.remove(&partition);
         }
-        if !batch.leaving.is_empty() {
-            if !counter.await_commit() {
-                return false;
-            }
-            for &partition in &batch.leaving {
-                self.correlator.engine().revoke(partition);
-                self.low_water.forget(partition);
-                self.assigned.remove(&partition);
-            }
-        }
-        true
     }
 
     /// Whether what the predecessor had seen has been seen again; then what it had not said is.
@@ -406,28 +391,33 @@ impl<'a> Live<'a> {
             (key, kept)
         }));
         let read = batch.read_to.iter().map(|&(partition, _)| partition);
-        let moved: BTreeSet<Partition> =
-            read.chain(parcel.positions.iter().map(|it| (it.topic, it.partition))).collect();
+        // A line that was held back may be refused by what another partition brought.
+        let refused = parcel.rejected.iter().map(|line| (line.origin.topic, line.origin.partition));
+        let committed = parcel.positions.iter().map(|it| (it.topic, it.partition));
+        let moved: BTreeSet<Partition> = read.chain(refused).chain(committed).collect();
         parcel.readings = moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))).collect();
         parcel
     }
 
     fn reading(&mut self, partition: Partition) -> Option<Reading> {
         let read_to = *self.read_to.get(&partition)?;
-        // A partition that came later may be behind where its predecessor was.
-        let read_to = self.refused_before.get(&partition).map_or(read_to, |before| before.read_to.max(read_to));
-        let of_it = |origin: &&Origin| (origin.topic, origin.partition) == partition;
+        // What is held back again was refused by the predecessor all the same, if it said so.
+        let before = self.refused_before.get(&partition);
+        let of_it = |origin: &&Origin| (origin.topic, origin.partition) == partition && !is_refused(before, **origin);
         let held = self.correlator.engine().held().iter().filter(of_it);
-        let held = held.map(|origin| (origin.offset, origin.line)).collect();
-        Some(Reading { read_to, held, newest_ns: self.low_water.committed_ns(partition) })
+        let mut held: Vec<(i64, u32)> = held.map(|origin| (origin.offset, origin.line)).collect();
+        let mut furthest = read_to;
+        if let Some(before) = before {
+            // Not yet where the predecessor was: what that one held back and is still to come again stays so.
+            furthest = furthest.max(before.read_to);
+            held.extend(before.held.iter().filter(|(offset, _)| *offset >= read_to));
+        }
+        Some(Reading { read_to: furthest, held, newest_ns: self.low_water.committed_ns(partition) })
     }
 
     /// Whether the predecessor refused that line, and said so.
     fn was_refused(&self, origin: Origin) -> bool {
-        let before = self.refused_before.get(&(origin.topic, origin.partition));
-        before.is_some_and(|before| {
-            origin.offset < before.read_to && !before.held.contains(&(origin.offset, origin.line))
-        })
+        is_refused(self.refused_before.get(&(origin.topic, origin.partition)), origin)
     }
 
     /// How it goes, but for what was told.
@@ -446,4 +436,9 @@ impl<'a> Live<'a> {
             elapsed: started.elapsed(),
         }
     }
+}
+
+/// Whether a line that has to be refused has been by whoever read so far before.
+fn is_refused(before: Option<&Reading>, origin: Origin) -> bool {
+    before.is_some_and(|before| origin.offset < before.read_to && !before.held.contains(&(origin.offset, origin.line)))
 }

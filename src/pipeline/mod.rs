@@ -28,4 +28,6 @@ pub mod route;
 pub mod run;
 mod said_table;
 mod second_hop;
+#[cfg(test)]
+mod simulation;
 mod teller;

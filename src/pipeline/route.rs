@@ -19,7 +19,7 @@ use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
 use crate::engine::progress::Partition;
 use crate::engine::settings::Settings;
 use crate::engine::share::Regions;
-use crate::kafka::{Event, ExactlyOnce, KafkaError, KafkaSettings, Offsets, Outbox, Position, Source};
+use crate::kafka::{Event, ExactlyOnce, Group, KafkaError, KafkaSettings, Outbox, Position, Source};
 use crate::model::node::Registry;
 use crate::model::time::{NS_PER_S, ns_from_s};
 use std::collections::BTreeMap;
@@ -91,7 +91,6 @@ struct Router<'a> {
     topics: Vec<String>,
     outbox: ExactlyOnce,
     source: Source,
-    offsets: Offsets,
     tables: Option<ReferenceTables>,
     registry: Registry,
     regions: Regions,
@@ -155,7 +154,8 @@ impl<'a> Router<'a> {
     fn start(route: &'a Route) -> Result<Router<'a>, RouteError> {
         let (kafka, names) = (&route.kafka, &route.kafka.topics);
         let topics = vec![names.sensors.clone(), names.patrols.clone(), names.decisions.clone()];
-        let outbox = ExactlyOnce::new(kafka, &[&names.by_region, &names.rejected])?;
+        let group = Group::default();
+        let outbox = ExactlyOnce::new(kafka, &[&names.by_region, &names.rejected], group.clone())?;
         let (mut registry, _) = route.reference.load()?;
         let tables = ReferenceTables::load(kafka, &route.reference, &mut |reference| {
             if let Reference::Node(node) = reference {
@@ -164,13 +164,13 @@ impl<'a> Router<'a> {
         })?;
         let regions = route.layout.regions(&registry);
         let source = Source::new(kafka, &topics)?;
-        let (offsets, now) = (source.offsets(), Instant::now());
+        group.join(source.offsets());
+        let now = Instant::now();
         Ok(Router {
             route,
             topics,
             outbox,
             source,
-            offsets,
             tables,
             registry,
             regions,
@@ -341,7 +341,7 @@ impl<'a> Router<'a> {
         if positions.is_empty() && !self.has_sent {
             return Ok(());
         }
-        self.outbox.commit(&self.offsets, &positions)?;
+        self.outbox.commit(&positions)?;
         self.read_to.clear();
         self.has_sent = false;
         figures.commits += 1;

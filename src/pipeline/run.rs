@@ -18,7 +18,7 @@ use super::said_table::{Owner, SaidTable, SaidTableError};
 use super::teller::{TellError, Tellings, teller};
 use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
-use crate::kafka::{KafkaError, KafkaSettings};
+use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings};
 use hdrhistogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -129,7 +129,7 @@ impl Run {
         let (started, tellings) = (Instant::now(), Tellings::default());
         let since_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let owner = Owner { process: format!("{}-{since_ns}", std::process::id()) };
-        let mut start = Live::start(self, &owner)?;
+        let mut start = Live::start(self, &owner, &self.cluster())?;
         loop {
             match self.live(start, started, &tellings, stop, figures)? {
                 Life::Over(figures) => return Ok(*figures),
@@ -139,23 +139,17 @@ impl Run {
         }
     }
 
-    /// Begins anew, as soon as there is a broker to do it with, unless another process has begun since this one did.
-    /// After a word to stop it is tried once more.
+    fn cluster(&self) -> Cluster<'_> {
+        Cluster::new(&self.kafka, self.part.as_ref().map(|part| part.number as i32))
+    }
+
+    /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.
     fn start_again(&self, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
-        let kafka = &self.kafka;
         let mut is_told = false;
         loop {
             let stopping = stop();
-            // To begin would shut out whoever has taken this one's place.
-            let table = SaidTable::load(kafka).map_err(RunError::from);
-            let started = table.and_then(|table| match table.owner {
-                Some(other) if other != *me => {
-                    Err(KafkaError::Fenced { id: kafka.transactional_id(), why: other.process }.into())
-                }
-                _ => Live::start(self, me),
-            });
-            match started {
-                Err(RunError::Kafka(error)) if !is_final(&error) && !is_shut_out(&error) && !stopping => {
+            match self.start_anew(me, &self.cluster()) {
+                Err(RunError::Kafka(error)) if Run::can_try_again(&error) && !stopping => {
                     if !std::mem::replace(&mut is_told, true) {
                         tracing::warn!("can't begin anew yet: {error}");
                     }
@@ -169,6 +163,22 @@ impl Run {
         }
     }
 
+    /// Whether beginning anew may come to something later.
+    pub(super) fn can_try_again(error: &KafkaError) -> bool {
+        !is_final(error) && !is_shut_out(error)
+    }
+
+    /// Begins anew, unless another process has begun since this one did.
+    pub(super) fn start_anew(&self, me: &Owner, broker: &dyn Broker) -> Result<Start<'_>, RunError> {
+        match SaidTable::load(broker, &self.kafka)?.owner {
+            // To begin would shut out whoever has taken this one's place.
+            Some(other) if other != *me => {
+                Err(KafkaError::Fenced { id: self.kafka.transactional_id(), why: other.process }.into())
+            }
+            _ => Live::start(self, me, broker),
+        }
+    }
+
     /// One life: from what is committed until it is told to stop, or something makes it begin anew.
     fn live(
         &self,
@@ -179,8 +189,8 @@ impl Run {
         figures: &mut dyn FnMut(&Figures),
     ) -> Result<Life, RunError> {
         let kafka = &self.kafka;
-        let Start { mut live, intake, outbox, offsets, topics } = start;
-        let (counter, teller) = teller(outbox, offsets, kafka, &topics, self.by_component, tellings);
+        let Start { mut live, intake, outbox, topics } = start;
+        let (counter, teller) = teller(outbox, kafka, &topics, self.by_component, tellings);
         let (giver, taker) = handover();
         let over = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -219,7 +229,7 @@ impl Run {
 
 /// Whether waiting and beginning anew can't mend it. A word that this process is shut out is final when it comes of the
 /// said-table, not when it comes of the broker, which says the same of one that was away for too long.
-fn is_final(error: &KafkaError) -> bool {
+pub(super) fn is_final(error: &KafkaError) -> bool {
     matches!(error, KafkaError::Setting { .. } | KafkaError::TooLarge { .. })
 }
 

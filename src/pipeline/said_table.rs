@@ -15,7 +15,7 @@
 
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Settled};
-use crate::kafka::{Change, KafkaError, KafkaSettings, Tables};
+use crate::kafka::{Broker, Change, KafkaError, KafkaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 
@@ -137,12 +137,11 @@ impl SaidTable {
     /// # Errors
     /// A broker that does not answer; rows that can't be understood: saying again what was said would be worse than
     /// saying nothing.
-    pub fn load(kafka: &KafkaSettings) -> Result<SaidTable, SaidTableError> {
+    pub fn load(broker: &dyn Broker, kafka: &KafkaSettings) -> Result<SaidTable, SaidTableError> {
         let topic = &kafka.topics.state;
         let mut table = SaidTable::default();
         let (id, mut fault) = (kafka.transactional_id(), None);
-        let mut tables = Tables::open(kafka, std::slice::from_ref(topic))?;
-        tables.load(&mut |change| {
+        broker.rows(topic, &mut |change| {
             if fault.is_none()
                 && let Err(error) = table.apply(&id, topic, change)
             {

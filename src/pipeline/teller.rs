@@ -11,7 +11,7 @@ use super::said_table::{Reading, alert_key, learnt_key, reading_key, row_json, s
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Said, Settled};
-use crate::kafka::{KafkaError, KafkaSettings, Offsets, Outbox, Position};
+use crate::kafka::{KafkaError, KafkaSettings, Outbox, Position};
 use crate::model::alert::{AlertFeature, Latency};
 use crate::model::observation::Origin;
 use crate::model::reject::Refusal;
@@ -154,7 +154,6 @@ impl Counter {
 pub struct Teller<'a> {
     orders: Receiver<Order>,
     outbox: Box<dyn Outbox + Send>,
-    offsets: Offsets,
     kafka: &'a KafkaSettings,
     topics: Vec<String>,
     by_component: bool,
@@ -177,7 +176,6 @@ pub struct Teller<'a> {
 /// Both ends. `topics` names what origins and positions count.
 pub fn teller<'a>(
     outbox: Box<dyn Outbox + Send>,
-    offsets: Offsets,
     kafka: &'a KafkaSettings,
     topics: &[String],
     by_component: bool,
@@ -187,7 +185,6 @@ pub fn teller<'a>(
     let teller = Teller {
         orders,
         outbox,
-        offsets,
         kafka,
         topics: topics.to_vec(),
         by_component,
@@ -211,23 +208,34 @@ impl Teller<'_> {
     /// # Errors
     /// What ends the outbox.
     pub fn run(mut self) -> Result<(), TellError> {
+        while self.step()? {}
+        Ok(())
+    }
+
+    /// Waits for an order until the next commit is due, then does what there is to do; false when it is over.
+    ///
+    /// # Errors
+    /// What ends the outbox.
+    pub fn step(&mut self) -> Result<bool, TellError> {
         let interval = Duration::from_millis(self.kafka.commit_interval_ms.into());
-        loop {
-            match self.orders.recv_timeout(interval.saturating_sub(self.last_commit.elapsed())) {
-                Ok(order) => self.carry_out(order)?,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.commit(),
-            }
-            // What waits goes into the same commit; no more than may wait, or it would be put off for ever.
-            for _ in 0..MAX_PARCELS {
-                let Ok(order) = self.orders.try_recv() else { break };
-                self.carry_out(order)?;
-            }
-            let at_once = self.is_urgent && self.outbox.keeps_state();
-            if at_once || self.last_commit.elapsed() >= interval {
+        match self.orders.recv_timeout(interval.saturating_sub(self.last_commit.elapsed())) {
+            Ok(order) => self.carry_out(order)?,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
                 self.commit()?;
+                return Ok(false);
             }
         }
+        // What waits goes into the same commit; no more than may wait, or it would be put off for ever.
+        for _ in 0..MAX_PARCELS {
+            let Ok(order) = self.orders.try_recv() else { break };
+            self.carry_out(order)?;
+        }
+        let at_once = self.is_urgent && self.outbox.keeps_state();
+        if at_once || self.last_commit.elapsed() >= interval {
+            self.commit()?;
+        }
+        Ok(true)
     }
 
     fn carry_out(&mut self, order: Order) -> Result<(), TellError> {
@@ -340,7 +348,7 @@ impl Teller<'_> {
             .iter()
             .map(|(&(topic, partition), &next_offset)| Position { topic, partition, next_offset })
             .collect();
-        match self.outbox.commit(&self.offsets, &positions) {
+        match self.outbox.commit(&positions) {
             Ok(()) => self.positions.clear(),
             Err(error) if keeps_state => return Err(error.into()),
             Err(error) => {

@@ -173,7 +173,12 @@ fn kills_at_every_failpoint(broker: &Broker) {
     for step in 0..steps {
         let place = failpoint::PLACES[step % failpoint::PLACES.len()];
         // There is more than one thing to say each time, but all of it may go into one commit.
-        let count = if place.ends_with("produce") { dice.random_range(1..=4u32) } else { 1 };
+        let count = match place {
+            "before-produce" | "after-produce" => dice.random_range(1..=4u32),
+            // The first commit says no more than who begins.
+            "before-offsets" | "after-offsets" | "before-commit" | "after-commit" => 2,
+            _ => 1,
+        };
         stream.deliver(broker, 0.1 + 0.7 * (step + 1) as f64 / steps as f64);
         let program = stream.run_with(&format!("{place}:{count}"));
         let ended = program.await_end();

@@ -200,8 +200,8 @@ fn a_source_that_left_is_replaced_at_once(broker: &Broker) {
     let mut seen = Seen::default();
     let mut first = source(broker, &topic);
     poll_until(&mut first, &mut seen, |seen| seen.ended.len() == 4);
-    let mut outbox = AtLeastOnce::new(Sink::new(&broker.settings("unused")).expect("a sink"), PATIENCE);
-    outbox.commit(&first.offsets(), &seen.positions()).expect("committed");
+    let sink = Sink::new(&broker.settings("unused")).expect("a sink");
+    AtLeastOnce::new(sink, PATIENCE, first.offsets().into()).commit(&seen.positions()).expect("committed");
     drop(first);
     write(broker, &topic, 100..200);
     let started = Instant::now();

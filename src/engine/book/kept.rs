@@ -9,7 +9,7 @@
 use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, Stage};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
-use crate::model::alert::{AlertFeature, Status};
+use crate::model::alert::{Alert, AlertFeature, Status};
 use crate::model::area::Prohibition;
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
@@ -78,6 +78,8 @@ pub(super) struct Memory {
     settled: Option<Settled>,
     /// Alerts that were open and that nothing has been claimed of since.
     unfound: BTreeSet<Arc<str>>,
+    /// Alerts that were final when the other process ended.
+    final_before: BTreeSet<Arc<str>>,
     /// Keys that were forgotten since they were last asked for; `None` when nobody asks.
     forgotten: Option<Vec<String>>,
 }
@@ -86,6 +88,7 @@ impl Memory {
     /// Notes that an entry is no longer in the book.
     pub(super) fn forgot(&mut self, key: &str) {
         self.unfound.remove(key);
+        self.final_before.remove(key);
         if let Some(forgotten) = &mut self.forgotten {
             forgotten.push(key.to_owned());
         }
@@ -116,7 +119,9 @@ impl Book {
             let key: Arc<str> = key.into();
             self.keys_by_id.insert(alert.alert.clone(), key.clone());
             let entry = Entry { claim, feature, was_final, attributed_at, newest_ns };
-            if !entry.was_final && !entry.retracted() {
+            if entry.was_final {
+                self.memory.final_before.insert(key.clone());
+            } else if !entry.retracted() {
                 self.memory.unfound.insert(key.clone());
             }
             self.by_rank.insert(entry.rank(&key));
@@ -182,13 +187,25 @@ impl Book {
         }
     }
 
-    /// Whether it was settled by another process what there is of that time, and this claim changes nothing about it:
-    /// what was final then stands, and what was not so is not so, for here it is seen with part of its surroundings, as
-    /// the rest was done with.
+    /// Whether another process has settled what is claimed: what was final for it stands, and what is of a time that it
+    /// had done with and was not so for it is not so, for here it is seen with part of its surroundings.
     pub fn was_settled(&self, claim: &Claim) -> bool {
         let is_open = |entry: &Entry| !entry.was_final && !entry.retracted();
-        self.memory.settled.is_some_and(|settled| settled.covers(claim))
-            && !self.entries.get(claim.key.as_str()).is_some_and(is_open)
+        self.memory.final_before.contains(claim.key.as_str())
+            || (self.memory.settled.is_some_and(|settled| settled.covers(claim))
+                && !self.entries.get(claim.key.as_str()).is_some_and(is_open))
+    }
+
+    /// Whether a final claim is remembered under that key, while nothing is said.
+    pub(super) fn recalled_final(&self, key: &str) -> bool {
+        let recalled = self.memory.recalled.as_ref().and_then(|recalled| recalled.get(key));
+        matches!(recalled, Some(Recalled::Claimed(_, Stage::Final)))
+    }
+
+    /// Whether the alert is worth no further revision: it was final when another process ended, and says the same but for
+    /// what its numbers come to when they are worked out anew from part of what that one knew.
+    pub(super) fn is_no_news(&self, key: &str, said: &AlertFeature, now: &AlertFeature) -> bool {
+        self.memory.final_before.contains(key) && is_nearly(said, now)
     }
 
     /// Whether what was said under the claim's key rests on the same arrivals and plots, whatever was told on top.
@@ -236,6 +253,38 @@ impl Book {
         }
         true
     }
+}
+
+/// Whether two alerts differ by less than anybody would act on.
+pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
+    /// Far below one sigma of the best that is located.
+    const TIME_MS: f64 = 10.0;
+    const SHARE: f64 = 0.05;
+    const CHANCE: f64 = 0.01;
+    let close = |a: f64, b: f64| (a - b).abs() <= SHARE * a.abs().max(b.abs());
+    let (a, b) = (&said.properties, &now.properties);
+    let ellipses = match (&a.ellipse, &b.ellipse) {
+        (Some(a), Some(b)) => {
+            close(a.semi_major_m, b.semi_major_m)
+                && close(a.semi_minor_m, b.semi_minor_m)
+                && said.place().distance_m(now.place()) <= SHARE * a.semi_minor_m
+        }
+        (None, None) => said.place() == now.place(),
+        _ => false,
+    };
+    let evidence = |alert: &Alert| -> BTreeSet<(i32, i64, u32)> {
+        alert.evidence.iter().map(|it| (it.partition, it.offset, it.line)).collect()
+    };
+    ellipses
+        && (a.time.0 - b.time.0).abs() as f64 <= TIME_MS * 1e6
+        && (a.probability - b.probability).abs() <= CHANCE
+        && evidence(a) == evidence(b)
+        && (a.class, a.term) == (b.class, b.term)
+        && (a.count, a.count_is_minimum) == (b.count, b.count_is_minimum)
+        && (&a.areas, &a.within, &a.sectors) == (&b.areas, &b.within, &b.sectors)
+        && (a.violation, &a.notice, a.severity) == (b.violation, &b.notice, b.severity)
+        && (&a.from, &a.to, &a.review) == (&b.from, &b.to, &b.review)
+        && a.direction_of_fire_deg.is_some() == b.direction_of_fire_deg.is_some()
 }
 
 #[cfg(test)]

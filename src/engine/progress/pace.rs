@@ -86,12 +86,12 @@ fn read(lines: &[Line], steps: &[Step]) -> [usize; 3] {
 }
 
 fn judge(progress: &mut Progress, verdict: Verdict, held: &mut Vec<Line>, became: &mut [usize; 3]) {
-    let latest_ns = progress.latest_credible_ns();
+    let latest_ns = progress.latest_credible_ns(verdict);
+    let lets_in = matches!(verdict, Verdict::BorneOut | Verdict::Reached);
     for line in std::mem::take(held) {
         let (partition, time_ns) = ((0, line.partition as i32), line.time_ds * NS_PER_S / 10);
         let is_refuted = verdict == Verdict::AllRefuted || verdict == Verdict::Refuted(partition);
-        let is_near = time_ns <= latest_ns && (is_refuted || verdict == Verdict::Reached);
-        if verdict == Verdict::BorneOut || is_near {
+        if time_ns <= latest_ns && (is_refuted || lets_in) {
             let standing = progress.release(partition, NodeIx(line.node), time_ns);
             became[usize::from(standing == Standing::Late)] += 1;
         } else if is_refuted {

@@ -166,3 +166,33 @@ fn decisions_are_taken_and_what_is_forgotten_is_told() {
     assert_eq!(third.book.take_forgotten(), ["fire/a"]);
     assert_eq!((third.book.kept("fire/a"), third.book.take_forgotten().len()), (None, 0));
 }
+
+#[test]
+fn what_was_final_stands_also_after_the_replay_and_what_nobody_would_act_on_is_no_news() {
+    let mut desk = Desk::new();
+    desk.say("fire/a", 10, 1, Stage::Final);
+    // Final before all of its time was settled: event time had passed this one alone.
+    let mut next = desk.successor(5);
+    assert_eq!(next.replayed(), []);
+    let mut again = claim("fire/a", 10, 1);
+    assert!(next.book.was_settled(&again) && next.book.rests_on_the_same(&again));
+    assert!(!next.book.was_settled(&claim("fire/b", 10, 1)));
+    // A fit that ends elsewhere by a hair.
+    again.time_ns += 700_000;
+    again.probability += 0.002;
+    next.book.say(again, Stage::Final, &next.registry, &next.places, &next.settings);
+    assert_eq!(next.said(), []);
+    assert_eq!(next.say("fire/a", 10, 2, Stage::Final), [told("fire/a", 2, Status::Amended)]);
+    assert_eq!(next.say("fire/a", 11, 2, Stage::Final), [told("fire/a", 3, Status::Amended)]);
+}
+
+#[test]
+fn what_is_final_in_the_replay_is_so_for_all_that_follows_in_it() {
+    let mut desk = Desk::new();
+    desk.say("fire/a", 10, 1, Stage::Open);
+    let mut next = desk.successor(0);
+    assert!(!next.book.is_final("fire/a"));
+    next.say("fire/a", 10, 1, Stage::Final);
+    assert!(next.book.is_final("fire/a"));
+    assert_eq!(next.replayed(), [told("fire/a", 2, Status::Final)]);
+}
