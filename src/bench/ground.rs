@@ -168,6 +168,7 @@ fn own_names(settings: &KafkaSettings, prefix: &str) -> KafkaSettings {
         &mut topics.rejected,
         &mut topics.daily,
         &mut topics.state,
+        &mut topics.by_region,
     ] {
         name.insert_str(0, prefix);
     }
