@@ -208,15 +208,14 @@ impl Book {
         self.memory.final_before.contains(key) && is_nearly(said, now)
     }
 
-    /// Whether what was said under the claim's key rests on the same arrivals and plots, whatever was told on top.
+    /// Whether what was said under the claim's key rests on the same arrivals and plots, whatever was told on top, and
+    /// wherever they were read: a line may have come twice.
     pub fn rests_on_the_same(&self, claim: &Claim) -> bool {
         let Some(entry) = self.entries.get(claim.key.as_str()) else { return false };
-        let place = |partition: i32, offset: i64, line: u32| (partition, offset, line);
-        let said =
-            entry.feature.properties.evidence.iter().filter(|it| !matches!(it.kind, Kind::Patrol | Kind::Thermal));
-        let said: BTreeSet<_> = said.map(|it| place(it.partition, it.offset, it.line)).collect();
-        let claimed = claim.evidence.iter().map(|cited| cited.origin);
-        said == claimed.map(|it| place(it.partition, it.offset, it.line)).collect()
+        let is_slow = |kind: Kind| matches!(kind, Kind::Patrol | Kind::Thermal);
+        let said = entry.feature.properties.evidence.iter().filter(|it| !is_slow(it.kind));
+        let said: BTreeSet<(Kind, &str)> = said.map(|it| (it.kind, it.id.as_str())).collect();
+        said == claim.evidence.iter().map(|cited| (cited.kind, cited.id.as_str())).collect()
     }
 
     /// While nothing is said, remembers a claim and gives none back; else gives it back.
@@ -272,9 +271,10 @@ pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
         (None, None) => said.place() == now.place(),
         _ => false,
     };
-    let evidence = |alert: &Alert| -> BTreeSet<(i32, i64, u32)> {
-        alert.evidence.iter().map(|it| (it.partition, it.offset, it.line)).collect()
-    };
+    // Wherever it was read: a line may have come twice.
+    fn evidence(alert: &Alert) -> BTreeSet<(&str, &str)> {
+        alert.evidence.iter().map(|it| (it.node.as_str(), it.id.as_str())).collect()
+    }
     ellipses
         && (a.time.0 - b.time.0).abs() as f64 <= TIME_MS * 1e6
         && (a.probability - b.probability).abs() <= CHANCE
