@@ -188,8 +188,8 @@ fn whatever_fails_nothing_is_lost_doubled_or_out_of_order() {
     hold(RECALL_ALL_S, 1);
 }
 
-/// With a short memory offsets are committed while things happen. What regions have learnt is lost at a restart then, and
-/// last words may differ in their last digits: they have to come, whatever they say.
+/// With a short memory offsets are committed while things happen. What rules know of nodes and tracks is lost at a restart
+/// then, and what they say may be something else: it has to come, whatever it says. What is said of fire is the same.
 #[test]
 fn with_a_short_memory_nothing_is_forgotten_that_is_needed() {
     hold(RECALL_SOME_S, 2);
