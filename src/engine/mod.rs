@@ -181,11 +181,14 @@ impl Engine {
         self.fire.regions().len()
     }
 
-    /// Where a region is, as [`RegionRecord::place`] has it, and the last step that taught it, nanoseconds; `None` while
-    /// none has.
-    pub fn taught_to(&self, region: usize) -> Option<(String, i64)> {
-        let region = self.fire.regions().get(region)?;
-        Some((place_of(region.frame().centre()), region.taught_to_ns()?))
+    /// Where a region is, as [`RegionRecord::place`] has it.
+    pub fn place_of(&self, region: usize) -> Option<String> {
+        Some(place_of(self.fire.regions().get(region)?.frame().centre()))
+    }
+
+    /// The last step that taught a region, nanoseconds; `None` while none has.
+    pub fn taught_to_ns(&self, region: usize) -> Option<i64> {
+        self.fire.regions().get(region)?.taught_to_ns()
     }
 
     /// What a region has learnt.

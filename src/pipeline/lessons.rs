@@ -21,8 +21,10 @@ struct Lesson {
 /// What is kept of the regions.
 #[derive(Debug)]
 pub struct Lessons {
-    /// By the places of the regions' centres.
-    kept: BTreeMap<String, Lesson>,
+    /// What a predecessor kept, by the places of the regions' centres: up to where they were taught.
+    inherited: BTreeMap<String, i64>,
+    /// By the regions' numbers.
+    kept: Vec<Option<Lesson>>,
     turn: usize,
     due: Instant,
     /// In this time each region has its turn.
@@ -32,43 +34,46 @@ pub struct Lessons {
 impl Lessons {
     /// Nothing is kept but what a predecessor did.
     pub fn new(kept: &[RegionRecord], round: Duration, now: Instant) -> Lessons {
-        let lesson = |record: &RegionRecord| {
+        let inherited = kept.iter().filter_map(|record| Some((record.place(), record.taught_to_ns()?))).collect();
+        Lessons { inherited, kept: Vec::new(), turn: 0, due: now, round }
+    }
+
+    /// Takes notice of regions that are new.
+    fn follow(&mut self, engine: &Engine) {
+        for region in self.kept.len()..engine.regions() {
+            let taught_to_ns = engine.place_of(region).and_then(|place| self.inherited.remove(&place));
             // How much it needed then is not known: nothing is done with until it is kept again.
-            Some((record.place(), Lesson { taught_to_ns: record.taught_to_ns()?, low_water_ns: i64::MIN }))
-        };
-        Lessons { kept: kept.iter().filter_map(lesson).collect(), turn: 0, due: now, round }
+            self.kept.push(taught_to_ns.map(|taught_to_ns| Lesson { taught_to_ns, low_water_ns: i64::MIN }));
+        }
     }
 
     /// What is to be kept now, if it is a region's turn and it has learnt something.
     pub fn next(&mut self, engine: &Engine, registry: &Registry, now: Instant) -> Option<RegionRecord> {
-        let regions = engine.regions();
-        if regions == 0 || now < self.due {
+        self.follow(engine);
+        if now < self.due {
             return None;
         }
-        self.due = now + self.round / u32::try_from(regions).unwrap_or(u32::MAX);
-        for _ in 0..regions {
-            self.turn = (self.turn + 1) % regions;
-            let Some((place, taught_to_ns)) = engine.taught_to(self.turn) else { continue };
-            if self.kept.get(&place).is_some_and(|kept| kept.taught_to_ns == taught_to_ns) {
+        for _ in 0..self.kept.len() {
+            self.turn = (self.turn + 1) % self.kept.len();
+            let Some(taught_to_ns) = engine.taught_to_ns(self.turn) else { continue };
+            if self.kept[self.turn].is_some_and(|kept| kept.taught_to_ns == taught_to_ns) {
                 continue;
             }
-            let low_water_ns = engine.low_water_ns();
-            self.kept.insert(place, Lesson { taught_to_ns, low_water_ns });
+            self.kept[self.turn] = Some(Lesson { taught_to_ns, low_water_ns: engine.low_water_ns() });
+            self.due = now + self.round / u32::try_from(self.kept.len()).unwrap_or(u32::MAX);
             return engine.learnt_in(self.turn, registry);
         }
         None
     }
 
     /// What a restart would have to read again, nanoseconds.
-    pub fn low_water_ns(&self, engine: &Engine) -> i64 {
-        let mut low_water_ns = engine.low_water_ns();
-        for (place, taught_to_ns) in (0..engine.regions()).filter_map(|region| engine.taught_to(region)) {
-            low_water_ns = match self.kept.get(&place) {
-                Some(kept) if kept.taught_to_ns == taught_to_ns => low_water_ns,
-                Some(kept) => low_water_ns.min(kept.low_water_ns),
-                None => i64::MIN,
-            };
-        }
-        low_water_ns
+    pub fn low_water_ns(&mut self, engine: &Engine) -> i64 {
+        self.follow(engine);
+        let taught = (0..).zip(&self.kept).filter_map(|(region, kept)| Some((engine.taught_to_ns(region)?, kept)));
+        taught.fold(engine.low_water_ns(), |low_water_ns, (taught_to_ns, kept)| match kept {
+            Some(kept) if kept.taught_to_ns == taught_to_ns => low_water_ns,
+            Some(kept) => low_water_ns.min(kept.low_water_ns),
+            None => i64::MIN,
+        })
     }
 }

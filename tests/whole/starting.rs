@@ -79,7 +79,7 @@ fn create_topics_makes_them_and_it_starts(broker: &Broker) {
     let site = Site::new(broker, "made");
     let settings =
         truceline::config::Config::load(Some(&site.config()), [], &[]).expect("a configuration").config.kafka;
-    assert_eq!(check(&settings, &settings.topics.all()).expect_err("nothing is there").len(), 12);
+    assert_eq!(check(&settings, &settings.topics.all()).expect_err("nothing is there").len(), 13);
     let program = site.run(&["--create-topics"]);
     program.await_line(0, "its assignment", |line| line.contains("partitions assigned"));
     assert_eq!(check(&settings, &settings.topics.all()), Ok(()));
