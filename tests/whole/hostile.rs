@@ -90,7 +90,7 @@ fn a_hundred_thousand_bad_lines_are_refused(broker: &Broker) {
     assert_eq!(bad.len(), BAD_LINES);
     send(broker, &site, &records);
 
-    let program = site.run(&[]);
+    let program = site.run(&["--set", "kafka.learnt_interval_s=0"]);
     let seen = program.await_event_time(0, settled_ns(&scene));
     // Partitions are read at different speeds: what was held back at the end is refused once the stream has gone on.
     let later_ns = |step: i64| step * 20 * NS_PER_S;
