@@ -1,5 +1,6 @@
 //! Which engine settings can be, and the digest that stands on every alert.
 
+use super::associate::ground::MAX_LAYERS;
 use super::settings::Settings;
 use crate::model::fault::Fault;
 use sha2::{Digest, Sha256};
@@ -51,6 +52,17 @@ impl Settings {
                 "amend_horizon_s",
                 self.amend_horizon_s,
                 format!("at least lateness_s, which is {}", self.lateness_s),
+            ));
+        }
+        let layers = &fire.seismic.layers;
+        let tops_m = || std::iter::once(0.0).chain(layers.iter().map(|layer| layer.top_m));
+        let speeds = || layers.iter().flat_map(|layer| [layer.p_m_s, layer.s_m_s]);
+        let sinks = tops_m().zip(tops_m().skip(1)).all(|(above_m, below_m)| above_m < below_m && below_m <= 700_000.0);
+        if layers.len() > MAX_LAYERS || !sinks || !speeds().all(|speed_m_s| (100.0..=15_000.0).contains(&speed_m_s)) {
+            faults.push(Fault::new(
+                "fire.seismic.layers",
+                format!("{} layers with tops at {:?} m", layers.len(), tops_m().skip(1).collect::<Vec<_>>()),
+                format!("at most {MAX_LAYERS} layers, each deeper than the one before, of 100 to 15000 m/s"),
             ));
         }
         let counts = [

@@ -79,14 +79,16 @@ impl Default for Fire {
     }
 }
 
-/// A half-space model of the ground.
+/// Ground in flat layers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Seismic {
-    /// Speed of P, m/s.
+    /// Speed of P in the upper layer, m/s.
     pub p_m_s: f64,
-    /// Speed of S, m/s.
+    /// Speed of S in it, m/s.
     pub s_m_s: f64,
+    /// What lies below, from the top down; nothing: the same ground all the way.
+    pub layers: Vec<Layer>,
     /// Speed of Lg, m/s.
     pub lg_m_s: f64,
     /// Depth that is assumed of every source: 0 for explosions, some kilometres for earthquakes.
@@ -97,8 +99,31 @@ pub struct Seismic {
 
 impl Default for Seismic {
     fn default() -> Seismic {
-        Seismic { p_m_s: 5800.0, s_m_s: 3350.0, lg_m_s: 3500.0, depth_m: 0.0, path_sd_share: 0.02 }
+        Seismic {
+            p_m_s: 5800.0,
+            s_m_s: 3350.0,
+            // The crust and the top of the mantle of IASP91 (Kennett & Engdahl 1991, Geophys. J. Int. 105, 429–465).
+            layers: vec![
+                Layer { top_m: 20_000.0, p_m_s: 6_500.0, s_m_s: 3_750.0 },
+                Layer { top_m: 35_000.0, p_m_s: 8_040.0, s_m_s: 4_470.0 },
+            ],
+            lg_m_s: 3500.0,
+            depth_m: 0.0,
+            path_sd_share: 0.02,
+        }
     }
+}
+
+/// A layer of the ground.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// Depth of its top, m.
+    pub top_m: f64,
+    /// Speed of P, m/s.
+    pub p_m_s: f64,
+    /// Speed of S, m/s.
+    pub s_m_s: f64,
 }
 
 /// Tracked objects in areas that prohibit them.

@@ -3,7 +3,6 @@
 use super::recent::Stand;
 use super::wave::{Medium, Wave};
 use crate::engine::settings::Fire;
-use crate::engine::weather::Air;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, NodeIx};
 use crate::model::observation::fnv_1a;
@@ -127,11 +126,10 @@ impl Site {
 
     /// Where it stands and how it hears, for [`super::recent::Recent`].
     pub fn stand(&self, settings: &Fire) -> Stand {
-        let slowness_s_m = 1.0 / Medium::new(Air::default(), settings).speed_m_s(self.wave);
         Stand {
             x_m: self.x_m as f32,
             y_m: self.y_m as f32,
-            slowness_s_m: slowness_s_m as f32,
+            slowness_s_m: Medium::slowness_at_rest_s_m(self.wave, settings) as f32,
             range_m: self.range_m as f32,
         }
     }

@@ -11,6 +11,9 @@
 /// Lanes: what an AVX2 register holds of f32.
 pub const LANES: usize = 8;
 
+/// [`Ear::far_s`] of a wave that only comes straight, s.
+pub const NEVER_S: f32 = 1e6;
+
 /// What a lane without an arrival is worth: less than anything.
 const NOTHING: f32 = -1e30;
 
@@ -36,6 +39,8 @@ struct Ears {
     x_m: Lane,
     y_m: Lane,
     slowness_s_m: Lane,
+    far_slowness_s_m: Lane,
+    far_s: Lane,
     per_range_1_m: Lane,
     fall: Lane,
     /// Their rows: the first, and how many.
@@ -71,6 +76,11 @@ pub struct Ear {
     pub y_m: f32,
     /// Reciprocal of the wave's speed, s/m.
     pub slowness_s_m: f32,
+    /// The same of the wave that may come before it from far away, and what the way down and up adds to that, s; for waves
+    /// that have none of that kind, an hour and more.
+    pub far_slowness_s_m: f32,
+    /// See `far_slowness_s_m`.
+    pub far_s: f32,
     /// How far it hears, m.
     pub range_m: f32,
     /// How much less a pick is worth at the end of its range than at the site itself, natural log.
@@ -101,6 +111,7 @@ impl Columns {
         if let Some(ears) = self.ears.last_mut() {
             (ears.x_m[lane], ears.y_m[lane]) = (ear.x_m, ear.y_m);
             (ears.slowness_s_m[lane], ears.per_range_1_m[lane]) = (ear.slowness_s_m, 1.0 / ear.range_m);
+            (ears.far_slowness_s_m[lane], ears.far_s[lane]) = (ear.far_slowness_s_m, ear.far_s);
             ears.fall[lane] = ear.fall;
         }
         (self.sites, self.level) = (self.sites + 1, 0);
@@ -249,7 +260,9 @@ mod scalar {
                 // d / (c + u·w) ≈ s (d − d·w/c): the wind along the path helps. What is left out is (w/c)² of the travel.
                 let along = dx * wind.east + dy * wind.north;
                 let feels = if ears.slowness_s_m[j] >= wind.from_slowness_s_m { along } else { 0.0 };
-                due_s[j] = seed.time_s + ears.slowness_s_m[j] * (distance_m - feels);
+                let straight_s = ears.slowness_s_m[j] * (distance_m - feels);
+                let below_s = ears.far_s[j] + ears.far_slowness_s_m[j] * distance_m;
+                due_s[j] = seed.time_s + if below_s < straight_s { below_s } else { straight_s };
                 let share = distance_m * ears.per_range_1_m[j];
                 // The chance to be picked falls slowly at first.
                 less[j] = if share <= 1.0 { ears.fall[j] * (share * share * share) } else { -NOTHING };
@@ -319,7 +332,9 @@ mod avx2 {
             let along = _mm256_add_ps(_mm256_mul_ps(dx, east), _mm256_mul_ps(dy, north));
             let slowness = load(&ears.slowness_s_m);
             let feels = _mm256_and_ps(along, _mm256_cmp_ps::<_CMP_GE_OQ>(slowness, slow));
-            let due_s = _mm256_add_ps(start, _mm256_mul_ps(slowness, _mm256_sub_ps(distance_m, feels)));
+            let straight_s = _mm256_mul_ps(slowness, _mm256_sub_ps(distance_m, feels));
+            let below_s = _mm256_add_ps(load(&ears.far_s), _mm256_mul_ps(load(&ears.far_slowness_s_m), distance_m));
+            let due_s = _mm256_add_ps(start, _mm256_min_ps(below_s, straight_s));
             let share = _mm256_mul_ps(distance_m, load(&ears.per_range_1_m));
             let cube = _mm256_mul_ps(_mm256_mul_ps(share, share), share);
             let in_range = _mm256_cmp_ps::<_CMP_LE_OQ>(share, one);
@@ -376,6 +391,8 @@ mod tests {
                 x_m,
                 y_m,
                 slowness_s_m,
+                far_slowness_s_m: 0.7 * slowness_s_m,
+                far_s: if slowness_s_m < 1e-3 { 1.5 } else { NEVER_S },
                 range_m,
                 fall,
                 missed: [-3.0, -1.5, -0.5],
@@ -435,6 +452,8 @@ mod tests {
             x_m,
             y_m: 0.0,
             slowness_s_m: 1.0 / 340.0,
+            far_slowness_s_m: 0.0,
+            far_s: NEVER_S,
             range_m: 12_000.0,
             fall: 0.0,
             missed: [-1.0, -1.0, -1.0],

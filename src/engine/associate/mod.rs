@@ -9,6 +9,7 @@
 pub mod calibration;
 mod exp;
 pub mod field;
+pub mod ground;
 pub mod kernel;
 pub mod layout;
 pub mod learnt;

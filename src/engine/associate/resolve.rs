@@ -262,7 +262,12 @@ impl Resolver {
         if a.site == apex.site || b.site == apex.site || a.site == b.site || !same_wave(&a) || !same_wave(&b) {
             return None;
         }
-        let drift = Drift { speed_m_s: problem.medium.speed_m_s(site.wave), wind_m_s: wind_on_m_s(problem, site.wave) };
+        let straight =
+            Drift { speed_m_s: problem.medium.speed_m_s(site.wave), wind_m_s: wind_on_m_s(problem, site.wave) };
+        let far = problem.medium.far(site.wave, site.range_m).filter(|_| dice.uniform() < 0.5);
+        let (drift, intercept_s) = far.map_or((straight, 0.0), |head| {
+            (Drift { speed_m_s: 1.0 / head.slowness_s_m, wind_m_s: (0.0, 0.0) }, head.intercept_s)
+        });
         let from = |other: Pooled| Third {
             x_m: other.third.x_m - apex.third.x_m,
             y_m: other.third.y_m - apex.third.y_m,
@@ -272,7 +277,7 @@ impl Resolver {
         let near = found.map(|(x_m, y_m, time_s)| Place {
             x_m: site.x_m + x_m,
             y_m: site.y_m + y_m,
-            time_s: reference.time_s + apex.third.after_s + time_s,
+            time_s: reference.time_s + apex.third.after_s + time_s - intercept_s,
         });
         near.min_by(|a, b| {
             let off = |at: &Place| (at.x_m - reference.x_m).hypot(at.y_m - reference.y_m);

@@ -255,7 +255,16 @@ impl Search {
     fn seed_triples(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
         let problem = hunt.problem;
         let wave = problem.field.sites()[problem.window.arrival(apex).site as usize].wave;
-        let drift = Drift { speed_m_s: problem.medium.speed_m_s(wave), wind_m_s: wind_on_m_s(problem, wave) };
+        let straight = Drift { speed_m_s: problem.medium.speed_m_s(wave), wind_m_s: wind_on_m_s(problem, wave) };
+        self.seed_triples_at(hunt, straight, wave, 0.0);
+        if let Some(head) = problem.medium.far(wave, hunt.range_m) {
+            let below = Drift { speed_m_s: 1.0 / head.slowness_s_m, wind_m_s: (0.0, 0.0) };
+            self.seed_triples_at(hunt, below, wave, head.intercept_s);
+        }
+    }
+
+    /// The same for waves of one speed that take so much longer than the distance has it.
+    fn seed_triples_at(&mut self, hunt: &mut Hunt<'_, '_>, drift: Drift, wave: Wave, intercept_s: f64) {
         let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
         let last = self.groups.len().min(TRIPLE_SITES);
         let end = self.groups.get(last).copied().unwrap_or(self.found.len());
@@ -268,11 +277,11 @@ impl Search {
             let group = self.group(far);
             for b in group.clone() {
                 self.thirds.solve(hunt.isa, &drift, (group.start, b), (hunt.range_m, PICKS_S), &mut events);
-                for &event in &events {
+                for &(x_m, y_m, time_s) in &events {
                     if hunt.left == 0 {
                         break 'all;
                     }
-                    self.consider(hunt, event, slack_s);
+                    self.consider(hunt, (x_m, y_m, time_s - intercept_s), slack_s);
                 }
             }
         }
@@ -406,7 +415,10 @@ pub fn wind_on_m_s(problem: &Problem<'_>, wave: Wave) -> (f64, f64) {
 
 /// A site as the kernel wants it; (x, y) is its place about the reference.
 pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64)) -> Ear {
+    let far = problem.medium.far(site.wave, site.range_m);
     Ear {
+        far_slowness_s_m: far.map_or(0.0, |head| head.slowness_s_m as f32),
+        far_s: far.map_or(kernel::NEVER_S, |head| head.intercept_s as f32),
         x_m: x_m as f32,
         y_m: y_m as f32,
         slowness_s_m: (1.0 / problem.medium.speed_m_s(site.wave)) as f32,

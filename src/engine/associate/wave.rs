@@ -1,5 +1,6 @@
 //! The waves that carry an event to a node, and how long each takes.
 
+use super::ground::{Body, BodyWave, Head};
 use crate::engine::settings::Fire;
 use crate::engine::weather::Air;
 use crate::model::kind::{Kind, Phase};
@@ -92,8 +93,8 @@ pub struct Medium {
 
 #[derive(Clone, Copy, Debug)]
 struct FireSpeeds {
-    p_m_s: f64,
-    s_m_s: f64,
+    p: BodyWave,
+    s: BodyWave,
     lg_m_s: f64,
     depth_m: f64,
     seismic_sd_share: f64,
@@ -120,8 +121,8 @@ impl Medium {
             sound_m_s: air.sound_m_s(),
             wind_m_s: (air.wind_east_m_s, air.wind_north_m_s),
             fire: FireSpeeds {
-                p_m_s: settings.seismic.p_m_s,
-                s_m_s: settings.seismic.s_m_s,
+                p: BodyWave::new(Body::P, &settings.seismic),
+                s: BodyWave::new(Body::S, &settings.seismic),
                 lg_m_s: settings.seismic.lg_m_s,
                 depth_m: settings.seismic.depth_m,
                 seismic_sd_share: settings.seismic.path_sd_share,
@@ -130,15 +131,37 @@ impl Medium {
         }
     }
 
-    /// The wave's speed in still air or ground, m/s.
+    /// How slow the wave is in air at rest and 10 °C, or in the upper layer of the ground, s/m: what does not change with
+    /// the weather.
+    pub fn slowness_at_rest_s_m(wave: Wave, settings: &Fire) -> f64 {
+        match wave {
+            Wave::Acoustic => 1.0 / Air::default().sound_m_s(),
+            Wave::Infrasound => 1.0 / INFRASOUND_M_S,
+            Wave::SeismicP => 1.0 / settings.seismic.p_m_s,
+            Wave::SeismicS => 1.0 / settings.seismic.s_m_s,
+            Wave::SeismicLg => 1.0 / settings.seismic.lg_m_s,
+            Wave::Flash => 1.0 / LIGHT_M_S,
+        }
+    }
+
+    /// The wave's speed in still air, or in the upper layer of the ground, m/s: no wave is slower.
     pub fn speed_m_s(&self, wave: Wave) -> f64 {
         match wave {
             Wave::Acoustic => self.sound_m_s,
             Wave::Infrasound => INFRASOUND_M_S,
-            Wave::SeismicP => self.fire.p_m_s,
-            Wave::SeismicS => self.fire.s_m_s,
+            Wave::SeismicP => self.fire.p.speed_m_s(),
+            Wave::SeismicS => self.fire.s.speed_m_s(),
             Wave::SeismicLg => self.fire.lg_m_s,
             Wave::Flash => LIGHT_M_S,
+        }
+    }
+
+    /// The wave that comes first from far away, where it is not the one that comes straight.
+    pub fn far(&self, wave: Wave, range_m: f64) -> Option<Head> {
+        match wave {
+            Wave::SeismicP => self.fire.p.far(range_m),
+            Wave::SeismicS => self.fire.s.far(range_m),
+            _ => None,
         }
     }
 
@@ -159,7 +182,7 @@ impl Medium {
     }
 
     /// From (x, y) to a node `dx` east and `dy` north of it, metres. Sound goes with the wind along the path:
-    /// t = d / (c + u·w). Seismic waves come straight from the assumed depth.
+    /// t = d / (c + u·w). Seismic P and S come from the assumed depth by the way that is quickest, Lg straight.
     pub fn travel(&self, wave: Wave, dx_m: f64, dy_m: f64) -> Travel {
         // Not `hypot`, which guards against overflow at ten times the cost.
         let distance_m = (dx_m * dx_m + dy_m * dy_m).sqrt().max(1.0);
@@ -178,12 +201,15 @@ impl Medium {
                     distance_m,
                 }
             }
-            _ => {
+            Wave::SeismicP | Wave::SeismicS => {
+                let phase = if wave == Wave::SeismicP { &self.fire.p } else { &self.fire.s };
+                let (time_s, slope_s_m) = phase.first(distance_m);
+                let per_m = -slope_s_m / distance_m;
+                Travel { time_s, east_s_m: per_m * dx_m, north_s_m: per_m * dy_m, distance_m }
+            }
+            Wave::Infrasound | Wave::SeismicLg | Wave::Flash => {
                 let speed_m_s = self.speed_m_s(wave);
-                let depth_m = match wave {
-                    Wave::SeismicP | Wave::SeismicS | Wave::SeismicLg => self.fire.depth_m,
-                    _ => 0.0,
-                };
+                let depth_m = if wave == Wave::SeismicLg { self.fire.depth_m } else { 0.0 };
                 let slant_m = (distance_m * distance_m + depth_m * depth_m).sqrt();
                 Travel {
                     time_s: slant_m / speed_m_s,
