@@ -279,7 +279,7 @@ impl Learnt {
         }
         self.untaught += 1;
         let mut loud: Vec<(f64, f64)> = Vec::with_capacity(located.arrivals.len());
-        for explained in &located.arrivals {
+        for explained in located.arrivals.iter().filter(|explained| !explained.is_second) {
             let arrival = problem.window.arrival(explained.slot);
             let site = &problem.field.sites()[arrival.site as usize];
             let travel = problem.medium.travel(site.wave, site.x_m - located.at.x_m, site.y_m - located.at.y_m);

@@ -124,11 +124,18 @@ impl Live {
             if travel.distance_m > site.range_m {
                 continue;
             }
-            let residual_s = (arrival.time_s - site.ahead_s - at.time_s - travel.time_s).abs();
+            let mut residual_s = (arrival.time_s - site.ahead_s - at.time_s - travel.time_s).abs();
+            let mut path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
+            if !arrival.is_named
+                && residual_s > MOST_RESIDUAL_S
+                && let Some((second_s, variance)) = problem.second_due(at, arrival.site)
+            {
+                residual_s = (arrival.time_s - at.time_s - second_s).abs();
+                path_sd_s = variance.sqrt();
+            }
             if residual_s > MOST_RESIDUAL_S {
                 continue;
             }
-            let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             // The event's own place is uncertain too.
             let [xx, xy, xt, yy, yt, tt] = event.located.covariance;
             let (e, n) = (travel.east_s_m, travel.north_s_m);

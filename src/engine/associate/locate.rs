@@ -68,6 +68,8 @@ pub struct Explained {
     pub residual_s: f64,
     /// Observed less predicted, degrees.
     pub residual_deg: Option<f64>,
+    /// Whether it is a later wave than its site's first: evidence, but nothing the event is placed by.
+    pub is_second: bool,
 }
 
 /// An event that was located.
@@ -279,7 +281,8 @@ impl Problem<'_> {
                 if chosen.len() + 3 * points.len() < self.settings.min_arrivals.max(3) {
                     return None;
                 }
-                return Some(self.score(at, inverse, determinant, (loudness, unsure), chosen, points));
+                let located = self.score(at, inverse, determinant, (loudness, unsure), chosen, points);
+                return Some(self.with_seconds(located, how.against, free));
             }
             std::mem::swap(&mut scratch.before, &mut scratch.slots);
             let share = if length_m > step_m { step_m / length_m } else { 1.0 };
@@ -512,6 +515,7 @@ impl Problem<'_> {
                 gain: c.gain,
                 residual_s: c.residual_s,
                 residual_deg: c.residual_deg.is_finite().then_some(c.residual_deg),
+                is_second: false,
             })
             .collect();
         let mut located = Located {
@@ -545,7 +549,8 @@ impl Problem<'_> {
             if distance_m > site.range_m {
                 continue;
             }
-            let picked = located.arrivals.iter().any(|e| self.window.arrival(e.slot).site == number);
+            let heard = |e: &Explained| !e.is_second && self.window.arrival(e.slot).site == number;
+            let picked = located.arrivals.iter().any(heard);
             if !picked {
                 let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
                 let due_s = at.time_s + travel.time_s;
@@ -575,7 +580,7 @@ fn time_row(travel: &Travel, residual: f64, weight: f64) -> Row {
 }
 
 /// ln of the density of a residual, and its weight in the normal equations.
-fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
+pub fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let z2 = residual_s * residual_s / variance_s2;
     let wide = exp(-0.5 * z2 / 9.0);
     // Three times the sigma is the ninth root.

@@ -88,7 +88,13 @@ mod tests {
     fn two_equal_places_are_one_area_that_holds_both() {
         let (mut here, mut there) = (located(3_000.0, 9.0), located(-3_000.0, 9.0));
         // Of no arrivals nothing is shared.
-        let explained = super::super::locate::Explained { slot: 0, gain: 1.0, residual_s: 0.0, residual_deg: None };
+        let explained = super::super::locate::Explained {
+            slot: 0,
+            gain: 1.0,
+            residual_s: 0.0,
+            residual_deg: None,
+            is_second: false,
+        };
         here.arrivals.push(explained);
         there.arrivals.push(explained);
         blur(&mut here, &there);

@@ -23,6 +23,7 @@ pub mod record;
 pub mod region;
 pub mod resolve;
 pub mod search;
+mod secondary;
 pub mod settle;
 pub mod triple;
 pub mod wave;

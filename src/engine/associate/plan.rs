@@ -298,6 +298,7 @@ impl Plan {
                         gain,
                         residual_s: 0.0,
                         residual_deg: None,
+                        is_second: false,
                     });
                 }
             }

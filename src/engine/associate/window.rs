@@ -53,6 +53,8 @@ pub struct Arrival {
     pub ln_norm: f32,
     /// What the sender takes it for.
     pub hint: Hint,
+    /// Whether the sender says which wave it is, or there is but one.
+    pub is_named: bool,
     /// The observation's kind.
     pub kind: Kind,
     /// When, nanoseconds.
@@ -314,6 +316,7 @@ mod tests {
             azimuth_sd_deg: f64::NAN,
             ln_norm: 0.0,
             hint: Hint::Unknown,
+            is_named: true,
             kind: Kind::Acoustic,
             time_ns: 0,
             origin: Origin { topic: 0, partition: 0, offset: 0, line: 0 },

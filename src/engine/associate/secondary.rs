@@ -1,0 +1,74 @@
+//! Later arrivals of an event at nodes that picked its first one: S among picks that nobody named.
+//!
+//! Many detectors call every pick P, or nothing. Where S is picked as well, it makes a second event some tens of seconds
+//! after the first and to the side of it, unless the first explains it. So an unnamed pick that comes when S is due at a
+//! node which picked the same event's P counts as evidence, of
+//!
+//! ln p/(1 − p) + ln f(r) − ln c
+//!
+//! with p half the chance to pick P there. It does not move the event: what is wrong with the ground shows in S first.
+
+use super::locate::{Against, Explained, Free, GATE, Located, Place, Problem, robust};
+use super::wave::Wave;
+
+/// The chance that S is picked where P was.
+const S_P: f64 = 0.5;
+
+impl Problem<'_> {
+    /// When S of an event is due where its P is picked: the travel time and its variance, s and s².
+    pub fn second_due(&self, at: Place, site: u32) -> Option<(f64, f64)> {
+        let site = &self.field.sites()[site as usize];
+        if site.wave != Wave::SeismicP {
+            return None;
+        }
+        let (dx_m, dy_m) = (site.x_m - at.x_m, site.y_m - at.y_m);
+        let travel_s = self.medium.travel(Wave::SeismicS, dx_m, dy_m).time_s;
+        let path_sd_s = self.medium.path_sd_s(Wave::SeismicS, travel_s);
+        Some((travel_s + site.ahead_s, path_sd_s * path_sd_s))
+    }
+
+    /// The event with the later arrivals that it explains.
+    pub fn with_seconds(&self, mut located: Located, against: Against, free: &impl Free) -> Located {
+        let seconds = self.seconds(located.at, &located.arrivals, against, free);
+        located.score += seconds.iter().map(|second| second.gain).sum::<f64>();
+        located.arrivals.extend(seconds);
+        located
+    }
+
+    /// The unnamed picks that are best explained as S of an event with these first arrivals.
+    fn seconds(&self, at: Place, first: &[Explained], against: Against, free: &impl Free) -> Vec<Explained> {
+        let mut seconds = Vec::new();
+        for explained in first {
+            let number = self.window.arrival(explained.slot).site;
+            let Some((travel_s, path_variance)) = self.second_due(at, number) else { continue };
+            let site = &self.field.sites()[number as usize];
+            let due_s = at.time_s + travel_s;
+            let gate_s = GATE * (self.window.most_sd_s(number) + path_variance.sqrt());
+            let distance_m = ((site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2)).sqrt();
+            let p = S_P * -site.chance(distance_m).1.exp_m1();
+            let mut best: Option<Explained> = None;
+            for (time_s, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
+                let arrival = self.window.arrival(slot);
+                if arrival.is_named || !free.arrival(slot) || first.iter().any(|known| known.slot == slot) {
+                    continue;
+                }
+                let residual_s = time_s - due_s;
+                let variance = self.variance(site, arrival) + path_variance;
+                if residual_s * residual_s > GATE * GATE * variance {
+                    continue;
+                }
+                let (ln_density, _) = robust(residual_s, variance);
+                let ln_rate = match against {
+                    Against::Rest => self.ln_rest(number, site, time_s, free),
+                    Against::Clutter => site.ln_clutter,
+                };
+                let gain = (p / (1.0 - p)).ln() + ln_density - ln_rate - free.price(slot);
+                if gain > best.map_or(0.0, |best| best.gain) {
+                    best = Some(Explained { slot, gain, residual_s, residual_deg: None, is_second: true });
+                }
+            }
+            seconds.extend(best);
+        }
+        seconds
+    }
+}
