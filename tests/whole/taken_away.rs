@@ -5,10 +5,11 @@ use super::Case;
 use super::broker::Broker;
 use super::live::{json, newest};
 use super::program::{Program, Site};
-use super::records::{produce, read_to_end};
+use super::records::{Received, consume_all, produce, read_to_end};
 use super::scene::{Scene, settled};
 use super::stream::{ARGUMENTS, Stream, await_recovery};
-use std::collections::BTreeMap;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 use truceline::simulate::Scenario;
 
@@ -28,7 +29,23 @@ fn half_done(broker: &Broker, name: &str, seed: u64, settings: &[&str]) -> (Stre
     stream.deliver(broker, half);
     let program = stream.run_set(settings);
     stream.await_delivered(&program);
+    await_said(broker, &stream);
     (stream, program)
+}
+
+/// Waits until all that follows from the first half is there to be read.
+fn await_said(broker: &Broker, stream: &Stream) {
+    let is_of_first = |alert: &&Value| !alert["properties"]["evidence"].to_string().contains("again-");
+    let due = stream.expected.values().filter(is_of_first).count();
+    let is_final = |record: &Received| {
+        let payload = String::from_utf8_lossy(record.payload.as_deref().unwrap_or_default());
+        payload.contains(r#""status":"final""#) || payload.contains(r#""status":"amended""#)
+    };
+    let finals = |records: &[Received]| {
+        records.iter().filter(|it| is_final(it)).filter_map(|it| it.key.clone()).collect::<BTreeSet<_>>().len()
+    };
+    consume_all(broker, &stream.site.topic("violations"), |came| finals(came) >= due);
+    consume_all(broker, &stream.site.topic("rejected"), |came| came.len() >= stream.bad.len());
 }
 
 fn an_input_topic_is_made_anew(broker: &Broker) {
