@@ -87,6 +87,10 @@ impl ExactlyOnce {
         loop {
             match call(self, SLICE) {
                 Ok(()) => return Ok(()),
+                // A client that has failed for good says to try again all the same, as long as records wait in it.
+                Err(error) if error.is_retriable && self.sink().fatal().is_some() => {
+                    return Err(self.void(error.code, error.text));
+                }
                 // A line that is dead for so long may stay so: what comes next comes by another one.
                 Err(error) if error.is_retriable && self.group.is_lost() => {
                     let why = format!("the group has given the partitions away; {}", error.text);

@@ -5,9 +5,11 @@ use super::Case;
 use super::broker::Broker;
 use super::live::{json, newest};
 use super::program::{Program, Site};
-use super::records::{Received, consume_all, produce, read_to_end};
+use super::records::{PATIENCE, Received, consume_all, produce, read_to_end};
 use super::scene::{Scene, settled};
 use super::stream::{ARGUMENTS, Stream, await_recovery};
+use rdkafka::TopicPartitionList;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -46,6 +48,21 @@ fn await_said(broker: &Broker, stream: &Stream) {
     };
     consume_all(broker, &stream.site.topic("violations"), |came| finals(came) >= due);
     consume_all(broker, &stream.site.topic("rejected"), |came| came.len() >= stream.bad.len());
+}
+
+/// Waits until the program has told how far it has come in telemetry.
+fn await_committed(broker: &Broker, stream: &Stream) {
+    let consumer: BaseConsumer = broker.client().set("group.id", stream.site.name()).create().expect("a consumer");
+    let mut places = TopicPartitionList::new();
+    places.add_partition_range(&stream.site.topic("sensors"), 0, 3);
+    let started = Instant::now();
+    loop {
+        let committed = consumer.committed_offsets(places.clone(), PATIENCE).expect("offsets");
+        if committed.elements().iter().any(|place| place.offset().to_raw().is_some_and(|offset| offset > 0)) {
+            return;
+        }
+        assert!(started.elapsed() < PATIENCE, "nothing is committed: {committed:?}");
+    }
 }
 
 fn an_input_topic_is_made_anew(broker: &Broker) {
@@ -95,6 +112,7 @@ fn partitions_are_added(broker: &Broker) {
 fn records_are_gone(broker: &Broker) {
     let (mut stream, program) = half_done(broker, "gone", 154, &[]);
     let topic = stream.site.topic("sensors");
+    await_committed(broker, &stream);
     program.crash();
     // What would be read again.
     broker.delete_records(&topic);
