@@ -51,6 +51,18 @@ pub trait Inbox {
     /// Where a partition ends now; `None` when the broker does not say.
     fn end_of(&self, topic: u16, partition: i32) -> Option<i64>;
 
+    /// Has these partitions read from their start when they are taken up, whatever the group has committed.
+    fn read_anew(&mut self, partitions: &[(u16, i32)]);
+
+    /// What tells a topic from another one of the same name; `None` when the broker does not say.
+    fn id_of(&self, topic: u16) -> Option<String>;
+
+    /// Whether the group has ever committed how far it has read of what is read here.
+    ///
+    /// # Errors
+    /// A broker that does not answer or refuses.
+    fn has_committed(&self) -> Result<bool, KafkaError>;
+
     /// How many partitions are read here, and how many there are; `None` when the broker does not say.
     fn share(&self) -> Option<(usize, usize)>;
 }
@@ -66,6 +78,18 @@ impl Inbox for Source {
 
     fn end_of(&self, topic: u16, partition: i32) -> Option<i64> {
         self.offsets().end_of(topic, partition)
+    }
+
+    fn read_anew(&mut self, partitions: &[(u16, i32)]) {
+        Source::read_anew(self, partitions);
+    }
+
+    fn id_of(&self, topic: u16) -> Option<String> {
+        Source::id_of(self, topic)
+    }
+
+    fn has_committed(&self) -> Result<bool, KafkaError> {
+        Source::has_committed(self)
     }
 
     fn share(&self) -> Option<(usize, usize)> {

@@ -103,6 +103,44 @@ pub enum KafkaError {
         /// Why it did not.
         why: String,
     },
+    /// Records that were deleted before they were read.
+    #[error(
+        "{topic:?} partition {partition}: {count} records from offset {from} on were deleted before they were read; what they held is lost, and reading goes on at {to}"
+    )]
+    Gone {
+        /// Where.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The first of them.
+        from: i64,
+        /// How many.
+        count: i64,
+        /// The first that is there.
+        to: i64,
+    },
+    /// A topic whose offsets count from the beginning again.
+    #[error("{topic:?} partition {partition} was read up to {was} and goes on at {now}: the topic was made anew")]
+    MadeAnew {
+        /// Which.
+        topic: String,
+        /// The partition.
+        partition: i32,
+        /// The offset that was to come.
+        was: i64,
+        /// The one that came.
+        now: i64,
+    },
+    /// A right that is missing.
+    #[error("this process may not {right} {name:?} ({why}); expected the broker's administrator to allow it")]
+    Forbidden {
+        /// What it may not do, as `write to`.
+        right: String,
+        /// With what: a topic, a group, a transactional id.
+        name: String,
+        /// What was said.
+        why: String,
+    },
     /// A transaction that did not come to stand, or of which that is not known.
     #[error("the transaction is void ({why}); all since the last one is worked out again")]
     Void {

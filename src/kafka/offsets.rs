@@ -37,6 +37,11 @@ impl Group {
         let _ = self.0.set(offsets);
     }
 
+    /// Whether its partitions were taken away from this member without a word with it: nothing that it commits is taken.
+    pub(super) fn is_lost(&self) -> bool {
+        self.0.get().is_some_and(|offsets| offsets.consumer.assignment_lost())
+    }
+
     /// Its offsets.
     ///
     /// # Errors

@@ -195,6 +195,58 @@ pub fn watermarks(client: Handle, topic: &CStr, partition: i32) -> Option<(i64, 
     (code == rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR && high >= 0).then_some((low.max(0), high))
 }
 
+/// What tells a topic from another one of the same name, that was deleted before or will be made after it; `None` when the
+/// broker does not say in time, or has no such topic.
+pub fn topic_id(client: Handle, topic: &CStr, wait: Duration) -> Option<String> {
+    let answers = Queue::new(client);
+    let wait_ms = i32::try_from(wait.as_millis()).unwrap_or(i32::MAX);
+    let mut name = topic.as_ptr();
+    // SAFETY: client, name and queue are alive; the collection, the options and the event are ours and destroyed here; what
+    // the event holds is read before.
+    unsafe {
+        let topics = rd::rd_kafka_TopicCollection_of_topic_names(&mut name, 1);
+        let kind = rd::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
+        let options = rd::rd_kafka_AdminOptions_new(client.0, kind);
+        rd::rd_kafka_AdminOptions_set_request_timeout(options, wait_ms, std::ptr::null_mut(), 0);
+        rd::rd_kafka_DescribeTopics(client.0, topics, options, answers.queue);
+        rd::rd_kafka_AdminOptions_destroy(options);
+        rd::rd_kafka_TopicCollection_destroy(topics);
+        let event = rd::rd_kafka_queue_poll(answers.queue, wait_ms);
+        let id = described(event);
+        if !event.is_null() {
+            rd::rd_kafka_event_destroy(event);
+        }
+        id
+    }
+}
+
+/// The id of the one topic that was asked for.
+///
+/// # Safety
+/// `event` is null or alive.
+unsafe fn described(event: *mut rd::rd_kafka_event_t) -> Option<String> {
+    // SAFETY: promised by the caller; what the event gives lives as long as it does, and null is looked for.
+    unsafe {
+        let none = rd::rd_kafka_resp_err_t::RD_KAFKA_RESP_ERR_NO_ERROR;
+        if event.is_null() || rd::rd_kafka_event_error(event) != none {
+            return None;
+        }
+        let result = rd::rd_kafka_event_DescribeTopics_result(event);
+        let mut count = 0;
+        let found = (!result.is_null()).then(|| rd::rd_kafka_DescribeTopics_result_topics(result, &mut count))?;
+        let found = (!found.is_null() && count == 1).then(|| *found)?;
+        let error = rd::rd_kafka_TopicDescription_error(found);
+        if !error.is_null() && rd::rd_kafka_error_code(error) != none {
+            return None;
+        }
+        let id = rd::rd_kafka_TopicDescription_topic_id(found);
+        let text = (!id.is_null()).then(|| rd::rd_kafka_Uuid_base64str(id))?;
+        // A broker that knows of no ids says nothing but zeros.
+        let text = (!text.is_null()).then(|| CStr::from_ptr(text).to_string_lossy().into_owned())?;
+        text.contains(|letter| letter != 'A').then_some(text)
+    }
+}
+
 /// Commits offsets and waits for the broker's answer. The crate's own call waits without end.
 pub fn commit(client: Handle, offsets: &TopicPartitionList, wait: Duration) -> Result<(), KafkaError> {
     let doing = "committing offsets";

@@ -273,6 +273,11 @@ impl Reader {
                     on(Read::Record(Record::of(topic, message)));
                 }
                 Some(Code::PartitionEOF) => on(Read::End { topic, partition, offset: message.offset() }),
+                Some(Code::TopicAuthorizationFailed) => failures.push(KafkaError::Forbidden {
+                    right: "read".to_owned(),
+                    name: topics[usize::from(topic)].clone(),
+                    why: message.error_text(),
+                }),
                 Some(_) => failures.push(KafkaError::failed(
                     format!("reading {} partition {partition}", topics[usize::from(topic)]),
                     message.error_text(),
@@ -293,7 +298,8 @@ impl Reader {
         raw::watermarks(Handle::of(self.consumer.client()), self.name(topic)?, partition)
     }
 
-    fn name(&self, topic: u16) -> Option<&CStr> {
+    /// A topic's name.
+    pub fn name(&self, topic: u16) -> Option<&CStr> {
         self.names.get(usize::from(topic)).map(CString::as_c_str)
     }
 }

@@ -51,6 +51,9 @@ pub struct KafkaSettings {
     /// How much event time is read again at a restart before what open windows need, seconds: what nodes, tracks and
     /// vessels were last known to do is known again by that.
     pub recall_s: u32,
+    /// Whether it may begin though the group has come somewhere and nothing is known any more of what was said: alerts of what
+    /// is read again are said anew then, counting from 1.
+    pub said_anew: bool,
     /// Where a partition is read from that the group has no offset for.
     pub start: Start,
     /// The topics' names.
@@ -101,6 +104,7 @@ impl Default for KafkaSettings {
             commit_interval_ms: 500,
             learnt_interval_s: 60,
             recall_s: DEFAULT_RECALL_S,
+            said_anew: false,
             start: Start::Earliest,
             topics: Topics::default(),
             partitions: 4,

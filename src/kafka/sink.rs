@@ -296,6 +296,11 @@ impl Sink {
         tally.sent.saturating_sub(tally.settled)
     }
 
+    /// A topic that may not be written to, if one has said so.
+    pub(super) fn forbidden(&self) -> Option<String> {
+        self.reports().tally().forbidden.clone()
+    }
+
     /// Why nothing can be sent at the moment, if all brokers are away.
     pub fn disconnected(&self) -> Option<String> {
         let tally = self.reports().tally();

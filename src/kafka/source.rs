@@ -6,12 +6,14 @@
 
 use super::error::KafkaError;
 use super::offsets::{Offsets, Position};
+use super::raw::{self, Handle};
 use super::reader::{Read, Reader, Record};
 use super::settings::KafkaSettings;
 use super::watch::{self, Rebalance};
-use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
-use std::collections::VecDeque;
+use rdkafka::topic_partition_list::TopicPartitionListElem;
+use rdkafka::{Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// What a source tells.
@@ -42,6 +44,9 @@ pub enum Event<'a> {
         /// The partition.
         partition: i32,
     },
+    /// The next record is not the one that was expected: those between are gone, or, if it lies before, the topic was made
+    /// anew.
+    Jumped(KafkaError),
     /// No record has come for `close_after_s`, and the broker says that there is none to come of any partition. Told
     /// once; again when something has come since.
     Quiet,
@@ -59,10 +64,22 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 struct Part {
     topic: u16,
     partition: i32,
-    /// The offset after the last record told; `None` before the first.
+    /// The offset after the last record told, or where the group had come; `None` when that is nowhere.
     next_offset: Option<i64>,
+    /// The offset that was to come and the one that came in its place, since the last poll.
+    jumped: Option<(i64, i64)>,
     /// Whether its end was told and nothing after it is known of.
     is_at_end: bool,
+}
+
+impl Part {
+    /// That offset comes next.
+    fn comes(&mut self, offset: i64) {
+        if let Some(from) = self.next_offset.filter(|&from| from != offset) {
+            // One that goes back tells more than one that leaves something out.
+            self.jumped = self.jumped.filter(|jumped| jumped.1 < jumped.0 || offset > from).or(Some((from, offset)));
+        }
+    }
 }
 
 /// A member of the consumer group.
@@ -78,6 +95,8 @@ pub struct Source {
     close_after: Duration,
     /// When the broker is to be asked whether all is quiet; `None` when it has said so.
     ask_at: Option<Instant>,
+    /// Partitions that are to be read from their start, whatever the group has committed.
+    anew: BTreeSet<(u16, i32)>,
     /// Partitions to take up at the next poll that no group gives.
     given: Vec<(String, i32)>,
 }
@@ -99,8 +118,9 @@ impl Source {
         let offsets = Offsets::new(reader.shared_consumer(), topics, answer_timeout);
         let close_after = Duration::from_secs(settings.close_after_s.into());
         let ask_at = Some(Instant::now() + close_after);
-        let (parts, rebalances, leaving, given) = (Vec::new(), VecDeque::new(), Vec::new(), Vec::new());
-        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, given })
+        let (parts, rebalances, leaving) = (Vec::new(), VecDeque::new(), Vec::new());
+        let (anew, given) = (BTreeSet::new(), Vec::new());
+        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, anew, given })
     }
 
     /// Reads one partition of a topic, from where the group has committed, as no member of it: who reads it is settled
@@ -116,8 +136,13 @@ impl Source {
         let close_after = Duration::from_secs(settings.close_after_s.into());
         let ask_at = Some(Instant::now() + close_after);
         let given = vec![(topic.to_owned(), partition)];
-        let (parts, rebalances, leaving) = (Vec::new(), VecDeque::new(), Vec::new());
-        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, given })
+        let (parts, rebalances, leaving, anew) = (Vec::new(), VecDeque::new(), Vec::new(), BTreeSet::new());
+        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, anew, given })
+    }
+
+    /// Has these partitions read from their start when they are taken up, whatever the group has committed.
+    pub fn read_anew(&mut self, partitions: &[(u16, i32)]) {
+        self.anew.extend(partitions);
     }
 
     /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
@@ -152,6 +177,7 @@ impl Source {
             let Source { reader, parts, .. } = self;
             records += reader.take(if busy { Duration::ZERO } else { timeout }, &mut |read| tell(parts, read, on));
         }
+        self.tell_jumps(on);
         self.tell_behind(on);
         if busy || records > 0 {
             self.ask_at = Some(Instant::now() + self.close_after);
@@ -159,6 +185,27 @@ impl Source {
             on(Event::Quiet);
         }
         Ok(records)
+    }
+
+    /// Offsets that are passed over are mostly the marks of transactions. Below a partition's first offset they are records
+    /// that retention, or somebody, has deleted: the broker is asked for that when the client has looked for a new place. And
+    /// a partition does not go back.
+    fn tell_jumps(&mut self, on: &mut dyn FnMut(Event<'_>)) {
+        let Source { reader, parts, .. } = self;
+        let watch = reader.consumer().context();
+        for part in parts {
+            let Some((from, to)) = part.jumped.take() else { continue };
+            let (partition, topic) = (part.partition, reader.topics()[usize::from(part.topic)].clone());
+            if to < from {
+                on(Event::Jumped(KafkaError::MadeAnew { topic, partition, was: from, now: to }));
+            } else if watch.was_reset()
+                && let Ok((first, _)) = reader.consumer().fetch_watermarks(&topic, partition, self.answer_timeout)
+                && from < first
+            {
+                watch.explained();
+                on(Event::Jumped(KafkaError::Gone { topic, partition, from, count: first.min(to) - from, to }));
+            }
+        }
     }
 
     /// What was fetched lies in the queue behind what other partitions have; until it is told, its partition is not
@@ -194,17 +241,71 @@ impl Source {
     fn assigned(&mut self, partitions: &[(String, i32)], on: &mut dyn FnMut(Event<'_>)) {
         let taken = self.indices(partitions);
         // An empty assignment must be acknowledged too.
-        if let Err(error) = watch::assign(self.reader.consumer(), &self.list(&taken)) {
+        let anew = std::mem::take(&mut self.anew);
+        let mut list = self.list(&taken);
+        for &(topic, partition) in taken.iter().filter(|place| anew.contains(*place)) {
+            // It is in the list.
+            let _ = list.set_partition_offset(&self.reader.topics()[usize::from(topic)], partition, Offset::Beginning);
+        }
+        if let Err(error) = watch::assign(self.reader.consumer(), &list) {
             on(Event::Failed(KafkaError::failed("taking up partitions", error)));
             return;
         }
         self.parts.retain(|part| !taken.contains(&(part.topic, part.partition)));
-        let new = |&(topic, partition): &(u16, i32)| Part { topic, partition, next_offset: None, is_at_end: false };
+        let committed = self.committed(&taken);
+        let new = |&(topic, partition): &(u16, i32)| {
+            let next_offset =
+                committed.get(&(topic, partition)).copied().filter(|_| !anew.contains(&(topic, partition)));
+            Part { topic, partition, next_offset, jumped: None, is_at_end: false }
+        };
         self.parts.extend(taken.iter().map(new));
         self.reader.gather(&taken);
         if !taken.is_empty() {
             on(Event::Assigned(&taken));
         }
+    }
+
+    /// Where the group has come in these partitions, those left out where it has committed nothing. Without an answer no
+    /// gap before the first record is seen, and that is all.
+    fn committed(&self, partitions: &[(u16, i32)]) -> BTreeMap<(u16, i32), i64> {
+        if partitions.is_empty() {
+            return BTreeMap::new();
+        }
+        match self.consumer().committed_offsets(self.list(partitions), self.answer_timeout) {
+            Ok(list) => {
+                let place = |part: &TopicPartitionListElem<'_>| match part.offset() {
+                    Offset::Offset(offset) => Some(((self.reader.index_of(part.topic())?, part.partition()), offset)),
+                    _ => None,
+                };
+                list.elements().iter().filter_map(place).collect()
+            }
+            Err(error) => {
+                tracing::warn!("asking how far the group has come: {error}");
+                BTreeMap::new()
+            }
+        }
+    }
+
+    /// Whether the group has ever committed how far it has read of its topics, or of the partition that is read here.
+    ///
+    /// # Errors
+    /// A broker that does not answer or refuses.
+    pub fn has_committed(&self) -> Result<bool, KafkaError> {
+        let doing = "asking how far the group has come";
+        let failed = |error| KafkaError::failed(doing, error);
+        let mut list = TopicPartitionList::new();
+        for (topic, partition) in &self.given {
+            list.add_partition(topic, *partition);
+        }
+        for topic in self.reader.topics().iter().filter(|_| self.given.is_empty()) {
+            let found = self.consumer().fetch_metadata(Some(topic), self.answer_timeout).map_err(failed)?;
+            let partitions = found.topics().iter().flat_map(|topic| topic.partitions());
+            partitions.for_each(|partition| {
+                list.add_partition(topic, partition.id());
+            });
+        }
+        let found = self.consumer().committed_offsets(list, self.answer_timeout).map_err(failed)?;
+        Ok(found.elements().iter().any(|part| matches!(part.offset(), Offset::Offset(_))))
     }
 
     fn revoked(&mut self, partitions: &[(String, i32)], lost: bool, on: &mut dyn FnMut(Event<'_>)) {
@@ -318,6 +419,11 @@ impl Source {
         self.reader.watermarks(topic, partition)
     }
 
+    /// What tells a topic from another one of the same name; `None` when the broker does not say.
+    pub fn id_of(&self, topic: u16) -> Option<String> {
+        raw::topic_id(Handle::of(self.consumer().client()), self.reader.name(topic)?, self.answer_timeout)
+    }
+
     /// The assigned partitions.
     pub fn assignment(&self) -> impl Iterator<Item = (u16, i32)> + '_ {
         self.parts.iter().map(|part| (part.topic, part.partition))
@@ -366,6 +472,7 @@ fn tell(parts: &mut [Part], read: Read<'_>, on: &mut dyn FnMut(Event<'_>)) {
     match read {
         Read::Record(record) => {
             if let Some(part) = find(parts, (record.topic, record.partition)) {
+                parts[part].comes(record.offset);
                 parts[part].next_offset = Some(record.offset + 1);
                 if std::mem::take(&mut parts[part].is_at_end) {
                     on(Event::Behind { topic: record.topic, partition: record.partition });
@@ -375,6 +482,7 @@ fn tell(parts: &mut [Part], read: Read<'_>, on: &mut dyn FnMut(Event<'_>)) {
         }
         Read::End { topic, partition, offset } => {
             if let Some(part) = find(parts, (topic, partition)) {
+                parts[part].comes(offset);
                 parts[part].next_offset = Some(offset);
                 parts[part].is_at_end = true;
                 on(Event::End { topic, partition });
@@ -420,8 +528,6 @@ fn seek(
 mod tests {
     use super::*;
     use crate::kafka::{AtLeastOnce, Embedded, Outbox, Sink};
-    use std::collections::{BTreeMap, BTreeSet};
-
     const PATIENCE: Duration = Duration::from_secs(30);
 
     fn broker(topics: &[&str]) -> (Embedded, KafkaSettings) {
@@ -474,7 +580,7 @@ mod tests {
                     self.ended.remove(&(topic, partition));
                 }
                 Event::Quiet => self.told.push("quiet".to_owned()),
-                Event::Failed(failure) => self.told.push(failure.to_string()),
+                Event::Jumped(failure) | Event::Failed(failure) => self.told.push(failure.to_string()),
                 Event::Restored => self.told.push("restored".to_owned()),
             }
         }

@@ -87,6 +87,15 @@ impl ExactlyOnce {
         loop {
             match call(self, SLICE) {
                 Ok(()) => return Ok(()),
+                // A client that has failed for good says to try again all the same, as long as records wait in it.
+                Err(error) if error.is_retriable && self.sink().fatal().is_some() => {
+                    return Err(self.void(error.code, error.text));
+                }
+                // A line that is dead for so long may stay so: what comes next comes by another one.
+                Err(error) if error.is_retriable && self.group.is_lost() => {
+                    let why = format!("the group has given the partitions away; {}", error.text);
+                    return Err(KafkaError::Void { why });
+                }
                 Err(error) if error.is_retriable && !error.is_fatal && Instant::now() < deadline => {}
                 Err(error) => return Err(self.void(error.code, error.text)),
             }
@@ -110,7 +119,13 @@ impl ExactlyOnce {
             Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => {
                 KafkaError::Fenced { id: self.id.clone(), why }
             }
-            _ => KafkaError::Void { why },
+            Code::TransactionalIdAuthorizationFailed => {
+                KafkaError::Forbidden { right: "write as".to_owned(), name: self.id.clone(), why }
+            }
+            _ => match self.sink().forbidden() {
+                Some(name) => KafkaError::Forbidden { right: "write to".to_owned(), name, why },
+                None => KafkaError::Void { why },
+            },
         }
     }
 

@@ -264,6 +264,7 @@ impl Work {
             }
             Event::End { .. } | Event::Behind { .. } | Event::Quiet => {}
             Event::Failed(failure) => tracing::warn!("archive: {failure}"),
+            Event::Jumped(failure) => tracing::error!("archive: {failure}"),
             Event::Restored => tracing::info!("archive: the broker is back"),
         })?;
         *unreadable_alerts += unreadable;

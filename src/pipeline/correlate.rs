@@ -98,6 +98,7 @@ impl Correlate {
                 Event::Assigned(partitions) => taken.extend(partitions.iter().map(|it| it.1)),
                 Event::Revoked { partitions, .. } => left.extend(partitions.iter().map(|it| it.1)),
                 Event::Failed(error) => tracing::warn!("{error}"),
+                Event::Jumped(error) => tracing::error!("{error}"),
                 Event::Restored => tracing::info!("the broker is back"),
                 // Each part reads for itself.
                 Event::Record(_) | Event::End { .. } | Event::Behind { .. } | Event::Quiet => {}
@@ -105,6 +106,12 @@ impl Correlate {
             let paused: Vec<(u16, i32)> = taken.iter().map(|&part| (0, part)).collect();
             if !paused.is_empty() {
                 member.pause(&paused)?;
+            }
+            // Regions are shared out once.
+            let parts_in_all = self.layout.parts();
+            if let Some(&number) = taken.iter().find(|number| number.unsigned_abs() >= parts_in_all) {
+                let (topic, found) = (kafka.topics.by_region.clone(), number.unsigned_abs() + 1);
+                return Err(LayoutError::Parts { topic, found, expected: parts_in_all }.into());
             }
             // They are given away at the next poll: by then what they had read is committed.
             parts.end(&left)?;

@@ -352,7 +352,7 @@ fn subscribe(kafka: &KafkaSettings, pace: Pace, shared: &Shared, on: &(dyn Fn(To
                     Err(error) => tracing::error!("an alert that can't be read: {error}"),
                 }
             }
-            Event::Failed(error) => tracing::warn!("{error}"),
+            Event::Failed(error) | Event::Jumped(error) => tracing::warn!("{error}"),
             _ => {}
         })?;
         if over && records == 0 {

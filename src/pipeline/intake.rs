@@ -104,6 +104,7 @@ impl Intake {
         let Intake { inbox, decoder, registry, second_hop, .. } = self;
         let (mut records, mut wait) = (0, POLL);
         while records < BATCH_RECORDS as usize && batch.leaving.is_empty() {
+            let mut made_anew = None;
             let taken = inbox.poll(wait, &mut |event| match (event, second_hop.as_mut()) {
                 (Event::Record(record), Some(hop)) => {
                     batch.taken_at.get_or_insert_with(Instant::now);
@@ -132,8 +133,14 @@ impl Intake {
                 (Event::Behind { topic, partition }, None) => batch.note_behind((topic, partition)),
                 (Event::Quiet, None) => batch.quiet = true,
                 (Event::Failed(error), _) => tracing::warn!("{error}"),
+                (Event::Jumped(error @ KafkaError::MadeAnew { .. }), _) => made_anew = Some(error),
+                (Event::Jumped(error), _) => tracing::error!("{error}"),
                 (Event::Restored, _) => tracing::info!("the broker is back"),
             })?;
+            // What was known of it holds for another topic.
+            if let Some(error) = made_anew {
+                return Err(error);
+            }
             if taken == 0 {
                 break;
             }

@@ -14,7 +14,7 @@ use super::lessons::Lessons;
 use super::low_water::LowWater;
 use super::reference_tables::ReferenceTables;
 use super::run::{Figures, Run, RunError};
-use super::said_table::{Owner, Reading, SaidTable, owner_key, row_json};
+use super::said_table::{Owner, Reading, SaidTable, SaidTableError, owner_key, row_json};
 use super::second_hop::SecondHop;
 use super::teller::{Counter, Parcel, Rejected};
 use crate::codec::alert::EncodeError;
@@ -67,6 +67,8 @@ pub struct Live<'a> {
     awaited: BTreeMap<Partition, i64>,
     is_replaying: bool,
     keeps_state: bool,
+    /// What tells the topics that are read from others of the same names.
+    topic_ids: Vec<Option<String>>,
     neighbours: Option<Neighbours>,
     lessons: Lessons,
     started: Instant,
@@ -134,7 +136,15 @@ impl<'a> Live<'a> {
         }
         let tables = ReferenceTables::load(kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
-        let inbox = broker.inbox(&topics, BATCH_RECORDS)?;
+        let mut inbox = broker.inbox(&topics, BATCH_RECORDS)?;
+        if table.as_ref().is_some_and(SaidTable::is_empty) && inbox.has_committed()? {
+            let (topic, id, group) = (names.state.clone(), kafka.transactional_id(), kafka.group.clone());
+            let lost = SaidTableError::Lost { topic, id, group };
+            match kafka.said_anew {
+                true => tracing::warn!("kafka.said_anew is true: {lost}"),
+                false => return Err(lost.into()),
+            }
+        }
         let registry = correlator.registry().clone();
         let (mut neighbours, mut second_hop) = (None, None);
         if let Some(part) = &run.part {
@@ -158,6 +168,7 @@ impl<'a> Live<'a> {
             awaited: BTreeMap::new(),
             is_replaying: false,
             keeps_state: table.is_some(),
+            topic_ids: Vec::new(),
             neighbours,
             lessons: Lessons::new(&[], Duration::from_secs(kafka.learnt_interval_s.into()), started),
             started,
@@ -165,7 +176,7 @@ impl<'a> Live<'a> {
             lag: 0,
         };
         if let Some(table) = table {
-            live.take_over(table, &topics, &*inbox);
+            live.take_over(table, &topics, &mut *inbox);
         }
         let intake = Intake::new(inbox, tables, registry);
         let intake = match second_hop {
@@ -176,20 +187,26 @@ impl<'a> Live<'a> {
     }
 
     /// Takes over what the predecessor had said and how far it had come.
-    fn take_over(&mut self, table: SaidTable, topics: &[String], inbox: &dyn Inbox) {
+    fn take_over(&mut self, table: SaidTable, topics: &[String], inbox: &mut dyn Inbox) {
+        if self.neighbours.is_none() {
+            self.topic_ids = (0u16..).zip(topics).map(|(topic, _)| inbox.id_of(topic)).collect();
+        }
         for ((name, number), reading) in table.readings {
             let Some(topic) = topics.iter().position(|topic| *topic == name).and_then(|at| u16::try_from(at).ok())
             else {
                 continue;
             };
             // A topic that was made anew counts from nothing again.
+            let id = self.topic_ids.get(usize::from(topic)).cloned().flatten();
+            let is_another = id.zip(reading.topic_id.as_ref()).is_some_and(|(now, was)| now != *was);
             let end = if self.neighbours.is_none() { inbox.end_of(topic, number) } else { None };
-            if let Some(end) = end.filter(|&end| end < reading.read_to) {
+            if is_another || end.is_some_and(|end| end < reading.read_to) {
                 tracing::warn!(
-                    "{name} partition {number} had been read to {}, and ends at {end}: it is another one now, and is \
-                     taken as new",
+                    "{name} partition {number} had been read to {}: it is another one now, and is taken as new",
                     reading.read_to
                 );
+                // What the group has committed may be of the old one still.
+                inbox.read_anew(&[(topic, number)]);
                 continue;
             }
             self.awaited.insert((topic, number), reading.read_to);
@@ -412,7 +429,8 @@ impl<'a> Live<'a> {
             furthest = furthest.max(before.read_to);
             held.extend(before.held.iter().filter(|(offset, _)| *offset >= read_to));
         }
-        Some(Reading { read_to: furthest, held, newest_ns: self.low_water.committed_ns(partition) })
+        let topic_id = self.topic_ids.get(usize::from(partition.0)).cloned().flatten();
+        Some(Reading { read_to: furthest, held, newest_ns: self.low_water.committed_ns(partition), topic_id })
     }
 
     /// Whether the predecessor refused that line, and said so.

@@ -235,6 +235,7 @@ impl<'a> Router<'a> {
             Event::Behind { topic, partition } => heard.entry((topic, partition)).or_default().set_ended(false),
             Event::Quiet => quiet = true,
             Event::Failed(error) => tracing::warn!("{error}"),
+            Event::Jumped(error) => tracing::error!("{error}"),
             Event::Restored => tracing::info!("the broker is back"),
         })?;
         figures.records += taken as u64;

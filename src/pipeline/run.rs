@@ -18,7 +18,8 @@ use super::said_table::{Owner, SaidTable, SaidTableError};
 use super::teller::{TellError, Tellings, teller};
 use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
-use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings};
+use crate::kafka::topics::check;
+use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings, TopicSpec};
 use hdrhistogram::Histogram;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,9 +132,14 @@ impl Run {
         let owner = Owner { process: format!("{}-{since_ns}", std::process::id()) };
         let mut start = Live::start(self, &owner, &self.cluster())?;
         loop {
+            let commits = tellings.now().commits;
             match self.live(start, started, &tellings, stop, figures)? {
                 Life::Over(figures) => return Ok(*figures),
                 Life::Again(why) => tracing::warn!("begins anew from what is committed: {why}"),
+            }
+            // What comes to nothing is not to be tried as fast as it fails.
+            if tellings.now().commits == commits {
+                Run::nap(TRY_AGAIN, stop);
             }
             start = self.start_again(&owner, stop)?;
         }
@@ -145,22 +151,40 @@ impl Run {
 
     /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.
     fn start_again(&self, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
-        let mut is_told = false;
+        let mut told = String::new();
         loop {
             let stopping = stop();
-            match self.start_anew(me, &self.cluster()) {
+            match self.check_topics().and_then(|()| self.start_anew(me, &self.cluster())) {
                 Err(RunError::Kafka(error)) if Run::can_try_again(&error) && !stopping => {
-                    if !std::mem::replace(&mut is_told, true) {
-                        tracing::warn!("can't begin anew yet: {error}");
+                    let why = error.to_string();
+                    if why != told {
+                        tracing::warn!("can't begin anew yet: {why}");
+                        told = why;
                     }
-                    let until = Instant::now() + TRY_AGAIN;
-                    while Instant::now() < until && !stop() {
-                        std::thread::park_timeout(NAP);
-                    }
+                    Run::nap(TRY_AGAIN, stop);
                 }
                 started => return started,
             }
         }
+    }
+
+    /// Waits for that long, or until it is to stop.
+    fn nap(long: Duration, stop: &dyn Fn() -> bool) {
+        let until = Instant::now() + long;
+        while Instant::now() < until && !stop() {
+            std::thread::park_timeout(NAP);
+        }
+    }
+
+    /// Whether all topics are there that are read and written: one that was deleted may be why it begins anew.
+    fn check_topics(&self) -> Result<(), RunError> {
+        let names = &self.kafka.topics;
+        let mut needed = vec![&names.sensors, &names.patrols, &names.decisions, &names.violations, &names.current];
+        needed.extend([&names.rejected, &names.state]);
+        needed.extend(self.part.as_ref().map(|_| &names.by_region));
+        let topics: Vec<TopicSpec> = names.all().into_iter().filter(|topic| needed.contains(&&topic.name)).collect();
+        let faults = check(&self.kafka, &topics).err().unwrap_or_default();
+        faults.into_iter().next().map_or(Ok(()), |fault| Err(fault.into()))
     }
 
     /// Whether beginning anew may come to something later.

@@ -31,6 +31,9 @@ pub struct Reading {
     pub held: Vec<(i64, u32)>,
     /// The newest time of the lines before the offset that is committed, nanoseconds.
     pub newest_ns: Option<i64>,
+    /// What tells the topic from another one of the same name, if the broker has said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic_id: Option<String>,
 }
 
 /// The process that writes under an id. One that was shut out as a writer, or has lost its partitions, tells by this
@@ -58,6 +61,18 @@ pub enum SaidTableError {
         key: String,
         /// Its version.
         found: u32,
+    },
+    /// Nothing of what was said is known, though something was read.
+    #[error(
+        "kafka.topics.state is {topic:?}, which tells nothing of what was said as {id:?}, though kafka.group {group:?} has read something: its records are lost, or kafka.instance or kafka.exactly_once was another one. What is read again would be said again; expected the records, or --set kafka.said_anew=true once, to have it said again under the same ids"
+    )]
+    Lost {
+        /// The topic.
+        topic: String,
+        /// Under which name it was looked for.
+        id: String,
+        /// The group.
+        group: String,
     },
     /// A record that makes no sense.
     #[error("kafka.topics.state is {topic:?}, whose record {key:?} can't be read: {why}")]
@@ -151,6 +166,11 @@ impl SaidTable {
         fault.map_or(Ok(table), Err)
     }
 
+    /// Whether nothing was ever said or read, as far as it tells.
+    pub fn is_empty(&self) -> bool {
+        self.alerts.is_empty() && self.readings.is_empty() && self.settled.is_none() && self.learnt.is_empty()
+    }
+
     fn apply(&mut self, id: &str, topic: &str, change: Change<'_>) -> Result<(), SaidTableError> {
         let Ok(key) = std::str::from_utf8(change.key) else { return Ok(()) };
         let Some(rest) = key.strip_prefix(id).and_then(|rest| rest.strip_prefix('/')) else { return Ok(()) };
@@ -205,7 +225,7 @@ mod tests {
 
     #[test]
     fn the_last_word_of_a_key_holds_and_other_runs_and_words_are_passed_over() {
-        let reading = |read_to| Reading { read_to, held: vec![(7, 1)], newest_ns: Some(-5) };
+        let reading = |read_to| Reading { read_to, held: vec![(7, 1)], newest_ns: Some(-5), topic_id: None };
         let key = reading_key("watch", "telemetry.sensors", 3);
         let mut table = SaidTable::default();
         for read_to in [1, 9] {

@@ -3,11 +3,15 @@
 //! It listens on a free port of 127.0.0.1 and keeps its data in a directory that goes with it. It can be killed and
 //! started again on the same port and directory. It never outlives the tests: it is killed when [`Broker`] is dropped, and
 //! by the kernel should the test process itself be killed.
+//!
+//! Beside the plain listener, on which everybody may do everything, there is one behind a [`Proxy`], and one for
+//! [`GUARDED_USER`], who may do what [`Broker::acl`] has allowed.
 
-use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use super::proxy::Proxy;
+use rdkafka::admin::{AdminClient, AdminOptions, NewPartitions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::{ClientConfig, Offset, TopicPartitionList};
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::process::CommandExt;
@@ -21,11 +25,16 @@ use truceline::kafka::settings::Brokers;
 /// How long a broker may take to start; on a busy machine it is slow.
 const START_PATIENCE: Duration = Duration::from_secs(120);
 
+/// Who logs in at the guarded listener, and by which password.
+pub const GUARDED_USER: (&str, &str) = ("watcher", "hush");
+
 /// The broker of this test run.
 pub struct Broker {
     directory: tempfile::TempDir,
     classpath: String,
     port: u16,
+    guarded: u16,
+    proxy: Proxy,
     child: Mutex<Option<Child>>,
 }
 
@@ -42,11 +51,15 @@ impl Broker {
     pub fn start() -> Result<Broker, String> {
         let classpath = classpath()?;
         let directory = tempfile::tempdir().map_err(|error| error.to_string())?;
-        let (port, controller) = (free_port()?, free_port()?);
+        let ports =
+            Ports { plain: free_port()?, controller: free_port()?, hidden: free_port()?, guarded: free_port()? };
+        let proxy = Proxy::before(ports.hidden).map_err(|error| error.to_string())?;
         let at = directory.path();
-        fs::write(at.join("server.properties"), properties(at, port, controller)).map_err(|error| error.to_string())?;
+        let properties = properties(at, &ports, proxy.address().port());
+        fs::write(at.join("server.properties"), properties).map_err(|error| error.to_string())?;
         fs::write(at.join("log4j2.yaml"), LOGGING).map_err(|error| error.to_string())?;
-        let broker = Broker { directory, classpath, port, child: Mutex::new(None) };
+        let Ports { plain: port, guarded, .. } = ports;
+        let broker = Broker { directory, classpath, port, guarded, proxy, child: Mutex::new(None) };
         let formatted = broker
             .java()
             .args(["kafka.tools.StorageTool", "format", "-t", "dHJ1Y2VsaW5lLXRlc3RzIQ", "--standalone", "-c"])
@@ -63,6 +76,78 @@ impl Broker {
     /// Its address.
     pub fn bootstrap(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// What its second listener is behind.
+    pub fn proxy(&self) -> &Proxy {
+        &self.proxy
+    }
+
+    /// The address at which [`GUARDED_USER`] logs in.
+    pub fn guarded(&self) -> String {
+        format!("127.0.0.1:{}", self.guarded)
+    }
+
+    /// Changes what [`GUARDED_USER`] may do, as an administrator would with `kafka-acls`.
+    pub fn acl(&self, arguments: &[&str]) {
+        let mut java = self.java();
+        java.args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &self.bootstrap()]).args(arguments);
+        let done = java.output().expect("a Java program");
+        assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    }
+
+    /// Lets it write files of that size at most; beyond, writing fails as on a disk that is broken.
+    pub fn limit_files(&self, bytes: libc::rlim_t) {
+        let pid = self.child.lock().expect("no panic while held").as_ref().expect("it runs").id();
+        super::program::limit_files(pid as libc::pid_t, bytes).expect("a limit");
+    }
+
+    /// Waits until it has ended by itself.
+    pub fn await_end(&self) {
+        let mut child = self.child.lock().expect("no panic while held").take().expect("it runs");
+        child.wait().expect("its end");
+    }
+
+    /// Asks it as an administrator.
+    pub fn administer<T>(&self, ask: impl AsyncFnOnce(&AdminClient<DefaultClientContext>, &AdminOptions) -> T) -> T {
+        let admin: AdminClient<DefaultClientContext> = self.client().create().expect("an admin client");
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(ask(&admin, &AdminOptions::new()))
+    }
+
+    /// Deletes a topic and waits until it is gone.
+    pub fn delete_topic(&self, name: &str) {
+        let done = self.administer(async |admin, options| admin.delete_topics(&[name], options).await);
+        assert!(done.expect("an answer").iter().all(Result::is_ok), "{name}");
+        let probe: BaseConsumer = self.client().create().expect("a client");
+        let started = Instant::now();
+        let is_there = || {
+            let found = probe.fetch_metadata(None, Duration::from_secs(10)).expect("metadata");
+            found.topics().iter().any(|topic| topic.name() == name)
+        };
+        while is_there() {
+            assert!(started.elapsed() < START_PATIENCE, "topic {name} stays");
+        }
+    }
+
+    /// Adds partitions to a topic, so that there are so many.
+    pub fn add_partitions(&self, name: &str, partitions: usize) {
+        let wish = [NewPartitions::new(name, partitions)];
+        let done = self.administer(async |admin, options| admin.create_partitions(&wish, options).await);
+        assert!(done.expect("an answer").iter().all(Result::is_ok), "{name}");
+        self.await_topics(&[name.to_owned()], partitions as i32);
+    }
+
+    /// Deletes all records of a topic that are there now, as retention would.
+    pub fn delete_records(&self, name: &str) {
+        let probe: BaseConsumer = self.client().create().expect("a client");
+        let found = probe.fetch_metadata(Some(name), Duration::from_secs(10)).expect("metadata");
+        let mut ends = TopicPartitionList::new();
+        for partition in found.topics()[0].partitions() {
+            ends.add_partition_offset(name, partition.id(), Offset::End).expect("an offset");
+        }
+        let done = self.administer(async |admin, options| admin.delete_records(&ends, options).await);
+        assert!(done.expect("an answer").elements().iter().all(|it| it.error().is_ok()), "{name}");
     }
 
     /// The product's settings for it, with a group of this name.
@@ -211,13 +296,32 @@ fn classpath() -> Result<String, String> {
     fs::read_to_string(&remembered).map(|text| text.trim().to_owned()).map_err(|error| error.to_string())
 }
 
-fn properties(directory: &Path, port: u16, controller: u16) -> String {
+/// Where it listens.
+struct Ports {
+    plain: u16,
+    controller: u16,
+    /// Behind the proxy.
+    hidden: u16,
+    guarded: u16,
+}
+
+fn properties(directory: &Path, ports: &Ports, proxy: u16) -> String {
+    let Ports { plain, controller, hidden, guarded } = ports;
+    let (user, password) = GUARDED_USER;
     format!(
         "process.roles=broker,controller\n\
          node.id=1\n\
-         listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}\n\
-         advertised.listeners=PLAINTEXT://127.0.0.1:{port}\n\
-         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners=PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller},\
+         PROXIED://127.0.0.1:{hidden},GUARDED://127.0.0.1:{guarded}\n\
+         advertised.listeners=PLAINTEXT://127.0.0.1:{plain},\
+         PROXIED://127.0.0.1:{proxy},GUARDED://127.0.0.1:{guarded}\n\
+         listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,\
+         PROXIED:PLAINTEXT,GUARDED:SASL_PLAINTEXT\n\
+         sasl.enabled.mechanisms=PLAIN\n\
+         listener.name.guarded.plain.sasl.jaas.config=\
+         org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}=\"{password}\";\n\
+         authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer\n\
+         super.users=User:ANONYMOUS\n\
          controller.listener.names=CONTROLLER\n\
          inter.broker.listener.name=PLAINTEXT\n\
          controller.quorum.bootstrap.servers=127.0.0.1:{controller}\n\

@@ -4,7 +4,7 @@
 use super::Case;
 use super::broker::Broker;
 use super::live::{LARGEST_BYTES, assert_archived, await_rows, json, settled_ns};
-use super::program::{Program, Site};
+use super::program::{Program, Site, limit_files};
 use super::records::{Received, consume_all, read_to_end};
 use super::scene::{Scene, assert_same, settled};
 use serde_json::Value;
@@ -125,14 +125,4 @@ fn a_full_disk_delays_no_alert_and_costs_no_row(broker: &Broker) {
     let ended = program.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     assert_archived(&site, scene.lines.len(), &read_to_end(broker, &site.topic("violations")));
-}
-
-/// Lets a process (0: this one) write files of that size, and raise the limit again.
-fn limit_files(pid: libc::pid_t, bytes: libc::rlim_t) -> std::io::Result<()> {
-    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
-    // SAFETY: the limit lives through the call, and nothing is asked to be written back.
-    match unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) } {
-        0 => Ok(()),
-        _ => Err(std::io::Error::last_os_error()),
-    }
 }

@@ -6,19 +6,12 @@
 
 use super::Case;
 use super::broker::Broker;
-use super::ledger::{look, note};
-use super::live::{LARGEST_BYTES, settled_ns};
-use super::program::{Program, Site, field};
-use super::records::produce;
-use super::scene::{Line, Scene, settled};
+use super::program::field;
+use super::stream::{ARGUMENTS, Stream, await_recovery, from_environment};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use truceline::failpoint;
-use truceline::model::time::NS_PER_S;
-use truceline::simulate::Scenario;
 
 pub const TRIALS: &[Case] = &[
     ("kills_at_random_moments_lose_and_repeat_nothing", kills_at_random_moments),
@@ -27,110 +20,8 @@ pub const TRIALS: &[Case] = &[
     ("a_broker_that_is_killed_again_and_again_costs_and_repeats_nothing", a_broker_is_killed),
 ];
 
-/// Event time that is delivered at once.
-const SLICE_NS: i64 = 20 * NS_PER_S;
 /// How often it is killed in the short form.
 const KILLS: u64 = 12;
-
-/// A restart is to find all that an undisturbed run finds, to the last digit: nodes tell of the air every minute, and what
-/// was learnt is kept.
-const ARGUMENTS: [&str; 5] = ["--no-archive", "--set", "kafka.recall_s=240", "--set", "kafka.learnt_interval_s=1"];
-
-fn from_environment(name: &str, or: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(or)
-}
-
-/// A stream that is delivered in parts, with bad lines among the good ones.
-struct Stream {
-    scene: Scene,
-    site: Site,
-    expected: BTreeMap<String, Value>,
-    bad: BTreeSet<String>,
-    delivered: usize,
-}
-
-impl Stream {
-    fn new(broker: &Broker, name: &str, seed: u64, minutes: f64) -> Stream {
-        let scene = Scene::new(Scenario::Hour, seed, minutes);
-        let site = Site::new(broker, name);
-        site.create_topics(broker, LARGEST_BYTES);
-        scene.publish_reference(broker, &site);
-        let expected = settled(&scene.replay(&scene.lines));
-        assert!(expected.len() >= 10, "only {} alerts", expected.len());
-        Stream { scene, site, expected, bad: BTreeSet::new(), delivered: 0 }
-    }
-
-    /// Delivers what comes up to that share of all, while nobody reads.
-    fn deliver(&mut self, broker: &Broker, share: f64) {
-        self.deliver_in(broker, share, i64::MAX);
-    }
-
-    /// The same while somebody reads along, in slices: no partition gets so far ahead of the others that what these bring
-    /// is late.
-    fn deliver_live(&mut self, broker: &Broker, share: f64) {
-        self.deliver_in(broker, share, SLICE_NS);
-    }
-
-    fn deliver_in(&mut self, broker: &Broker, share: f64, slice_ns: i64) {
-        let to = ((self.scene.lines.len() as f64 * share) as usize).clamp(self.delivered, self.scene.lines.len());
-        let part: Vec<Line> = self.scene.lines[self.delivered..to].to_vec();
-        for slice in part.chunk_by(|a, b| a.deliver_ns.div_euclid(slice_ns) == b.deliver_ns.div_euclid(slice_ns)) {
-            self.scene.publish(broker, &self.site, slice);
-        }
-        let bad: Vec<(String, String)> = part
-            .iter()
-            .enumerate()
-            .step_by(40)
-            .map(|(n, line)| (line.key.clone(), format!("{{\"bad\":{}", self.delivered + n)))
-            .collect();
-        produce(broker, &self.site.topic("sensors"), bad.iter().map(|(key, text)| (key.as_str(), text.as_str())));
-        self.bad.extend(bad.into_iter().map(|(_, text)| text));
-        self.delivered = to;
-    }
-
-    fn run(&self) -> Program {
-        self.site.run(&ARGUMENTS)
-    }
-
-    fn run_with(&self, failpoint: &str) -> Program {
-        let arguments = self.site.arguments(&[&["run"], &ARGUMENTS[..]].concat());
-        Program::start(&arguments, |command| {
-            command.env(failpoint::VARIABLE, failpoint);
-        })
-    }
-
-    /// Delivers the rest to a program that runs, and looks at all that was said when it has finished.
-    fn conclude(mut self, broker: &Broker, program: Program, fault: &str, runs: usize, recoveries: &[Duration]) {
-        let seen = program.lines();
-        self.deliver_live(broker, 1.0);
-        program.await_event_time(seen, settled_ns(&self.scene));
-        self.look(broker, program, fault, runs, recoveries);
-    }
-
-    /// Delivers the rest to a program that starts then, and looks at all that was said when it has finished.
-    fn conclude_by_a_last_run(mut self, broker: &Broker, fault: &str, runs: usize, mut recoveries: Vec<Duration>) {
-        self.deliver(broker, 1.0);
-        let started = Instant::now();
-        let program = self.run();
-        recoveries.push(await_recovery(&program, started));
-        program.await_event_time(0, settled_ns(&self.scene));
-        self.look(broker, program, fault, runs, &recoveries);
-    }
-
-    fn look(&self, broker: &Broker, program: Program, fault: &str, runs: usize, recoveries: &[Duration]) {
-        let ended = program.terminate();
-        assert_eq!(ended.code, Some(0), "{}", ended.said);
-        let seen = look(broker, &self.site, &self.expected, &self.bad);
-        note(fault, runs, &seen, recoveries);
-        seen.assert_exact(fault);
-    }
-}
-
-/// Waits until it is where the last run ended; gives how long that took from `since`.
-fn await_recovery(program: &Program, since: Instant) -> Duration {
-    program.await_line(0, "its recovery", |line| line.contains("is where the last run ended"));
-    since.elapsed()
-}
 
 fn kills_at_random_moments(broker: &Broker) {
     let seed = from_environment("TRUCELINE_SEED", 1);

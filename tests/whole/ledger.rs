@@ -3,7 +3,7 @@
 use super::broker::Broker;
 use super::live::{json, last};
 use super::program::Site;
-use super::records::read_to_end;
+use super::records::{Received, read_to_end};
 use super::scene::settled;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -35,8 +35,19 @@ impl Seen {
 
 /// Reads the site's topics to their ends. `expected` are the final alerts by id, `bad` the lines that are to be refused.
 pub fn look(broker: &Broker, site: &Site, expected: &BTreeMap<String, Value>, bad: &BTreeSet<String>) -> Seen {
+    look_after(broker, site, expected, bad, &[])
+}
+
+/// The same when that had been said in a topic that was deleted since.
+pub fn look_after(
+    broker: &Broker,
+    site: &Site,
+    expected: &BTreeMap<String, Value>,
+    bad: &BTreeSet<String>,
+    said_before: &[Received],
+) -> Seen {
     let mut seen = Seen::default();
-    let revisions = read_to_end(broker, &site.topic("violations"));
+    let revisions = [said_before, &read_to_end(broker, &site.topic("violations"))].concat();
     let mut before = BTreeMap::<String, Value>::new();
     for alert in json(&revisions) {
         let id = alert["properties"]["alert"].as_str().expect("an id").to_owned();

@@ -54,8 +54,13 @@ fn same_live_and_replayed(broker: &Broker, scene: &Scene, at_least: usize) {
 
 /// By when event time has passed everything, with the partitions left out that have nothing to say.
 pub fn settled_ns(scene: &Scene) -> i64 {
+    settled_by(scene.ends_ns())
+}
+
+/// The same of what was delivered up to a time.
+pub fn settled_by(delivered_ns: i64) -> i64 {
     const LATENESS_AND_IDLE_S: i64 = 30 + 5;
-    scene.ends_ns() - (LATENESS_AND_IDLE_S + 1) * NS_PER_S
+    delivered_ns - (LATENESS_AND_IDLE_S + 1) * NS_PER_S
 }
 
 /// What was received, as JSON.
@@ -71,7 +76,7 @@ pub fn last(received: &[Received]) -> BTreeMap<String, Value> {
 }
 
 /// The last record of each key.
-fn newest(received: &[Received]) -> BTreeMap<String, Value> {
+pub fn newest(received: &[Received]) -> BTreeMap<String, Value> {
     json(received).map(|alert| (alert["properties"]["alert"].as_str().expect("an id").to_owned(), alert)).collect()
 }
 

@@ -5,6 +5,7 @@
 
 mod broker;
 mod cluster;
+mod connections;
 mod crashes;
 mod faults;
 mod hostile;
@@ -12,13 +13,17 @@ mod learnt;
 mod ledger;
 mod live;
 mod program;
+mod proxy;
 mod quiet;
 mod reading;
 mod records;
+mod rights;
 mod scene;
 mod shuffled;
 mod starting;
+mod stream;
 mod tables;
+mod taken_away;
 mod topics;
 mod writing;
 
@@ -43,6 +48,9 @@ fn trials() -> Vec<Case> {
         learnt::TRIALS,
         crashes::TRIALS,
         faults::TRIALS,
+        connections::TRIALS,
+        taken_away::TRIALS,
+        rights::TRIALS,
         cluster::TRIALS,
     ]
     .concat()

@@ -212,6 +212,13 @@ impl Program {
         })
     }
 
+    /// Waits until it has read more than it had.
+    pub fn await_more(&self) -> usize {
+        let observations = |line: &str| field(line, "observations");
+        let so_far = self.log().lines().rev().find_map(observations);
+        self.await_line(self.lines(), "more", |line| observations(line).is_some_and(|now| Some(now) != so_far))
+    }
+
     /// How many lines its log has.
     pub fn lines(&self) -> usize {
         self.log.lines.lock().expect("no panic while held").0.len()
@@ -296,6 +303,19 @@ pub fn field(line: &str, name: &str) -> Option<String> {
     Some(value.trim_matches('"').to_owned())
 }
 
-fn tail(lines: &[String]) -> &[String] {
-    &lines[lines.len().saturating_sub(12)..]
+/// The last lines but for how it goes, and the last of all.
+fn tail(lines: &[String]) -> Vec<&String> {
+    let mut words: Vec<&String> = lines.iter().rev().skip(1).filter(|line| !line.contains("so far")).take(12).collect();
+    words.reverse();
+    words.into_iter().chain(lines.last()).collect()
+}
+
+/// Lets a process (0: this one) write files of that size, and raise the limit again.
+pub fn limit_files(pid: libc::pid_t, bytes: libc::rlim_t) -> std::io::Result<()> {
+    let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: the limit lives through the call, and nothing is asked to be written back.
+    match unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) } {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    }
 }

@@ -53,7 +53,7 @@ impl Seen {
                 self.ended.insert((topic, partition));
             }
             Event::Behind { .. } | Event::Quiet => {}
-            Event::Failed(failure) => self.told.push(failure.to_string()),
+            Event::Jumped(failure) | Event::Failed(failure) => self.told.push(failure.to_string()),
             Event::Restored => self.told.push("restored".to_owned()),
         }
     }

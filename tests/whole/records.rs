@@ -37,13 +37,18 @@ pub struct Received {
 
 /// Writes records (key, payload) with a plain producer and waits until all are taken.
 pub fn produce<'a>(broker: &Broker, topic: &str, lines: impl IntoIterator<Item = (&'a str, &'a str)>) {
-    let producer: BaseProducer = broker
-        .client()
-        .set("enable.idempotence", "true")
-        .set("linger.ms", "1")
-        .set("message.max.bytes", "3000000")
-        .create()
-        .expect("a producer");
+    produce_by(&producer(broker), topic, lines);
+}
+
+/// A plain producer.
+pub fn producer(broker: &Broker) -> BaseProducer {
+    let mut config = broker.client();
+    config.set("enable.idempotence", "true").set("linger.ms", "1").set("message.max.bytes", "3000000");
+    config.create().expect("a producer")
+}
+
+/// Writes records (key, payload) with this producer and waits until all are taken.
+pub fn produce_by<'a>(producer: &BaseProducer, topic: &str, lines: impl IntoIterator<Item = (&'a str, &'a str)>) {
     for (key, payload) in lines {
         let mut record = BaseRecord::to(topic).key(key).payload(payload);
         while let Err((error, back)) = producer.send(record) {

@@ -6,7 +6,8 @@
 
 use super::broker::Broker;
 use super::program::{Program, Site};
-use super::records::produce;
+use super::records::{produce, produce_by, producer};
+use rdkafka::producer::BaseProducer;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -96,10 +97,15 @@ impl Scene {
 
     /// Puts lines into the site's telemetry topics, in their order.
     pub fn publish(&self, broker: &Broker, site: &Site, lines: &[Line]) {
+        self.publish_by(&producer(broker), site, lines);
+    }
+
+    /// Puts lines there by this producer.
+    pub fn publish_by(&self, producer: &BaseProducer, site: &Site, lines: &[Line]) {
         for by_patrol in [false, true] {
             let of_topic = lines.iter().filter(|line| line.by_patrol == by_patrol);
             let topic = site.topic(if by_patrol { "patrols" } else { "sensors" });
-            produce(broker, &topic, of_topic.map(|line| (line.key.as_str(), line.text.as_str())));
+            produce_by(producer, &topic, of_topic.map(|line| (line.key.as_str(), line.text.as_str())));
         }
     }
 

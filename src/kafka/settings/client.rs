@@ -42,6 +42,8 @@ impl KafkaSettings {
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("heartbeat.interval.ms", (self.session_timeout_ms / 4).clamp(100, 3000).to_string())
             .set("fetch.wait.max.ms", "100")
+            // Partitions that are added are read before what is in them is late.
+            .set("topic.metadata.refresh.interval.ms", "10000")
             // The default of a second after the queue was full costs a factor of ten.
             .set("fetch.queue.backoff.ms", "1")
             .set("receive.message.max.bytes", LARGEST_ANSWER_BYTES.to_string());

@@ -16,6 +16,8 @@ pub(super) struct Tally {
     pub(super) settled: u64,
     pub(super) failed: u64,
     pub(super) first_failure: Option<(String, String)>,
+    /// A topic that may not be written to.
+    pub(super) forbidden: Option<String>,
     pub(super) refused: Vec<Refused>,
     pub(super) down: bool,
     pub(super) last_trouble: String,
@@ -60,6 +62,10 @@ impl Reports {
 
 impl ClientContext for Reports {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
+        // Which topic it is that a transaction may not write to, librdkafka tells nowhere else.
+        if facility == "ADDPARTS" && text.contains("Topic authorization failed") {
+            self.tally().forbidden = text.split('"').nth(1).map(str::to_owned);
+        }
         watch::log(level, facility, text);
     }
 
@@ -98,6 +104,9 @@ impl ProducerContext for Reports {
             }
             Err((error, message)) => {
                 tally.failed += 1;
+                if error.rdkafka_error_code() == Some(Code::TopicAuthorizationFailed) {
+                    tally.forbidden = Some(message.topic().to_owned());
+                }
                 if tally.first_failure.is_none() {
                     tally.first_failure = Some((message.topic().to_owned(), error.to_string()));
                 }

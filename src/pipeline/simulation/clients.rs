@@ -454,6 +454,16 @@ impl Inbox for Reader {
         Some(lock(&self.world).input(topic, partition).len() as i64)
     }
 
+    fn read_anew(&mut self, _: &[(u16, i32)]) {}
+
+    fn id_of(&self, _: u16) -> Option<String> {
+        None
+    }
+
+    fn has_committed(&self) -> Result<bool, KafkaError> {
+        Ok(!lock(&self.world).committed.is_empty())
+    }
+
     fn share(&self) -> Option<(usize, usize)> {
         None
     }

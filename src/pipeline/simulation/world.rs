@@ -96,7 +96,7 @@ pub struct World {
     epoch: u32,
     /// Commits on their way: transaction, epoch, when they arrive.
     under_way: Vec<(usize, u32, Duration)>,
-    committed: BTreeMap<Place, i64>,
+    pub committed: BTreeMap<Place, i64>,
     generation: u32,
     pub members: Vec<Member>,
     away_until: Duration,
