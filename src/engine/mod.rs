@@ -33,10 +33,11 @@ use settings::Settings;
 use settled::FinalEvent;
 use share::Share;
 use slow::SlowWatch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use weather::Weather;
 
-/// Most observations held back because they are ahead of the stream; beyond, they are refused at once.
+/// Most observations held back because they are ahead of the stream; beyond, they are refused at once. A live run waits
+/// with partitions that have such at half of it ([`Engine::ahead`]).
 pub const MAX_HELD: usize = 65_536;
 
 /// After the newest report seen, a node may still take this long to deliver: until then its silence means nothing to
@@ -215,6 +216,30 @@ impl Engine {
     /// Arrivals that took no part because there were too many of a node in a second, over all regions.
     pub fn arrivals_passed_over(&self) -> u64 {
         self.fire.regions().iter().map(|region| region.passed_over()).sum()
+    }
+
+    /// Ids remembered, to tell duplicates.
+    pub fn ids_held(&self) -> usize {
+        self.duplicates.len()
+    }
+
+    /// The partitions to wait with: reading on would put them more than `most_ns` ahead of event time, or hold back more
+    /// lines than there is room for. Never the one that is furthest behind of those that have more to read, for which
+    /// the others wait.
+    pub fn ahead(&self, most_ns: i64) -> BTreeSet<Partition> {
+        let Some((slowest, _)) = self.progress.slowest() else { return BTreeSet::new() };
+        let stands_ns = match self.progress.watermark_ns() {
+            i64::MIN => self.oldest_ns,
+            watermark_ns => watermark_ns.saturating_add(ns_from_s(self.settings.lateness_s)),
+        };
+        let latest_ns = stands_ns.saturating_add(most_ns);
+        let mut ahead: BTreeSet<Partition> =
+            self.progress.newest_ns().filter(|it| it.1 > latest_ns).map(|(partition, _)| partition).collect();
+        if self.held.len() >= MAX_HELD / 2 {
+            ahead.extend(self.held.origin.iter().map(|origin| (origin.topic, origin.partition)));
+        }
+        ahead.remove(&slowest);
+        ahead
     }
 
     /// Where the lines stand that are held back because they are ahead of the stream.

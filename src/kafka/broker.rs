@@ -51,6 +51,18 @@ pub trait Inbox {
     /// Where a partition ends now; `None` when the broker does not say.
     fn end_of(&self, topic: u16, partition: i32) -> Option<i64>;
 
+    /// Tells no more records of these partitions until they are resumed; a partition that comes anew is not paused.
+    ///
+    /// # Errors
+    /// What the client refuses.
+    fn pause(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError>;
+
+    /// Goes on with these partitions where they were paused.
+    ///
+    /// # Errors
+    /// What the client refuses.
+    fn resume(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError>;
+
     /// How many partitions are read here, and how many there are; `None` when the broker does not say.
     fn share(&self) -> Option<(usize, usize)>;
 }
@@ -66,6 +78,14 @@ impl Inbox for Source {
 
     fn end_of(&self, topic: u16, partition: i32) -> Option<i64> {
         self.offsets().end_of(topic, partition)
+    }
+
+    fn pause(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        Source::pause(self, partitions)
+    }
+
+    fn resume(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        Source::resume(self, partitions)
     }
 
     fn share(&self) -> Option<(usize, usize)> {

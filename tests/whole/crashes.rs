@@ -128,7 +128,7 @@ fn a_full_disk_delays_no_alert_and_costs_no_row(broker: &Broker) {
 }
 
 /// Lets a process (0: this one) write files of that size, and raise the limit again.
-fn limit_files(pid: libc::pid_t, bytes: libc::rlim_t) -> std::io::Result<()> {
+pub fn limit_files(pid: libc::pid_t, bytes: libc::rlim_t) -> std::io::Result<()> {
     let limit = libc::rlimit { rlim_cur: bytes, rlim_max: libc::RLIM_INFINITY };
     // SAFETY: the limit lives through the call, and nothing is asked to be written back.
     match unsafe { libc::prlimit(pid, libc::RLIMIT_FSIZE, &limit, std::ptr::null_mut()) } {

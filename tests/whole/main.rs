@@ -3,10 +3,13 @@
 //! Each subject has a file with a list of `TRIALS`; add yours to [`trials`]. Without Java and Maven they are
 //! ignored; when the environment says `CI` that is a failure.
 
+mod bounded;
 mod broker;
+mod catching_up;
 mod cluster;
 mod crashes;
 mod faults;
+mod filler;
 mod hostile;
 mod learnt;
 mod ledger;
@@ -17,6 +20,7 @@ mod reading;
 mod records;
 mod scene;
 mod shuffled;
+mod soak;
 mod starting;
 mod tables;
 mod topics;
@@ -44,6 +48,9 @@ fn trials() -> Vec<Case> {
         crashes::TRIALS,
         faults::TRIALS,
         cluster::TRIALS,
+        bounded::TRIALS,
+        catching_up::TRIALS,
+        soak::TRIALS,
     ]
     .concat()
 }
