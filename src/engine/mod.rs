@@ -6,6 +6,7 @@ pub mod book;
 pub mod checks;
 pub mod duplicates;
 pub mod fire;
+mod latecomers;
 pub mod pair;
 pub mod places;
 pub mod progress;
@@ -26,6 +27,7 @@ use associate::record::{LearntRecord, NewerRecord, RegionRecord, VERSION, place_
 use book::{Book, DecisionError, Kept, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
+use latecomers::Latecomers;
 use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
@@ -107,6 +109,7 @@ pub struct Engine {
     rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
+    latecomers: Latecomers,
     /// Room for those of a batch.
     found: Vec<Found>,
     counts: Counts,
@@ -136,6 +139,7 @@ impl Engine {
             slow: SlowWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
+            latecomers: Latecomers::default(),
             found: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
@@ -216,6 +220,11 @@ impl Engine {
     /// Arrivals that took no part because there were too many of a node in a second, over all regions.
     pub fn arrivals_passed_over(&self) -> u64 {
         self.fire.regions().iter().map(|region| region.passed_over()).sum()
+    }
+
+    /// How many lines wait: those that are ahead of the stream, and those that are late before event time says so.
+    pub fn lines_held(&self) -> usize {
+        self.held.len() + self.latecomers.len()
     }
 
     /// Ids remembered, to tell duplicates.
@@ -345,6 +354,7 @@ impl Engine {
         }
         let passed_ns = stream_ns.saturating_add(quiet_ns).saturating_sub(ns_from_s(self.settings.lateness_s));
         if passed_ns > self.progress.watermark_ns() {
+            self.take_late(passed_ns, registry);
             self.progress.pass(passed_ns);
             // Rules that wait for something to appear again are not to count the time in which nobody could.
             let rules_ns = passed_ns.min(stream_ns.saturating_add(1)).max(self.advanced_to_ns);
@@ -372,6 +382,7 @@ impl Engine {
                     Found::Repeated => self.counts.duplicates += 1,
                     Found::New(Standing::InTime) => self.accept(batch, row, false, registry),
                     Found::New(Standing::Late) => self.accept(batch, row, true, registry),
+                    Found::New(Standing::Behind { passed_ns }) => self.let_wait(batch, row, passed_ns, registry),
                     Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
                     Found::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
                     Found::New(Standing::Ahead) => self.refuse_ahead(batch, row, out),
@@ -399,11 +410,32 @@ impl Engine {
             }
         }
         for (row, found) in (from..).zip(found) {
-            if let Found::New(Standing::InTime | Standing::Late) = found
+            if let Found::New(Standing::InTime | Standing::Late | Standing::Behind { .. }) = found
                 && batch.part[row] != Part::Progress
                 && self.duplicates.seen(batch.key[row], batch.time_ns[row])
             {
                 *found = Found::Repeated;
+            }
+        }
+    }
+
+    /// A line that its partition has passed waits until event time has too.
+    fn let_wait(&mut self, batch: &Observations, row: usize, passed_ns: i64, registry: &Registry) {
+        let due_ns = Latecomers::due_ns(passed_ns);
+        let waits = due_ns > self.progress.watermark_ns() && batch.part[row] != Part::Progress;
+        if !waits || !self.latecomers.wait(batch, row, due_ns) {
+            self.accept(batch, row, true, registry);
+        }
+    }
+
+    /// Takes in the late lines whose waiting ends by then; what comes before them is settled first.
+    fn take_late(&mut self, by_ns: i64, registry: &Registry) {
+        while let Some((due_ns, lines)) = self.latecomers.next(by_ns) {
+            if due_ns > self.advanced_to_ns {
+                self.settle(due_ns, due_ns, registry);
+            }
+            for row in Latecomers::in_order(&lines) {
+                self.accept(&lines, row, true, registry);
             }
         }
     }
@@ -420,6 +452,7 @@ impl Engine {
         self.judge_held(Verdict::AllRefuted, registry, out);
         // Rules that wait for something to appear again must not wait until the end of time.
         let end_ns = self.progress.stream_ns().unwrap_or(i64::MIN).saturating_add(1);
+        self.take_late(end_ns, registry);
         self.progress.finish();
         self.settle(end_ns.max(self.advanced_to_ns), i64::MAX, registry);
         out.said.append(&mut self.book.take_said());
@@ -469,6 +502,7 @@ impl Engine {
     /// Moves event time on by what was observed, and gives what is final by that.
     pub fn advance(&mut self, registry: &Registry, out: &mut Output) {
         let borne_out_ns = self.progress.advance();
+        self.take_late(borne_out_ns, registry);
         if borne_out_ns > self.advanced_to_ns {
             self.settle(borne_out_ns, self.progress.watermark_ns(), registry);
         } else if self.others_moved && self.settings.fire.on {
@@ -547,9 +581,7 @@ impl Engine {
     }
 
     fn refuse_ahead(&mut self, batch: &Observations, row: usize, out: &mut Output) {
-        let stream = self.progress.stream_ns().map_or_else(String::new, |ns| format!(", {}", Timestamp(ns)));
-        let expected =
-            format!("a time at most {} s ahead of the stream's event time{stream}", self.settings.max_future_s);
+        let expected = format!("a time at most {} s ahead of the stream's event time", self.settings.max_future_s);
         self.refuse(batch, row, Reason::BadTime, &expected, out);
     }
 

@@ -432,7 +432,7 @@ impl<'a> Live<'a> {
             ingest_to_commit_us: told.ingest_to_commit_us,
             commits: told.commits,
             arrivals_held: self.correlator.engine().arrivals_held(),
-            lines_held: self.correlator.engine().held().len(),
+            lines_held: self.correlator.engine().lines_held(),
             ids_held: self.correlator.engine().ids_held(),
             paused: self.paused,
             batches_waiting: 0,

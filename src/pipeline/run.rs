@@ -114,7 +114,7 @@ pub struct Figures {
     pub commits: u64,
     /// Arrivals held in windows.
     pub arrivals_held: usize,
-    /// Lines held back because they are ahead of the stream.
+    /// Lines held back because they are ahead of the stream, or late before event time says so.
     pub lines_held: usize,
     /// Ids remembered, to tell duplicates.
     pub ids_held: usize,
