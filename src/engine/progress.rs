@@ -433,6 +433,19 @@ mod tests {
     }
 
     #[test]
+    fn late_is_what_is_late_in_its_own_partition_but_for_one_node_that_is_ahead() {
+        let mut p = progress();
+        p.assign(Q);
+        see(&mut p, P, 1, 100);
+        see(&mut p, P, 2, 100);
+        see(&mut p, P, 3, 140);
+        assert_eq!(see(&mut p, P, 1, 91), Standing::InTime);
+        assert_eq!(p.advance(), i64::MIN, "the other partition has said nothing");
+        assert_eq!(see(&mut p, P, 1, 89), Standing::Behind { passed_ns: 90 * NS_PER_S });
+        assert_eq!(see(&mut p, Q, 4, 89), Standing::InTime);
+    }
+
+    #[test]
     fn one_node_far_ahead_drags_nothing() {
         let mut p = progress();
         for second in 100..105 {

@@ -30,6 +30,8 @@ const FAULT_EVERY: Duration = Duration::from_secs(12);
 const FAULT_EVERY_LONG: Duration = Duration::from_secs(20);
 /// How many times as fast as the wall's the time of the scene is.
 const FASTER: u64 = 12;
+/// Event time that may be on its way to the broker.
+const STEP_NS: i64 = 5 * NS_PER_S;
 /// A short run says nothing about growth.
 const LONG_ENOUGH_S: u64 = 300;
 /// Memory may grow by so much in an hour of event time: what is kept of events that late evidence may still amend, six
@@ -105,10 +107,12 @@ fn soak(broker: &Broker) {
 }
 
 /// Sends the scene's lines when they are due, bad ones and fillers among them; gives the bad ones and how many in all.
+/// Nothing is sent before what was due [`STEP_NS`] earlier has been taken: behind a stop of the broker, too, no partition
+/// gets so far ahead that what comes in others is late.
 fn feed(broker: &Broker, site: &Site, lines: &[Line], rate: u64) -> (BTreeSet<String>, u64) {
     let mut feeder = Feeder::new(broker, site);
     let (started, start_ns) = (Instant::now(), lines[0].deliver_ns);
-    let (mut bad, mut sent) = (BTreeSet::new(), 0);
+    let (mut bad, mut sent, mut taken_ns) = (BTreeSet::new(), 0, start_ns);
     for (n, line) in lines.iter().enumerate() {
         let due = Duration::from_nanos((line.deliver_ns - start_ns) as u64 / FASTER);
         loop {
@@ -126,6 +130,10 @@ fn feed(broker: &Broker, site: &Site, lines: &[Line], rate: u64) -> (BTreeSet<St
             }
             feeder.poll();
             std::thread::park_timeout((due - so_far).min(Duration::from_millis(5)));
+        }
+        if line.deliver_ns - taken_ns > STEP_NS {
+            feeder.flush();
+            taken_ns = line.deliver_ns;
         }
         feeder.line(line);
         sent += 1;
