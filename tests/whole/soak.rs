@@ -89,7 +89,11 @@ fn soak(broker: &Broker) {
         trial.disturb(seed, seconds, &is_over);
         feeding.join().expect("the feeder")
     });
-    scene.publish(broker, &site, after);
+    let mut feeder = Feeder::new(broker, &site);
+    for slice in after.chunk_by(|a, b| a.deliver_ns / STEP_NS == b.deliver_ns / STEP_NS) {
+        feeder.send(slice, 0, 1);
+        feeder.flush();
+    }
     let program = trial.program.take().expect("a program");
     program.await_event_time(program.lines(), settled_ns(&scene));
     let ended = program.terminate();
