@@ -57,24 +57,43 @@ struct End {
     time_ns: i64,
     place: LonLat,
     left: bool,
+    /// East and north of the end that is asked about, m: places are compared a hundred thousand times in a barrage.
+    at_m: (f64, f64),
 }
 
 impl End {
     fn of(event: &Settled) -> Option<End> {
+        End::about(event, event.claim.place)
+    }
+
+    fn about(event: &Settled, reference: LonLat) -> Option<End> {
         let left = match event.claim.class {
             Class::FireOutgoing => true,
             Class::FireImpact | Class::FireExplosion => false,
             _ => return None,
         };
-        (event.claim.probability >= 0.5).then_some(End { time_ns: event.claim.time_ns, place: event.claim.place, left })
+        let place = event.claim.place;
+        (event.claim.probability >= 0.5).then(|| End {
+            time_ns: event.claim.time_ns,
+            place,
+            left,
+            at_m: reference.flat_offset_m(place),
+        })
     }
 
     fn lag_s(&self, other: &End) -> f64 {
         s_from_ns(other.time_ns - self.time_ns).abs()
     }
 
-    fn reach_m(&self) -> f64 {
-        if self.left { GUN_M } else { TARGET_M }
+    fn distance_m(&self, other: &End) -> f64 {
+        let (east_m, north_m) = (other.at_m.0 - self.at_m.0, other.at_m.1 - self.at_m.1);
+        (east_m * east_m + north_m * north_m).sqrt()
+    }
+
+    /// Whether `other` may be another round of the same gun, or of the same target.
+    fn is_like(&self, other: &End) -> bool {
+        let reach_m = if self.left { GUN_M } else { TARGET_M };
+        self.left == other.left && self.lag_s(other) <= SHOOT_S && self.distance_m(other) <= reach_m
     }
 }
 
@@ -105,18 +124,14 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
 fn direction(end: End, ledger: &Ledger) -> Option<f64> {
     let (from_ns, to_ns) = (ns_from_s(-WAIT_S) + end.time_ns, ns_from_s(WAIT_S) + end.time_ns);
     let events = ledger.iter().flatten().filter(|event| (from_ns..=to_ns).contains(&event.claim.time_ns));
-    let mut about: Vec<End> = events.filter_map(End::of).collect();
+    let mut about: Vec<End> = events.filter_map(|event| End::about(event, end.place)).collect();
     if about.len() > MOST_ABOUT {
         return None;
     }
     about.sort_by(|a, b| {
         (a.time_ns, a.left).cmp(&(b.time_ns, b.left)).then(a.place.lon_deg.total_cmp(&b.place.lon_deg))
     });
-    let close = |a: &End, b: &End| {
-        s_from_ns(a.time_ns - b.time_ns).abs() <= SHOOT_S && a.place.distance_m(b.place) <= a.reach_m()
-    };
-    let siblings: Vec<End> =
-        about.iter().copied().filter(|other| other.left == end.left && close(&end, other)).collect();
+    let siblings: Vec<End> = about.iter().copied().filter(|other| end.is_like(other)).collect();
     if siblings.len() < LEAST_ROUNDS {
         return None;
     }
@@ -127,14 +142,14 @@ fn direction(end: End, ledger: &Ledger) -> Option<f64> {
         if (partner.time_ns > end.time_ns) != end.left || !(1.0..=MOST_FLIGHT_S).contains(&lag_s) {
             continue;
         }
-        let (gun, target) = if end.left { (&end, partner) } else { (partner, &end) };
-        let (distance_m, azimuth_deg) = gun.place.distance_azimuth(target.place);
+        let distance_m = end.distance_m(partner);
         let flight_s = lag_s / distance_m.sqrt();
         if !(NEAREST_M..=FURTHEST_M).contains(&distance_m) || !(FLIGHT_S.0..=FLIGHT_S.1).contains(&flight_s) {
             continue;
         }
-        let theirs: Vec<End> =
-            about.iter().copied().filter(|other| other.left == partner.left && close(partner, other)).collect();
+        let (gun, target) = if end.left { (&end, partner) } else { (partner, &end) };
+        let (_, azimuth_deg) = gun.place.distance_azimuth(target.place);
+        let theirs: Vec<End> = about.iter().copied().filter(|other| partner.is_like(other)).collect();
         let window_s = 2.0 * SAME_FLIGHT * lag_s;
         let chance_p = 1.0 - (-(theirs.len() as f64) / (2.0 * SHOOT_S) * window_s).exp();
         let chance_p = chance_p.clamp(0.05, BOTH_P);

@@ -38,6 +38,21 @@ impl LonLat {
         (distance_m, azimuth_deg.rem_euclid(360.0))
     }
 
+    /// How far east and north of here `other` is, m, as on a flat earth with the ellipsoid's radii of curvature half way
+    /// (M and N of WGS 84; any textbook of geodesy): within 1 m up to 50 km, away from the poles. A tenth of what the
+    /// geodesic costs.
+    pub fn flat_offset_m(self, other: LonLat) -> (f64, f64) {
+        const SEMI_MAJOR_M: f64 = 6_378_137.0;
+        const ECCENTRICITY_2: f64 = 6.694_379_990_14e-3;
+        let (sin, cos) = (0.5 * (self.lat_deg + other.lat_deg)).to_radians().sin_cos();
+        let w2 = 1.0 - ECCENTRICITY_2 * sin * sin;
+        let prime_vertical_m = SEMI_MAJOR_M / w2.sqrt();
+        let meridian_m = prime_vertical_m * (1.0 - ECCENTRICITY_2) / w2;
+        let east_deg = (other.lon_deg - self.lon_deg + 540.0).rem_euclid(360.0) - 180.0;
+        let north_deg = other.lat_deg - self.lat_deg;
+        (east_deg.to_radians() * cos * prime_vertical_m, north_deg.to_radians() * meridian_m)
+    }
+
     /// The place `distance_m` away in the direction `azimuth_deg`.
     pub fn toward(self, azimuth_deg: f64, distance_m: f64) -> LonLat {
         let (lat_deg, lon_deg) = WGS84.direct(self.lat_deg, self.lon_deg, azimuth_deg, distance_m);
@@ -128,6 +143,15 @@ mod tests {
             let place = frame.to_place(x, y);
             let (x2, y2) = frame.to_plane(place);
             prop_assert!((x - x2).hypot(y - y2) < 1e-3, "{x} {y} became {x2} {y2}");
+        }
+
+        #[test]
+        fn a_flat_earth_is_good_enough_near_by(
+            lon in -180.0f64..180.0, lat in -65.0f64..65.0, azimuth in 0.0f64..360.0, distance in 0.0f64..5e4,
+        ) {
+            let here = LonLat { lon_deg: lon, lat_deg: lat };
+            let (east_m, north_m) = here.flat_offset_m(here.toward(azimuth, distance));
+            prop_assert!((east_m.hypot(north_m) - distance).abs() < 1.0, "{distance} became {east_m} {north_m}");
         }
 
         #[test]

@@ -1,43 +1,48 @@
 //! A region's nodes in the plane: where each stands, how far and how surely it hears, and who is near a place.
 
-use super::wave::Wave;
+use super::recent::Stand;
+use super::wave::{Medium, Wave};
+use crate::engine::settings::Fire;
+use crate::engine::weather::Air;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, NodeIx};
 use crate::model::observation::fnv_1a;
 use rustc_hash::FxHashMap;
 
-/// One node's ear for one wave.
+/// One node's ear for one wave. What a fit asks of every site around, at each of its steps, stands in the first line of
+/// memory.
 #[derive(Clone, Debug)]
+#[repr(C, align(64))]
 pub struct Site {
-    /// The node.
-    pub node: NodeIx,
-    /// Its place in any order that matters: by the node's name and the wave, so that it does not depend on how the
-    /// registry came to be.
-    pub order: u64,
-    /// The wave.
-    pub wave: Wave,
     /// East of the region's centre, m.
     pub x_m: f64,
     /// North of it, m.
     pub y_m: f64,
-    /// What to add to a direction in the plane to measure it from true north there, degrees.
-    pub north_deg: f64,
     /// How far it hears, m.
     pub range_m: f64,
+    /// How far its clock was found to be ahead, s.
+    pub ahead_s: f64,
+    /// One sigma of that, s; `None` while nothing is known but what the node says of its clock.
+    pub ahead_sd_s: Option<f64>,
+    /// The node.
+    pub node: NodeIx,
+    /// The wave.
+    pub wave: Wave,
+    /// Its place in any order that matters: by the node's name and the wave, so that it does not depend on how the
+    /// registry came to be.
+    pub order: u64,
+    /// What to add to a direction in the plane to measure it from true north there, degrees.
+    pub north_deg: f64,
     /// The chance that it picks an event close by.
     pub detect_p: f64,
     /// Picks a second that belong to nothing.
     pub clutter_per_s: f64,
     /// ln of that.
     pub ln_clutter: f64,
-    /// Whether that is what the registry says, or a guess.
-    pub states_clutter: bool,
     /// Seconds between its heartbeats.
     pub heartbeat_s: Option<f64>,
-    /// How far its clock was found to be ahead, s.
-    pub ahead_s: f64,
-    /// One sigma of that, s; `None` while nothing is known but what the node says of its clock.
-    pub ahead_sd_s: Option<f64>,
+    /// Whether the clutter is what the registry says, or a guess.
+    pub states_clutter: bool,
     /// ln p/(1 − p) and ln (1 − p) of the chance to pick an event, at [`STEPS`] equal distances up to the range.
     chance: [(f32, f32); STEPS + 1],
     /// The same for a first look: what a pick is worth at the site, how much less at the end of its range, and ln of
@@ -120,6 +125,17 @@ impl Site {
         self.glance = Glance { near, fall: near - far, missed };
     }
 
+    /// Where it stands and how it hears, for [`super::recent::Recent`].
+    pub fn stand(&self, settings: &Fire) -> Stand {
+        let slowness_s_m = 1.0 / Medium::new(Air::default(), settings).speed_m_s(self.wave);
+        Stand {
+            x_m: self.x_m as f32,
+            y_m: self.y_m as f32,
+            slowness_s_m: slowness_s_m as f32,
+            range_m: self.range_m as f32,
+        }
+    }
+
     /// What picking an event at that distance is worth before the time is looked at, and what missing it costs:
     /// ln p/(1 − p) and ln (1 − p). Of waves whose silence says nothing the first is ln p.
     pub fn chance(&self, distance_m: f64) -> (f64, f64) {
@@ -164,6 +180,7 @@ pub struct Field {
     around: Vec<Vec<Neighbour>>,
     cell_m: f64,
     covered_m2: f64,
+    most_ahead_s: f64,
 }
 
 impl Field {
@@ -172,9 +189,15 @@ impl Field {
         &self.sites
     }
 
-    /// All sites, for what is learnt about them.
-    pub fn sites_mut(&mut self) -> &mut [Site] {
-        &mut self.sites
+    /// Changes what is known of the sites.
+    pub fn learn(&mut self, change: impl FnOnce(&mut [Site])) {
+        change(&mut self.sites);
+        self.most_ahead_s = self.sites.iter().map(|site| site.ahead_s.abs()).fold(0.0, f64::max);
+    }
+
+    /// No site's clock was found to be further off, s.
+    pub fn most_ahead_s(&self) -> f64 {
+        self.most_ahead_s
     }
 
     /// Adds a site and gives its number.
@@ -228,6 +251,7 @@ impl Field {
     }
 
     fn index(&mut self) {
+        self.most_ahead_s = self.sites.iter().map(|site| site.ahead_s.abs()).fold(0.0, f64::max);
         let longest_m = self.sites.iter().map(|site| site.range_m).fold(1000.0, f64::max);
         self.cell_m = longest_m / 6.0;
         self.near.clear();

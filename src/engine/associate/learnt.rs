@@ -337,16 +337,18 @@ impl Learnt {
         });
         self.taught = Some(curves);
         self.ears.resize(field.sites().len().max(self.ears.len()), Ears::default());
-        for (site, ears) in field.sites_mut().iter_mut().zip(&mut self.ears) {
-            site.hear(&curves[site.wave as usize]);
-            if ears.ahead_weight > 0.0 {
-                // The first guess: as far ahead as clocks that are said to be bad are, half a second at most.
-                let weight = ears.ahead_weight + 1.0 / (0.3 * 0.3);
-                site.ahead_s = ears.ahead / weight;
-                site.ahead_sd_s = Some((1.0 / weight + CLOCK_WANDER_S * CLOCK_WANDER_S).sqrt());
+        field.learn(|sites| {
+            for (site, ears) in sites.iter_mut().zip(&mut self.ears) {
+                site.hear(&curves[site.wave as usize]);
+                if ears.ahead_weight > 0.0 {
+                    // The first guess: as far ahead as clocks that are said to be bad are, half a second at most.
+                    let weight = ears.ahead_weight + 1.0 / (0.3 * 0.3);
+                    site.ahead_s = ears.ahead / weight;
+                    site.ahead_sd_s = Some((1.0 / weight + CLOCK_WANDER_S * CLOCK_WANDER_S).sqrt());
+                }
+                ears.count_to(site, to_s);
             }
-            ears.count_to(site, to_s);
-        }
+        });
     }
 }
 

@@ -17,6 +17,7 @@ pub mod locate;
 mod mirror;
 pub mod plan;
 pub mod prior;
+pub mod recent;
 pub mod record;
 pub mod region;
 pub mod resolve;

@@ -302,12 +302,14 @@ impl Region {
         self.taught_to_s = record.taught_to_s.unwrap_or(f64::NEG_INFINITY);
         self.read_again_s = if same_stream { f64::INFINITY } else { READ_AGAIN_S };
         self.waiting = record.sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
-        for (number, site) in (0u32..).zip(self.field.sites_mut()) {
-            self.learnt.introduce(site);
-            if let Some(record) = self.waiting.remove(&(registry.node(site.node).name.clone(), site.wave)) {
-                self.learnt.restore_site(number, site, &record);
+        self.field.learn(|sites| {
+            for (number, site) in (0u32..).zip(sites) {
+                self.learnt.introduce(site);
+                if let Some(record) = self.waiting.remove(&(registry.node(site.node).name.clone(), site.wave)) {
+                    self.learnt.restore_site(number, site, &record);
+                }
             }
-        }
+        });
         true
     }
 
@@ -326,7 +328,8 @@ impl Region {
     /// Takes in an arrival and says at once what it changes.
     pub fn take_arrival(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
         let time_s = arrival.time_s;
-        let slot = match self.window.admit(arrival) {
+        let stand = self.field.sites()[arrival.site as usize].stand(around.settings);
+        let slot = match self.window.admit(arrival, stand) {
             Admitted::In(slot) => slot,
             Admitted::Instead(slot, other) => {
                 self.settling.pass_over(other);

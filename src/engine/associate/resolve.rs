@@ -269,7 +269,7 @@ impl Resolver {
             after_s: other.third.after_s - apex.third.after_s,
         };
         let found = drift.solve(&drift.prepare(from(a)), &drift.prepare(from(b)));
-        let near = found.into_iter().flatten().map(|(x_m, y_m, time_s)| Place {
+        let near = found.map(|(x_m, y_m, time_s)| Place {
             x_m: site.x_m + x_m,
             y_m: site.y_m + y_m,
             time_s: reference.time_s + apex.third.after_s + time_s,

@@ -8,7 +8,8 @@
 use super::field::Site;
 use super::kernel::{self, Columns, Ear, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
-use super::triple::{Drift, Prepared, Third};
+use super::recent::Asked;
+use super::triple::{Drift, Third, Thirds};
 use super::wave::Wave;
 use super::window::Slot;
 
@@ -17,6 +18,9 @@ pub const MAX_PARTNERS: usize = 1_024;
 
 /// Nodes whose arrivals make triples with the apex, the nearest that have any.
 const TRIPLE_SITES: usize = 8;
+
+/// Two picks of a triple may be off by so much together, s.
+const PICKS_S: f64 = 0.8;
 
 /// A seed from a triple is off by about so much, s.
 const SEED_SLACK_S: f32 = 0.12;
@@ -69,9 +73,11 @@ const EARLIER_S: f64 = 0.5;
 #[derive(Clone, Copy)]
 struct Found {
     slot: Slot,
-    /// Its site's place among the apex's neighbours.
-    neighbour: u32,
-    /// How far its site hears, m.
+    /// Its site, by number and by name.
+    site: u32,
+    order: u64,
+    /// How far from the apex's that is, and how far it hears, m.
+    distance_m: f64,
     range_m: f64,
     third: Third,
     same_wave: bool,
@@ -81,12 +87,15 @@ struct Found {
 #[derive(Default)]
 pub struct Search {
     columns: Columns,
+    slots: Vec<Slot>,
     found: Vec<Found>,
     /// Where each site's arrivals begin in `found`.
     groups: Vec<usize>,
     /// Of these sites, how many have one that costs nothing.
     free_groups: usize,
-    thirds: Vec<Prepared>,
+    thirds: Thirds,
+    /// Where and when they lead.
+    events: Vec<(f64, f64, f64)>,
     /// Whether another search from the same apex could find more: arrivals were left out because they have an owner, or
     /// were weighed against more than clutter, or something nearly reached the bar.
     crowded: bool,
@@ -123,7 +132,7 @@ impl Search {
             // Light has no travel time to turn into a place; flashes join events that others found.
             return None;
         }
-        self.gather(problem, apex, wanted, free);
+        self.gather(isa, problem, apex, wanted, free);
         let least_arrivals = problem.settings.min_arrivals;
         if self.groups.len() + 1 < least_arrivals || self.free_groups < LEAST_FREE.min(least_arrivals - 1) {
             return None;
@@ -217,9 +226,6 @@ impl Search {
 
     /// Looks at a seed and keeps it if it promises anything.
     fn consider(&mut self, hunt: &mut Hunt<'_, '_>, (x_m, y_m, time_s): (f64, f64, f64), slack_s: f32) {
-        if x_m * x_m + y_m * y_m > hunt.range_m * hunt.range_m {
-            return;
-        }
         hunt.left -= 1;
         let seed = Seed { x_m: x_m as f32, y_m: y_m as f32, time_s: time_s as f32, slack_s };
         let (worth, heard) = kernel::gains(hunt.isa, &self.columns, seed, hunt.wind);
@@ -253,31 +259,24 @@ impl Search {
         let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
         let last = self.groups.len().min(TRIPLE_SITES);
         let end = self.groups.get(last).copied().unwrap_or(self.found.len());
-        let mut thirds = std::mem::take(&mut self.thirds);
-        thirds.clear();
-        thirds.extend(self.found[..end].iter().map(|found| drift.prepare(found.third)));
+        self.thirds.clear();
+        for found in &self.found[..end] {
+            self.thirds.push(&drift, found.third, found.same_wave.then_some(found.range_m));
+        }
+        let mut events = std::mem::take(&mut self.events);
         'all: for far in 1..last {
-            for near in 0..far {
-                for a in self.group(near) {
-                    for b in self.group(far) {
-                        let (this, other) = (&self.found[a], &self.found[b]);
-                        if !(this.same_wave && other.same_wave) || too_far(drift.speed_m_s, this, other) {
-                            continue;
-                        }
-                        let (this, other) = (in_range(this), in_range(other));
-                        for seed in drift.solve(&thirds[a], &thirds[b]).into_iter().flatten() {
-                            if hunt.left == 0 {
-                                break 'all;
-                            }
-                            if this(seed) && other(seed) {
-                                self.consider(hunt, seed, slack_s);
-                            }
-                        }
+            let group = self.group(far);
+            for b in group.clone() {
+                self.thirds.solve(hunt.isa, &drift, (group.start, b), (hunt.range_m, PICKS_S), &mut events);
+                for &event in &events {
+                    if hunt.left == 0 {
+                        break 'all;
                     }
+                    self.consider(hunt, event, slack_s);
                 }
             }
         }
-        self.thirds = thirds;
+        self.events = events;
     }
 
     fn group(&self, number: usize) -> std::ops::Range<usize> {
@@ -288,57 +287,77 @@ impl Search {
     ///
     /// Two arrivals of one event differ by at most d·s + |s′ − s|·range, the pairwise gate: |t_i − t_j| ≤ d_ij / c for
     /// waves of one speed, 5% more for the wind and four sigma for the picks.
-    fn gather(&mut self, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
+    fn gather(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
         let arrival = problem.window.arrival(apex);
         let sites = problem.field.sites();
         let here = &sites[arrival.site as usize];
         let slowness_here = 1.0 / problem.medium.speed_m_s(here.wave);
         let own_variance = problem.variance(here, arrival);
-        let own_sd_s = own_variance.sqrt();
         let apex_s = arrival.time_s - here.ahead_s;
+        let clocks_s = 2.0 * problem.field.most_ahead_s();
+        let asked = Asked {
+            stand: here.stand(problem.settings),
+            time_s: arrival.time_s,
+            before_s: problem.travel_s + clocks_s,
+            after_s: (problem.travel_s + clocks_s).min(problem.until_s - arrival.time_s),
+            slack_s: 4.0 * (own_variance.sqrt() + problem.window.widest_sd_s()) + clocks_s,
+        };
+        problem.window.recent().find(isa, &asked, &mut self.slots);
         self.found.clear();
         self.groups.clear();
         self.free_groups = 0;
         self.crowded = false;
-        for (number, neighbour) in problem.field.around(arrival.site).iter().enumerate() {
-            let there = &sites[neighbour.number as usize];
-            let slowness =
-                if there.wave == here.wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
-            let apart_s = 1.05
-                * (neighbour.distance_m * slowness.max(slowness_here)
-                    + here.range_m * (slowness - slowness_here).abs());
-            // Both come within the longest travel time of the event. The sum of the sigmas is more than theirs together,
-            // and the widest gate that of the worst clock heard so far: what passes must not hang on that.
-            let widest_s =
-                (apart_s + 4.0 * (own_sd_s + problem.window.most_sd_s(neighbour.number))).min(problem.travel_s);
-            let before_s = if wanted.earliest && there.wave == here.wave { EARLIER_S.min(widest_s) } else { widest_s };
-            let middle_s = apex_s + there.ahead_s;
-            let (from_s, to_s) = (middle_s - before_s, (middle_s + widest_s).min(problem.until_s));
-            let (before, mut is_free) = (self.found.len(), false);
-            for (time_s, slot) in problem.window.between(neighbour.number, from_s, to_s) {
-                let after_s = time_s - middle_s;
-                let beyond_s = after_s.abs() - apart_s;
-                let variance = own_variance + problem.variance(there, problem.window.arrival(slot));
-                if beyond_s > 0.0 && beyond_s * beyond_s > 16.0 * variance {
-                    continue;
-                }
-                if !free.arrival(slot) {
-                    self.crowded = true;
-                    continue;
-                }
-                is_free |= free.price(slot) == 0.0;
-                let third = Third { x_m: neighbour.x_m, y_m: neighbour.y_m, after_s };
-                let same_wave = there.wave == here.wave;
-                self.found.push(Found { slot, neighbour: number as u32, range_m: there.range_m, third, same_wave });
+        for &slot in &self.slots {
+            let other = problem.window.arrival(slot);
+            let there = &sites[other.site as usize];
+            let after_s = other.time_s - apex_s - there.ahead_s;
+            // Both come within the longest travel time of the event.
+            let same_wave = there.wave == here.wave;
+            let before_s = if wanted.earliest && same_wave { EARLIER_S } else { problem.travel_s };
+            if other.site == arrival.site
+                || !(-before_s..=problem.travel_s).contains(&after_s)
+                || other.time_s > problem.until_s
+            {
+                continue;
             }
-            if self.found.len() > before {
-                self.groups.push(before);
-                self.free_groups += usize::from(is_free);
+            let (x_m, y_m) = (there.x_m - here.x_m, there.y_m - here.y_m);
+            let distance_m = (x_m * x_m + y_m * y_m).sqrt();
+            if distance_m > here.range_m + there.range_m {
+                continue;
             }
-            if self.found.len() >= MAX_PARTNERS {
+            let slowness = if same_wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
+            let apart_s =
+                1.05 * (distance_m * slowness.max(slowness_here) + here.range_m * (slowness - slowness_here).abs());
+            let beyond_s = after_s.abs() - apart_s;
+            let variance = own_variance + problem.variance(there, other);
+            if beyond_s > 0.0 && beyond_s * beyond_s > 16.0 * variance {
+                continue;
+            }
+            if !free.arrival(slot) {
+                self.crowded = true;
+                continue;
+            }
+            let third = Third { x_m, y_m, after_s };
+            let (site, range_m) = (other.site, there.range_m);
+            self.found.push(Found { slot, site, order: there.order, distance_m, range_m, third, same_wave });
+        }
+        // Equal distances by name, so that it does not matter which node was heard first.
+        let id = |found: &Found| problem.window.arrival(found.slot).id;
+        self.found.sort_unstable_by(|a, b| {
+            (a.distance_m.total_cmp(&b.distance_m).then(a.order.cmp(&b.order)))
+                .then(a.third.after_s.total_cmp(&b.third.after_s))
+                .then_with(|| id(a).cmp(&id(b)))
+        });
+        let mut from = 0;
+        for group in self.found.chunk_by(|a, b| a.site == b.site) {
+            self.groups.push(from);
+            self.free_groups += usize::from(group.iter().any(|found| free.price(found.slot) == 0.0));
+            from += group.len();
+            if from >= MAX_PARTNERS {
                 break;
             }
         }
+        self.found.truncate(from);
     }
 
     /// Puts the apex and what was found into the kernel's columns.
@@ -352,10 +371,9 @@ impl Search {
         let worth = value(problem, apex, 0.0, wanted.against, free);
         self.columns.arrival(0.0, worth.gain, worth.weight);
         let mut crowded = worth.crowded;
-        for group in self.found.chunk_by(|a, b| a.neighbour == b.neighbour) {
-            let neighbour = &problem.field.around(arrival.site)[group[0].neighbour as usize];
-            let there = &sites[neighbour.number as usize];
-            self.columns.site(&ear(problem, there, (neighbour.x_m, neighbour.y_m)));
+        for group in self.found.chunk_by(|a, b| a.site == b.site) {
+            let first = &group[0];
+            self.columns.site(&ear(problem, &sites[first.site as usize], (first.third.x_m, first.third.y_m)));
             for found in group {
                 let worth = value(problem, found.slot, own_variance, wanted.against, free);
                 self.columns.arrival(found.third.after_s as f32, worth.gain, worth.weight);
@@ -364,20 +382,6 @@ impl Search {
         }
         self.crowded |= crowded;
     }
-}
-
-/// Whether two arrivals differ by more than the wave takes from one node to the other: 5% more for the wind, and some for
-/// the picks.
-fn too_far(speed_m_s: f64, a: &Found, b: &Found) -> bool {
-    let beyond_m = ((a.third.after_s - b.third.after_s).abs() - 0.8) * speed_m_s;
-    let apart_m2 = (a.third.x_m - b.third.x_m).powi(2) + (a.third.y_m - b.third.y_m).powi(2);
-    beyond_m > 0.0 && beyond_m * beyond_m > 1.05 * 1.05 * apart_m2
-}
-
-/// Whether an arrival's node could have heard a seed.
-fn in_range(found: &Found) -> impl Fn((f64, f64, f64)) -> bool + use<> {
-    let (x, y, range_m) = (found.third.x_m, found.third.y_m, found.range_m);
-    move |(x_m, y_m, _)| (x_m - x).powi(2) + (y_m - y).powi(2) <= range_m * range_m
 }
 
 /// The score of an event as another explanation of what `this` one explains: none, if both are the same. The same

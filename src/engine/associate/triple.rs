@@ -1,5 +1,7 @@
 //! Three arrivals give a place and a time: the closed form that seeds the search.
 
+use super::kernel::Isa;
+
 /// An arrival of a triple, relative to the first one.
 #[derive(Clone, Copy, Debug)]
 pub struct Third {
@@ -49,38 +51,243 @@ impl Drift {
 
     /// Where and when an event was that the first node, at the origin, heard at 0 and the others as stated: up to two
     /// solutions (east, north, time), m and s.
+    pub fn solve(&self, a: &Prepared, b: &Prepared) -> impl Iterator<Item = (f64, f64, f64)> + use<> {
+        let column = |value: f64| [value];
+        let lane = Lanes {
+            x_m: &column(a.x_m),
+            y_m: &column(a.y_m),
+            square_m2: &column(a.square_m2),
+            after_s: &column(a.after_s),
+            constant_m2: &column(a.constant_m2),
+            linear_m2_s: &column(a.linear_m2_s),
+        };
+        let [first, second] = self.solve_lanes(&lane, b);
+        let found = [first, second].map(|of| (of.x_m[0], of.y_m[0], of.time_s[0]));
+        found.into_iter().filter(|found| !found.2.is_nan())
+    }
+
+    /// The same for one arrival with each of several others. A time that is no number: no solution.
     ///
     /// In air that moves with the wind w the wave is a circle that drifts: with positions taken back along the wind,
     /// x′ = x − w t, the source s′ satisfies |x′ₙ − s′| = c (tₙ − t₀). Differences of the squares are linear in s′ and t₀,
     /// so s′ = u + v t₀; |s′|² = c² t₀² is then a quadratic (Bancroft 1985, IEEE Trans. AES-21).
-    #[inline]
-    pub fn solve(&self, a: &Prepared, b: &Prepared) -> [Option<(f64, f64, f64)>; 2] {
+    #[inline(always)]
+    fn solve_lanes<const N: usize>(&self, a: &Lanes<'_, N>, b: &Prepared) -> [Solved<N>; 2] {
+        let none = Solved { x_m: [0.0; N], y_m: [0.0; N], time_s: [f64::NAN; N] };
+        let (mut first, mut second) = (none, none);
         let c2 = self.speed_m_s * self.speed_m_s;
-        let cross = a.x_m * b.y_m - a.y_m * b.x_m;
-        if cross * cross < FLAT * FLAT * a.square_m2 * b.square_m2 || cross == 0.0 {
-            return [None; 2];
+        for j in 0..N {
+            let cross = a.x_m[j] * b.y_m - a.y_m[j] * b.x_m;
+            let is_flat = (cross * cross < FLAT * FLAT * a.square_m2[j] * b.square_m2) | (cross == 0.0);
+            // Multiplied by `cross`, all of it; what comes out is divided by it in the end.
+            let ux = a.constant_m2[j] * b.y_m - b.constant_m2 * a.y_m[j];
+            let uy = b.constant_m2 * a.x_m[j] - a.constant_m2[j] * b.x_m;
+            let vx = a.linear_m2_s[j] * b.y_m - b.linear_m2_s * a.y_m[j];
+            let vy = b.linear_m2_s * a.x_m[j] - a.linear_m2_s[j] * b.x_m;
+            let (q2, q1, q0) = (vx * vx + vy * vy - c2 * cross * cross, ux * vx + uy * vy, ux * ux + uy * uy);
+            // Below zero, and so no number, where the circles do not meet.
+            let root = (q1 * q1 - q2 * q0).sqrt();
+            // The stable form of the quadratic's solutions.
+            let q = -(q1 + root.copysign(q1));
+            let per_cross = 1.0 / cross;
+            let before_a_s = if a.after_s[j] < 0.0 { a.after_s[j] } else { 0.0 };
+            let latest_s = if b.after_s < before_a_s { b.after_s } else { before_a_s };
+            for (time_s, solved) in [(q / q2, &mut first), (q0 / q, &mut second)] {
+                let fits = (time_s <= latest_s) & (time_s > f64::NEG_INFINITY) & !is_flat;
+                solved.x_m[j] = (ux + vx * time_s) * per_cross + self.wind_m_s.0 * time_s;
+                solved.y_m[j] = (uy + vy * time_s) * per_cross + self.wind_m_s.1 * time_s;
+                solved.time_s[j] = if fits { time_s } else { f64::NAN };
+            }
         }
-        let per_cross = 1.0 / cross;
-        let across = |ka: f64, kb: f64| ((ka * b.y_m - kb * a.y_m) * per_cross, (kb * a.x_m - ka * b.x_m) * per_cross);
-        let (ux, uy) = across(a.constant_m2, b.constant_m2);
-        let (vx, vy) = across(a.linear_m2_s, b.linear_m2_s);
-        let (q2, q1, q0) = (vx * vx + vy * vy - c2, ux * vx + uy * vy, ux * ux + uy * uy);
-        let root = q1 * q1 - q2 * q0;
-        if root < 0.0 {
-            return [None; 2];
+        [first, second]
+    }
+}
+
+/// Columns of [`Prepared`].
+struct Lanes<'a, const N: usize> {
+    x_m: &'a [f64; N],
+    y_m: &'a [f64; N],
+    square_m2: &'a [f64; N],
+    after_s: &'a [f64; N],
+    constant_m2: &'a [f64; N],
+    linear_m2_s: &'a [f64; N],
+}
+
+/// Solutions, one a lane.
+#[derive(Clone, Copy)]
+struct Solved<const N: usize> {
+    x_m: [f64; N],
+    y_m: [f64; N],
+    time_s: [f64; N],
+}
+
+/// Arrivals that make triples with one apex, in columns.
+#[derive(Default)]
+pub struct Thirds {
+    /// As prepared.
+    x_m: Vec<f64>,
+    y_m: Vec<f64>,
+    square_m2: Vec<f64>,
+    after_s: Vec<f64>,
+    constant_m2: Vec<f64>,
+    linear_m2_s: Vec<f64>,
+    /// As they are: where its node stands, and how far that hears, squared.
+    stands_x_m: Vec<f64>,
+    stands_y_m: Vec<f64>,
+    range_m2: Vec<f64>,
+}
+
+/// Lanes: what an AVX2 register holds of f64.
+const LANES: usize = 4;
+
+impl Thirds {
+    /// Forgets all, keeps the memory.
+    pub fn clear(&mut self) {
+        for column in [
+            &mut self.x_m,
+            &mut self.y_m,
+            &mut self.square_m2,
+            &mut self.after_s,
+            &mut self.constant_m2,
+            &mut self.linear_m2_s,
+            &mut self.stands_x_m,
+            &mut self.stands_y_m,
+            &mut self.range_m2,
+        ] {
+            column.clear();
         }
-        let root = root.sqrt();
-        // The stable form of the quadratic's solutions.
-        let q = -(q1 + root.copysign(q1));
-        let times = [q / q2, q0 / q];
-        let latest_s = a.after_s.min(b.after_s).min(0.0);
-        times.map(|time_s| {
-            (time_s.is_finite() && time_s <= latest_s).then_some((
-                ux + (vx + self.wind_m_s.0) * time_s,
-                uy + (vy + self.wind_m_s.1) * time_s,
-                time_s,
+    }
+
+    /// Adds an arrival at a node that hears so far, m; one that hears nothing makes no triple.
+    pub fn push(&mut self, drift: &Drift, third: Third, range_m: Option<f64>) {
+        let prepared = drift.prepare(third);
+        self.x_m.push(prepared.x_m);
+        self.y_m.push(prepared.y_m);
+        self.square_m2.push(prepared.square_m2);
+        self.after_s.push(prepared.after_s);
+        self.constant_m2.push(prepared.constant_m2);
+        self.linear_m2_s.push(prepared.linear_m2_s);
+        self.stands_x_m.push(third.x_m);
+        self.stands_y_m.push(third.y_m);
+        self.range_m2.push(range_m.map_or(-1.0, |range_m| range_m * range_m));
+    }
+
+    fn prepared(&self, at: usize) -> Prepared {
+        Prepared {
+            x_m: self.x_m[at],
+            y_m: self.y_m[at],
+            square_m2: self.square_m2[at],
+            after_s: self.after_s[at],
+            constant_m2: self.constant_m2[at],
+            linear_m2_s: self.linear_m2_s[at],
+        }
+    }
+
+    /// The events (east, north, time) that the arrival number `b` and each of the first `count` make with the apex, as
+    /// far as all three nodes hear them; the apex's hears as far as `range_m`. Two that differ by more than the wave
+    /// takes from one node to the other, and 5% and `slack_s` more, make none.
+    pub fn solve(
+        &self,
+        isa: Isa,
+        drift: &Drift,
+        (count, b): (usize, usize),
+        (range_m, slack_s): (f64, f64),
+        found: &mut Vec<(f64, f64, f64)>,
+    ) {
+        found.clear();
+        let range_m2 = range_m * range_m;
+        match isa {
+            Isa::Scalar => self.solve_each(drift, (count, b), (range_m2, slack_s), found),
+            #[cfg(target_arch = "x86_64")]
+            // SAFETY: `Isa::Avx2` is only made by `Isa::best` after asking the processor for it.
+            Isa::Avx2 => unsafe { self.solve_each_avx2(drift, (count, b), (range_m2, slack_s), found) },
+        }
+    }
+
+    /// The same code, for a processor that has twice the lanes.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn solve_each_avx2(
+        &self,
+        drift: &Drift,
+        numbers: (usize, usize),
+        limits: (f64, f64),
+        found: &mut Vec<(f64, f64, f64)>,
+    ) {
+        self.solve_each(drift, numbers, limits, found);
+    }
+
+    #[inline(always)]
+    fn solve_each(
+        &self,
+        drift: &Drift,
+        (count, b): (usize, usize),
+        limits: (f64, f64),
+        found: &mut Vec<(f64, f64, f64)>,
+    ) {
+        let whole = count - count % LANES;
+        for from in (0..whole).step_by(LANES) {
+            self.solve_some::<LANES>(drift, from, b, limits, found);
+        }
+        for from in whole..count {
+            self.solve_some::<1>(drift, from, b, limits, found);
+        }
+    }
+
+    #[inline(always)]
+    fn solve_some<const N: usize>(
+        &self,
+        drift: &Drift,
+        from: usize,
+        b: usize,
+        (range_m2, slack_s): (f64, f64),
+        found: &mut Vec<(f64, f64, f64)>,
+    ) {
+        fn lanes<const N: usize>(column: &[f64], from: usize) -> Option<&[f64; N]> {
+            column.get(from..from + N)?.try_into().ok()
+        }
+        let columns = || {
+            let a = Lanes {
+                x_m: lanes(&self.x_m, from)?,
+                y_m: lanes(&self.y_m, from)?,
+                square_m2: lanes(&self.square_m2, from)?,
+                after_s: lanes(&self.after_s, from)?,
+                constant_m2: lanes(&self.constant_m2, from)?,
+                linear_m2_s: lanes(&self.linear_m2_s, from)?,
+            };
+            Some((
+                a,
+                lanes::<N>(&self.stands_x_m, from)?,
+                lanes::<N>(&self.stands_y_m, from)?,
+                lanes::<N>(&self.range_m2, from)?,
             ))
-        })
+        };
+        let Some((a, stands_x_m, stands_y_m, a_range_m2)): Option<(Lanes<'_, N>, _, _, _)> = columns() else { return };
+        let (b_x_m, b_y_m, b_range_m2) = (self.stands_x_m[b], self.stands_y_m[b], self.range_m2[b]);
+        let b = self.prepared(b);
+        let solved: [Solved<N>; 2] = drift.solve_lanes(&a, &b);
+        let mut hits = [[0u64; N]; 2];
+        for j in 0..N {
+            let square_m2 = |dx: f64, dy: f64| dx * dx + dy * dy;
+            let beyond_m = ((a.after_s[j] - b.after_s).abs() - slack_s) * drift.speed_m_s;
+            let apart_m2 = square_m2(stands_x_m[j] - b_x_m, stands_y_m[j] - b_y_m);
+            let is_near = (beyond_m <= 0.0) | (beyond_m * beyond_m <= 1.05 * 1.05 * apart_m2);
+            for (solved, hits) in solved.iter().zip(&mut hits) {
+                let (x_m, y_m) = (solved.x_m[j], solved.y_m[j]);
+                let is_heard = (square_m2(x_m, y_m) <= range_m2)
+                    & (square_m2(x_m - b_x_m, y_m - b_y_m) <= b_range_m2)
+                    & (square_m2(x_m - stands_x_m[j], y_m - stands_y_m[j]) <= a_range_m2[j])
+                    & (solved.time_s[j] <= 0.0);
+                hits[j] = u64::from(is_near & is_heard);
+            }
+        }
+        for j in 0..N {
+            for (solved, hits) in solved.iter().zip(&hits) {
+                if hits[j] != 0 {
+                    found.push((solved.x_m[j], solved.y_m[j], solved.time_s[j]));
+                }
+            }
+        }
     }
 }
 
@@ -104,11 +311,44 @@ mod tests {
             let t0 = -travel(-x, -y);
             let third = |qx: f64, qy: f64| Third { x_m: qx, y_m: qy, after_s: t0 + travel(qx - x, qy - y) };
             let drift = Drift { speed_m_s: c, wind_m_s: (wx, wy) };
-            let found = drift.solve(&drift.prepare(third(ax, ay)), &drift.prepare(third(bx, by)));
+            let found: Vec<_> = drift.solve(&drift.prepare(third(ax, ay)), &drift.prepare(third(bx, by))).collect();
             let sine = (ax * by - ay * bx).abs() / (ax.hypot(ay) * bx.hypot(by)).max(1.0);
             prop_assume!(sine > 0.2);
-            let near = found.iter().flatten().map(|&(fx, fy, ft)| (fx - x).hypot(fy - y) + 300.0 * (ft - t0).abs()).fold(1e9, f64::min);
+            let near = found.iter().map(|&(fx, fy, ft)| (fx - x).hypot(fy - y) + 300.0 * (ft - t0).abs()).fold(1e9, f64::min);
             prop_assert!(near < 1.0, "{near}");
+        }
+
+        #[test]
+        fn many_at_once_are_as_many_one_by_one(
+            arrivals in proptest::collection::vec((-9e3f64..9e3, -9e3f64..9e3, -30f64..30.0, 1e3f64..2e4), 1..30),
+            b in 0usize..30, range_m in 1e3f64..2e4, wx in -15f64..15.0,
+        ) {
+            let b = b % arrivals.len();
+            let drift = Drift { speed_m_s: 335.0, wind_m_s: (wx, 3.0) };
+            let mut thirds = Thirds::default();
+            for &(x_m, y_m, after_s, range_m) in &arrivals {
+                thirds.push(&drift, Third { x_m, y_m, after_s }, Some(range_m));
+            }
+            let third = |(x_m, y_m, after_s, _): (f64, f64, f64, f64)| Third { x_m, y_m, after_s };
+            let mut expected = Vec::new();
+            let (at_b, heard_b) = (arrivals[b], arrivals[b].3);
+            for &a in &arrivals[..b] {
+                let beyond_m = ((a.2 - at_b.2).abs() - 0.8) * 335.0;
+                if beyond_m > 0.0 && beyond_m.powi(2) > 1.05 * 1.05 * ((a.0 - at_b.0).powi(2) + (a.1 - at_b.1).powi(2)) {
+                    continue;
+                }
+                expected.extend(drift.solve(&drift.prepare(third(a)), &drift.prepare(third(at_b))).filter(|&(x, y, _)| {
+                    let within = |(sx, sy): (f64, f64), range_m: f64| {
+                        (x - sx).powi(2) + (y - sy).powi(2) <= range_m * range_m
+                    };
+                    within((0.0, 0.0), range_m) && within((a.0, a.1), a.3) && within((at_b.0, at_b.1), heard_b)
+                }));
+            }
+            for isa in Isa::available() {
+                let mut found = Vec::new();
+                thirds.solve(isa, &drift, (b, b), (range_m, 0.8), &mut found);
+                prop_assert_eq!(&found, &expected, "{:?}", isa);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
-//! The arrivals that may still belong to an event: per site a ring in order of time, the arrivals themselves in a
-//! slab of columns whose slots are used again.
+//! The arrivals that may still belong to an event: per site a ring in order of time, of all sites the columns of
+//! [`Recent`], the arrivals themselves in a slab whose slots are used again.
 
+use super::recent::{Recent, Stand};
 use crate::model::kind::{Hint, Kind};
 use crate::model::observation::{Id, Origin};
 
@@ -132,14 +133,20 @@ pub struct Window {
     owner: Vec<Owner>,
     unused: Vec<Slot>,
     rings: Vec<Ring>,
+    /// Of each site the newest arrival, s, and the largest sigma of a time, s: most that is asked of a site is answered
+    /// by these.
+    newest_s: Vec<f64>,
     most_sd_s: Vec<f64>,
+    /// The largest of those.
+    widest_sd_s: f64,
+    recent: Recent,
     held: usize,
     passed_over: u64,
 }
 
 impl Window {
-    /// Takes in an arrival, if it is among the first [`MAX_A_SECOND`] of its site and second.
-    pub fn admit(&mut self, arrival: Arrival) -> Admitted {
+    /// Takes in an arrival, if it is among the first [`MAX_A_SECOND`] of its site, which stands there, and second.
+    pub fn admit(&mut self, arrival: Arrival, stand: Stand) -> Admitted {
         let second_s = arrival.time_s.floor();
         let mut last = None;
         let mut others = 0;
@@ -152,14 +159,16 @@ impl Window {
             self.passed_over += 1;
             return Admitted::Not;
         }
-        let Some(last) = last.filter(|_| others >= MAX_A_SECOND) else { return Admitted::In(self.insert(arrival)) };
+        let Some(last) = last.filter(|_| others >= MAX_A_SECOND) else {
+            return Admitted::In(self.insert(arrival, stand));
+        };
         self.passed_over += 1;
         let key = |arrival: &Arrival| (arrival.time_ns, arrival.id);
         if key(&arrival) > key(self.arrival(last)) {
             return Admitted::Not;
         }
         self.give(last, Owner::PassedOver);
-        Admitted::Instead(self.insert(arrival), last)
+        Admitted::Instead(self.insert(arrival, stand), last)
     }
 
     /// Arrivals that took no part because there were too many.
@@ -168,7 +177,7 @@ impl Window {
     }
 
     /// Takes in an arrival.
-    fn insert(&mut self, mut arrival: Arrival) -> Slot {
+    fn insert(&mut self, mut arrival: Arrival, stand: Stand) -> Slot {
         arrival.ln_norm = ln_norm(arrival.variance_s2());
         let slot = match self.unused.pop() {
             Some(slot) => {
@@ -185,9 +194,12 @@ impl Window {
         let site = arrival.site as usize;
         if self.rings.len() <= site {
             self.rings.resize_with(site + 1, Ring::default);
+            self.newest_s.resize(site + 1, f64::NEG_INFINITY);
             self.most_sd_s.resize(site + 1, 0.0);
         }
-        self.most_sd_s[site] = self.most_sd_s[site].max(arrival.variance_s2().sqrt());
+        self.widen(site, arrival.variance_s2().sqrt());
+        self.newest_s[site] = self.newest_s[site].max(arrival.time_s);
+        self.recent.push(stand, arrival.time_s, slot);
         let arrivals = &self.arrivals;
         let ring = &mut self.rings[site];
         // Equal times stand in order of id, whatever order they came in.
@@ -207,9 +219,24 @@ impl Window {
         if arrival.clock_sd_s != clock_sd_s {
             arrival.clock_sd_s = clock_sd_s;
             arrival.ln_norm = ln_norm(arrival.variance_s2());
-            let most_s = &mut self.most_sd_s[arrival.site as usize];
-            *most_s = most_s.max(arrival.variance_s2().sqrt());
+            let (site, sd_s) = (arrival.site as usize, arrival.variance_s2().sqrt());
+            self.widen(site, sd_s);
         }
+    }
+
+    fn widen(&mut self, site: usize, sd_s: f64) {
+        self.most_sd_s[site] = self.most_sd_s[site].max(sd_s);
+        self.widest_sd_s = self.widest_sd_s.max(sd_s);
+    }
+
+    /// The arrivals of all sites, by time.
+    pub fn recent(&self) -> &Recent {
+        &self.recent
+    }
+
+    /// No arrival at any site has a larger sigma in time, pick and clock together, s.
+    pub fn widest_sd_s(&self) -> f64 {
+        self.widest_sd_s
     }
 
     /// The arrival in a slot.
@@ -230,12 +257,13 @@ impl Window {
     /// The arrivals at `site` from `from_s` to `to_s`, in order of time.
     #[inline]
     pub fn between(&self, site: u32, from_s: f64, to_s: f64) -> impl Iterator<Item = (f64, Slot)> + '_ {
-        let (times, slots) = match self.rings.get(site as usize) {
-            Some(ring) => {
+        let (times, slots) = match self.newest_s.get(site as usize) {
+            Some(&newest_s) if newest_s >= from_s => {
+                let ring = &self.rings[site as usize];
                 let first = ring.first(from_s);
                 (&ring.time_s[first..], &ring.slot[first..])
             }
-            None => (&[][..], &[][..]),
+            _ => (&[][..], &[][..]),
         };
         times.iter().copied().zip(slots.iter().copied()).take_while(move |&(time_s, _)| time_s <= to_s)
     }
@@ -258,6 +286,7 @@ impl Window {
 
     /// Forgets arrivals before `time_s`.
     pub fn forget_before(&mut self, time_s: f64) {
+        self.recent.forget_before(time_s);
         for ring in &mut self.rings {
             while let Some(slot) = ring.pop_before(time_s) {
                 self.unused.push(slot);
@@ -271,6 +300,8 @@ impl Window {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    const STAND: Stand = Stand { x_m: 0.0, y_m: 0.0, slowness_s_m: 1.0 / 340.0, range_m: 12_000.0 };
 
     fn arrival(site: u32, time_s: f64, id: u32) -> Arrival {
         Arrival {
@@ -295,7 +326,7 @@ mod tests {
         fn a_ring_is_in_order_whatever_order_arrivals_came_in(times in proptest::collection::vec((0u32..3, 0u32..50), 0..60)) {
             let mut window = Window::default();
             for (k, &(site, time)) in times.iter().enumerate() {
-                window.insert(arrival(site, f64::from(time), k as u32));
+                window.insert(arrival(site, f64::from(time), k as u32), STAND);
             }
             for site in 0..3 {
                 let ring: Vec<f64> = window.between(site, 10.0, 30.0).map(|(time_s, _)| time_s).collect();
@@ -315,7 +346,7 @@ mod tests {
             for k in 0..1_000 {
                 let mut arrival = arrival(0, 5.0 + f64::from(order(k)) * 1e-3, order(k));
                 arrival.time_ns = i64::from(order(k));
-                window.admit(arrival);
+                window.admit(arrival, STAND);
             }
             let free = window.between(0, 0.0, 10.0).filter(|&(_, slot)| window.owner(slot) == Owner::Free);
             let times: Vec<f64> = free.map(|(time_s, _)| time_s).collect();
@@ -333,7 +364,7 @@ mod tests {
         let mut window = Window::default();
         for round in 0..100 {
             for k in 0..10 {
-                window.insert(arrival(0, f64::from(round * 10 + k), k as u32));
+                window.insert(arrival(0, f64::from(round * 10 + k), k as u32), STAND);
             }
             window.forget_before(f64::from(round * 10 + 10));
         }
