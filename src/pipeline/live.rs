@@ -210,12 +210,7 @@ impl<'a> Live<'a> {
     }
 
     /// Works through batches until there will be no more. `figures` may look at it now and then.
-    pub fn work(
-        &mut self,
-        taker: &Taker,
-        counter: &Counter,
-        figures: &mut dyn FnMut(&mut Live<'_>),
-    ) -> Ended {
+    pub fn work(&mut self, taker: &Taker, counter: &Counter, figures: &mut dyn FnMut(&mut Live<'_>)) -> Ended {
         loop {
             match taker.take(WAIT) {
                 Taken::Batch(mut batch) => {

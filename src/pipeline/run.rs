@@ -245,8 +245,7 @@ impl Run {
                 }
                 std::thread::park_timeout(LOOK_EVERY);
             }
-            let (mut live, taker, ended) =
-                working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let (mut live, taker, ended) = working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let told = telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             over.store(true, Ordering::Release);
             drop(taker);

@@ -53,6 +53,11 @@ fn count(line: &str, name: &str) -> u64 {
     field(line, name).and_then(|value| value.parse().ok()).unwrap_or(0)
 }
 
+/// The most that so many ids take.
+fn ids_mib(ids: u64) -> u64 {
+    (ids * ID_BYTES) >> 20
+}
+
 /// The most that a figure came to.
 fn most(log: &str, name: &str) -> u64 {
     log.lines().map(|line| count(line, name)).max().unwrap_or(0)
@@ -81,7 +86,7 @@ fn a_long_backlog(broker: &Broker) {
         most(&ended.said, "paused")
     );
     assert!(most(&ended.said, "batches_waiting") >= BATCHES as u64, "reading never had to wait: {}", ended.said);
-    let bound_mib = ITSELF_MIB + (ids * ID_BYTES >> 20);
+    let bound_mib = ITSELF_MIB + ids_mib(ids);
     assert!(peak_mib <= bound_mib, "{peak_mib} MiB for {total} records; expected at most {bound_mib}");
     look(broker, &site, &expected, &BTreeSet::new()).assert_exact("a long backlog");
 }
@@ -115,7 +120,7 @@ fn alerts_that_nobody_takes(broker: &Broker) {
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     println!("alerts that nobody takes: at most {peak_mib} MiB meanwhile, {peak_after_mib} MiB in all");
     let ids = most(&ended.said, "ids_held");
-    assert!(peak_after_mib <= ITSELF_MIB + (ids * ID_BYTES >> 20), "{peak_after_mib} MiB with {ids} ids");
+    assert!(peak_after_mib <= ITSELF_MIB + ids_mib(ids), "{peak_after_mib} MiB with {ids} ids");
     look(broker, &site, &expected, &BTreeSet::new()).assert_exact("alerts that nobody took for a while");
 }
 
@@ -150,7 +155,7 @@ fn an_archive_that_stands_still(broker: &Broker) {
     println!("an archive that stands still: at most {peak_mib} MiB");
     let ids = most(&ended.said, "ids_held");
     // It has a reader of its own, and a batch of rows.
-    assert!(peak_mib <= ITSELF_MIB + 60 + (ids * ID_BYTES >> 20), "{peak_mib} MiB");
+    assert!(peak_mib <= ITSELF_MIB + 60 + ids_mib(ids), "{peak_mib} MiB");
     assert_archived(&site, rows, &read_to_end(broker, &site.topic("violations")));
 }
 
@@ -185,7 +190,7 @@ fn many_ids(broker: &Broker) {
     println!("{ids} ids, each {TIMES} times: at most {held} remembered, {duplicates} duplicates, {peak_mib} MiB");
     assert!(held >= ids * 9 / 10, "only {held} ids were remembered at once");
     assert_eq!(duplicates, (TIMES - 1) * ids + repeated as u64);
-    let bound_mib = ITSELF_MIB + (held * ID_BYTES >> 20);
+    let bound_mib = ITSELF_MIB + ids_mib(held);
     assert!(peak_mib <= bound_mib, "{peak_mib} MiB for {held} ids; expected at most {bound_mib}");
     look(broker, &site, &expected, &BTreeSet::new()).assert_exact("many ids");
 }

@@ -284,7 +284,6 @@ impl Trial<'_> {
     }
 }
 
-
 /// Waits so long: a fault lasts as long as it lasts.
 fn wait(time: Duration) {
     let until = Instant::now() + time;

@@ -7,6 +7,9 @@ use crate::model::time::NS_PER_S;
 /// A line: its partition, its node, and its time.
 type Line = (i32, u32, f64);
 
+/// What was said last of each alert: as what, on which evidence, and how sure in ten thousandths.
+type LastWords = BTreeMap<String, (Status, Vec<String>, u32)>;
+
 const FROM_S: f64 = 30.0;
 const TO_S: f64 = 700.0;
 
@@ -34,7 +37,7 @@ fn lines() -> Vec<Line> {
 }
 
 /// Reads lines in this order; what was said in the end, and how many were late. `between` looks at the engine.
-fn read(lines: &[Line], mut between: impl FnMut(&Engine)) -> (BTreeMap<String, (Status, Vec<String>, u32)>, u64) {
+fn read(lines: &[Line], mut between: impl FnMut(&Engine)) -> (LastWords, u64) {
     let registry = registry();
     let (mut engine, mut out) = (engine(), Output::default());
     let mut offsets = [0; 2];
