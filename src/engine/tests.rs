@@ -2,6 +2,7 @@
 
 mod geometry;
 mod moved;
+mod pace;
 mod restart;
 mod scene;
 mod slow;
