@@ -1,6 +1,7 @@
 //! What always holds of the engine as a whole, over small worlds of microphones.
 
 mod geometry;
+mod ground;
 mod moved;
 mod pace;
 mod restart;
