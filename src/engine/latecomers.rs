@@ -7,6 +7,7 @@
 //! what was settled up to then is settled before: so it meets the same state whenever it was read.
 
 use super::progress::Partition;
+use crate::model::kind::Kind;
 use crate::model::observation::Observations;
 use crate::model::time::NS_PER_S;
 use std::collections::BTreeMap;
@@ -26,6 +27,12 @@ pub struct Latecomers {
 }
 
 impl Latecomers {
+    /// Whether it matters for what a line tells when it comes. What a patrol or a node says of itself counts whenever it
+    /// comes, and must not wait: were it forgotten in a crash, who comes after would take it for said.
+    pub fn concerns(kind: Kind) -> bool {
+        matches!(kind, Kind::Acoustic | Kind::Seismic | Kind::Infrasound | Kind::Flash | Kind::Radar | Kind::Track)
+    }
+
     /// When the waiting ends of a line that its own partition has passed by that time.
     pub fn due_ns(passed_ns: i64) -> i64 {
         passed_ns.saturating_add(STEP_NS - 1).div_euclid(STEP_NS).saturating_mul(STEP_NS)

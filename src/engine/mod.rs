@@ -425,7 +425,9 @@ impl Engine {
     /// A line that its partition has passed waits until event time has too.
     fn let_wait(&mut self, batch: &Observations, row: usize, passed_ns: i64, registry: &Registry) {
         let due_ns = Latecomers::due_ns(passed_ns);
-        let waits = due_ns > self.progress.watermark_ns() && batch.part[row] != Part::Progress;
+        let waits = due_ns > self.progress.watermark_ns()
+            && batch.part[row] != Part::Progress
+            && Latecomers::concerns(batch.kind[row]);
         if !waits || !self.latecomers.wait(batch, row, due_ns) {
             self.accept(batch, row, true, registry);
         }

@@ -188,21 +188,16 @@ impl Source {
     }
 
     /// Offsets that are passed over are mostly the marks of transactions. Below a partition's first offset they are records
-    /// that retention, or somebody, has deleted: the broker is asked for that when the client has looked for a new place. And
-    /// a partition does not go back.
+    /// that retention, or somebody, has deleted. And a partition does not go back.
     fn tell_jumps(&mut self, on: &mut dyn FnMut(Event<'_>)) {
         let Source { reader, parts, .. } = self;
-        let watch = reader.consumer().context();
         for part in parts {
             let Some((from, to)) = part.jumped.take() else { continue };
             let (partition, topic) = (part.partition, reader.topics()[usize::from(part.topic)].clone());
             if to < from {
                 on(Event::Jumped(KafkaError::MadeAnew { topic, partition, was: from, now: to }));
-            } else if watch.was_reset()
-                && let Ok((first, _)) = reader.consumer().fetch_watermarks(&topic, partition, self.answer_timeout)
-                && from < first
+            } else if let Some((first, _)) = reader.watermarks(part.topic, partition).filter(|(first, _)| from < *first)
             {
-                watch.explained();
                 on(Event::Jumped(KafkaError::Gone { topic, partition, from, count: first.min(to) - from, to }));
             }
         }

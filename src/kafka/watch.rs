@@ -30,8 +30,6 @@ pub struct Watch {
     failed_commits: Mutex<Vec<String>>,
     last_trouble: Mutex<String>,
     served: AtomicU64,
-    /// Times that the client found nothing at the place it was to read from, and looked for another.
-    resets: AtomicU64,
     closing: AtomicBool,
 }
 
@@ -61,17 +59,6 @@ impl Watch {
         self.served.load(Ordering::Relaxed)
     }
 
-    /// Whether the client had to look for another place to read from, oftener than that has been explained.
-    pub fn was_reset(&self) -> bool {
-        self.resets.load(Ordering::Relaxed) > 0
-    }
-
-    /// One such time has been explained.
-    pub fn explained(&self) {
-        // Below nothing it does not go: each was counted before.
-        let _ = self.resets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |resets| resets.checked_sub(1));
-    }
-
     /// From now on rebalances are carried out at once: nobody asks for them any longer.
     pub fn close(&self) {
         self.closing.store(true, Ordering::Relaxed);
@@ -96,9 +83,6 @@ pub fn log(level: RDKafkaLogLevel, facility: &str, text: &str) {
 impl ClientContext for Watch {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
         self.served.fetch_add(1, Ordering::Relaxed);
-        if facility == "OFFSET" && text.contains("offset reset") {
-            self.resets.fetch_add(1, Ordering::Relaxed);
-        }
         log(level, facility, text);
     }
 

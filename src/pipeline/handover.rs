@@ -35,6 +35,8 @@ pub struct Batch {
     pub keys: Keys,
     /// How far partitions have been read: the offset after the last record. A partition may stand here more than once.
     pub read_to: Vec<(Partition, i64)>,
+    /// Where that began.
+    pub read_from: Vec<(Partition, i64)>,
     /// In a cluster: how far the partition of `telemetry.by-region` has been read, and whether that was all for now.
     pub read_to_here: Option<i64>,
     /// See `read_to_here`.
@@ -58,7 +60,10 @@ impl Batch {
     pub fn note(&mut self, partition: Partition, next_offset: i64) {
         match self.read_to.last_mut() {
             Some((last, offset)) if *last == partition => *offset = next_offset,
-            _ => self.read_to.push((partition, next_offset)),
+            _ => {
+                self.read_from.push((partition, next_offset - 1));
+                self.read_to.push((partition, next_offset));
+            }
         }
     }
 
@@ -90,6 +95,7 @@ impl Batch {
         self.lines.clear();
         self.keys.clear();
         self.read_to.clear();
+        self.read_from.clear();
         (self.read_to_here, self.is_all_here) = (None, false);
         self.ended.clear();
         self.quiet = false;

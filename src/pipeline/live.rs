@@ -269,6 +269,9 @@ impl<'a> Live<'a> {
         for &partition in &batch.behind {
             correlator.engine().behind(partition);
         }
+        for &(partition, offset) in &batch.read_from {
+            low_water.begins(partition, offset);
+        }
         for &(partition, next_offset) in &batch.read_to {
             low_water.read(partition, next_offset);
             self.read_to.insert(partition, next_offset);

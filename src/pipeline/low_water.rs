@@ -25,6 +25,7 @@ struct Marks {
     read_to: Option<i64>,
     marked_to: Option<i64>,
     committed: Option<i64>,
+    begins: Option<i64>,
     /// The newest time before what is committed.
     committed_ns: Option<i64>,
 }
@@ -36,6 +37,12 @@ pub struct LowWater {
 }
 
 impl LowWater {
+    /// A record was read. Where the first stood is committed with the first that is said: whoever finds offsets and no
+    /// word of what was said knows that it is lost.
+    pub fn begins(&mut self, partition: (u16, i32), offset: i64) {
+        self.partitions.entry(partition).or_default().begins.get_or_insert(offset);
+    }
+
     /// A record was read; `next_offset` follows it.
     pub fn read(&mut self, partition: (u16, i32), next_offset: i64) {
         self.partitions.entry(partition).or_default().read_to = Some(next_offset);
@@ -95,6 +102,7 @@ impl LowWater {
                 reached = Some(offset);
                 marks.committed_ns = Some(newest_ns).filter(|&newest_ns| newest_ns > i64::MIN);
             }
+            let reached = reached.or(marks.begins.filter(|_| marks.committed.is_none()));
             if let Some(next_offset) = reached.filter(|&offset| marks.committed.is_none_or(|before| before < offset)) {
                 marks.committed = Some(next_offset);
                 positions.push(Position { topic, partition, next_offset });

@@ -168,10 +168,19 @@ impl Run {
 
     /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.
     fn start_again(&self, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
-        let mut told = String::new();
+        let (mut told, left) = (String::new(), Instant::now());
+        let mut was_missing = false;
         loop {
             let stopping = stop();
-            match self.check_topics().and_then(|()| self.start_anew(me, &self.cluster())) {
+            let checked = self.check_topics();
+            if checked.is_ok() && std::mem::take(&mut was_missing) {
+                // To a member that comes back under its static name the group gives what that one had at last, which is
+                // nothing of a topic that was away: it has to be forgotten first.
+                let session = Duration::from_millis(u64::from(self.kafka.session_timeout_ms)) + TRY_AGAIN;
+                Run::nap(session.saturating_sub(left.elapsed()), stop);
+            }
+            was_missing |= checked.is_err();
+            match checked.and_then(|()| self.start_anew(me, &self.cluster())) {
                 Err(RunError::Kafka(error)) if Run::can_try_again(&error) && !stopping => {
                     let why = error.to_string();
                     if why != told {

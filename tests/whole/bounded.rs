@@ -34,7 +34,7 @@ const IDS: u64 = 100_000;
 const SMALL: [&str; 6] =
     ["--set", "kafka.prefetch_kib=4096", "--set", "kafka.prefetch_records=10000", "--set", "kafka.learnt_interval_s=1"];
 /// What the program needs for itself and for this scene, MiB.
-const ITSELF_MIB: u64 = 140;
+const ITSELF_MIB: u64 = 160;
 /// What an id that is remembered takes at most: a slot has 12 bytes, and a table that has grown is a quarter full or more;
 /// while it is made anew the old one is still there, but each is a 256th of all.
 const ID_BYTES: u64 = 56;

@@ -107,7 +107,8 @@ impl<'a> Process<'a> {
                 State::Running
             }
             Err(RunError::Kafka(error)) if self.has_begun && Run::can_try_again(&error) => State::Running,
-            Err(RunError::Kafka(_)) => State::Ended,
+            // Rows that are missed are a mistake that is found at once.
+            Err(RunError::Kafka(_) | RunError::SaidTable(_)) => State::Ended,
             Err(error) => panic!("{error}"),
         }
     }
