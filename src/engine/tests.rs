@@ -3,7 +3,6 @@
 mod geometry;
 mod ground;
 mod moved;
-mod pace;
 mod restart;
 mod scene;
 mod slow;
