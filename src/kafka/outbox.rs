@@ -62,14 +62,6 @@ pub trait Outbox {
     /// Whether what is sent and committed together stands together: then it is worth keeping what was said, for whoever
     /// starts where this one ends.
     fn keeps_state(&self) -> bool;
-
-    /// Whether it has failed for good since it was last used.
-    ///
-    /// # Errors
-    /// It has; the reason.
-    fn check(&self) -> Result<(), KafkaError> {
-        Ok(())
-    }
 }
 
 /// Delivers, then commits: after a crash in between, the same is said again, with the same ids.

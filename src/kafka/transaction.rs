@@ -115,10 +115,6 @@ impl ExactlyOnce {
     fn void(&self, code: Code, why: String) -> KafkaError {
         let fatal = self.sink().producer().client().fatal_error();
         let (code, why) = fatal.unwrap_or((code, why));
-        self.named(code, why)
-    }
-
-    fn named(&self, code: Code, why: String) -> KafkaError {
         match code {
             Code::Fenced | Code::ProducerFenced | Code::InvalidProducerEpoch => {
                 KafkaError::Fenced { id: self.id.clone(), why }
@@ -251,12 +247,5 @@ impl Outbox for ExactlyOnce {
 
     fn keeps_state(&self) -> bool {
         true
-    }
-
-    fn check(&self) -> Result<(), KafkaError> {
-        match self.writers.iter().find_map(|writer| writer.producer().client().fatal_error()) {
-            Some((code, why)) => Err(self.named(code, why)),
-            None => Ok(()),
-        }
     }
 }

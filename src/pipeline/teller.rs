@@ -218,8 +218,6 @@ impl Teller<'_> {
     /// What ends the outbox.
     pub fn step(&mut self) -> Result<bool, TellError> {
         let interval = Duration::from_millis(self.kafka.commit_interval_ms.into());
-        // What a broker refuses between two commits is told by nothing else.
-        self.outbox.check()?;
         match self.orders.recv_timeout(interval.saturating_sub(self.last_commit.elapsed())) {
             Ok(order) => self.carry_out(order)?,
             Err(RecvTimeoutError::Timeout) => {}

@@ -129,7 +129,7 @@ impl Site {
         Stand {
             x_m: self.x_m as f32,
             y_m: self.y_m as f32,
-            slowness_s_m: Medium::slowness_at_rest_s_m(self.wave, settings) as f32,
+            slowness_s_m: (1.0 / Medium::speed_at_rest_m_s(self.wave, settings)) as f32,
             range_m: self.range_m as f32,
         }
     }
@@ -190,6 +190,10 @@ impl Field {
     /// Changes what is known of the sites.
     pub fn learn(&mut self, change: impl FnOnce(&mut [Site])) {
         change(&mut self.sites);
+        self.look_at_clocks();
+    }
+
+    fn look_at_clocks(&mut self) {
         self.most_ahead_s = self.sites.iter().map(|site| site.ahead_s.abs()).fold(0.0, f64::max);
     }
 
@@ -249,7 +253,7 @@ impl Field {
     }
 
     fn index(&mut self) {
-        self.most_ahead_s = self.sites.iter().map(|site| site.ahead_s.abs()).fold(0.0, f64::max);
+        self.look_at_clocks();
         let longest_m = self.sites.iter().map(|site| site.range_m).fold(1000.0, f64::max);
         self.cell_m = longest_m / 6.0;
         self.near.clear();

@@ -46,11 +46,11 @@ impl BodyWave {
     pub fn new(body: Body, ground: &Seismic) -> BodyWave {
         let of = |p_m_s: f64, s_m_s: f64| if body == Body::P { p_m_s } else { s_m_s };
         let speed_m_s = of(ground.p_m_s, ground.s_m_s);
-        let mut phase = BodyWave { speed_m_s, depth_m: ground.depth_m, heads: [Head::NONE; MAX_LAYERS] };
+        let mut wave = BodyWave { speed_m_s, depth_m: ground.depth_m, heads: [Head::NONE; MAX_LAYERS] };
         // Of each layer above: how much of it the way down and up goes through, and how fast it is.
         let mut above: Vec<(f64, f64)> = Vec::with_capacity(ground.layers.len());
         let (mut top_m, mut above_m_s) = (0.0, speed_m_s);
-        for (layer, head) in ground.layers.iter().zip(&mut phase.heads) {
+        for (layer, head) in ground.layers.iter().zip(&mut wave.heads) {
             let once_m = (layer.top_m - ground.depth_m.max(top_m)).max(0.0);
             above.push((layer.top_m - top_m + once_m, above_m_s));
             (top_m, above_m_s) = (layer.top_m, of(layer.p_m_s, layer.s_m_s));
@@ -64,7 +64,7 @@ impl BodyWave {
                 };
             }
         }
-        phase
+        wave
     }
 
     /// Speed in the upper layer, m/s.
@@ -105,22 +105,21 @@ mod tests {
 
     #[test]
     fn far_away_the_first_wave_has_gone_through_the_mantle() {
-        let phase = BodyWave::new(Body::P, &ground(0.0));
+        let wave = BodyWave::new(Body::P, &ground(0.0));
         // IASP91 at the surface: Pn at 3° (333.6 km) after 49.8 s, at 5° after 77.4 s (Kennett 1991), on a sphere.
-        assert!((phase.first(333_600.0).0 - 49.5).abs() < 1.0, "{:?}", phase.first(333_600.0));
-        assert!((phase.first(333_600.0).1 - 1.0 / 8_040.0).abs() < 1e-12);
+        assert!((wave.first(333_600.0).0 - 49.5).abs() < 1.0, "{:?}", wave.first(333_600.0));
+        assert!((wave.first(333_600.0).1 - 1.0 / 8_040.0).abs() < 1e-12);
         // Near by it is as in one piece of ground.
-        assert_eq!(phase.first(58_000.0), (10.0, 1.0 / 5_800.0));
-        assert_eq!(phase.far(100_000.0), None);
-        assert_eq!(phase.far(400_000.0).map(|head| head.slowness_s_m), Some(1.0 / 8_040.0));
+        assert_eq!(wave.first(58_000.0), (10.0, 1.0 / 5_800.0));
+        assert_eq!(wave.far(100_000.0), None);
+        assert_eq!(wave.far(400_000.0).map(|head| head.slowness_s_m), Some(1.0 / 8_040.0));
     }
 
     #[test]
     fn one_layer_by_hand() {
         let layers = vec![Layer { top_m: 30_000.0, p_m_s: 8_000.0, s_m_s: 4_500.0 }];
-        let phase =
-            BodyWave::new(Body::P, &Seismic { p_m_s: 6_000.0, depth_m: 10_000.0, layers, ..Seismic::default() });
-        let head = phase.far(500_000.0).unwrap();
+        let wave = BodyWave::new(Body::P, &Seismic { p_m_s: 6_000.0, depth_m: 10_000.0, layers, ..Seismic::default() });
+        let head = wave.far(500_000.0).unwrap();
         // 50 km of the way at the critical angle, sin i = 6/8.
         let cosine = (1.0f64 - 0.75 * 0.75).sqrt();
         assert!((head.intercept_s - 50_000.0 * cosine / 6_000.0).abs() < 1e-9);
@@ -139,11 +138,11 @@ mod tests {
         fn what_is_further_comes_later_and_never_sooner_than_the_fastest_layer_allows(
             near_m in 0f64..1e6, further_m in 1f64..1e5, depth_m in 0f64..30_000.0, p in any::<bool>(),
         ) {
-            let phase = BodyWave::new(if p { Body::P } else { Body::S }, &ground(depth_m));
-            let ((near_s, _), (far_s, slope_s_m)) = (phase.first(near_m), phase.first(near_m + further_m));
+            let wave = BodyWave::new(if p { Body::P } else { Body::S }, &ground(depth_m));
+            let ((near_s, _), (far_s, slope_s_m)) = (wave.first(near_m), wave.first(near_m + further_m));
             prop_assert!(far_s > near_s);
-            prop_assert!(far_s - near_s <= further_m / phase.speed_m_s() + 1e-9);
-            prop_assert!(slope_s_m <= 1.0 / phase.speed_m_s() + 1e-15);
+            prop_assert!(far_s - near_s <= further_m / wave.speed_m_s() + 1e-9);
+            prop_assert!(slope_s_m <= 1.0 / wave.speed_m_s() + 1e-15);
             prop_assert!(near_s >= near_m / 8_040.0);
         }
     }

@@ -580,7 +580,7 @@ fn time_row(travel: &Travel, residual: f64, weight: f64) -> Row {
 }
 
 /// ln of the density of a residual, and its weight in the normal equations.
-pub fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
+fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let z2 = residual_s * residual_s / variance_s2;
     let wide = exp(-0.5 * z2 / 9.0);
     // Three times the sigma is the ninth root.

@@ -14,7 +14,7 @@ use super::wave::{Medium, Wave};
 use super::window::{Admitted, Arrival, Owner, Slot, Window};
 use crate::engine::book::FIRE;
 use crate::engine::settings::Fire;
-use crate::engine::weather::{Air, Weather};
+use crate::engine::weather::Weather;
 use crate::model::geo::{Frame, LonLat};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
@@ -193,7 +193,7 @@ impl Region {
         }
         let (x_m, y_m) = self.frame.to_plane(position);
         let mut site = Site::new(ix, registry.node(ix), wave, (x_m, y_m), self.frame.north_deg(x_m, y_m));
-        let speed_m_s = Medium::new(Air::default(), &Fire::default()).speed_m_s(wave);
+        let speed_m_s = Medium::speed_at_rest_m_s(wave, &Fire::default());
         site.range_m = site.range_m.min(self.longest_travel_s * speed_m_s);
         // 12% covers −40 °C and a gale against the sound.
         self.travel_s = self.travel_s.max(1.12 * site.range_m / speed_m_s + MARGIN_S);

@@ -11,8 +11,8 @@ use super::field::Site;
 use super::kernel::{self, Columns, Isa, Seed};
 use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
-use super::search::{ear, value, wind, wind_on_m_s};
-use super::triple::{Drift, Third};
+use super::search::{below, ear, straight, value, wind};
+use super::triple::Third;
 use super::window::Slot;
 
 /// Free arrivals this near to when an event would have them may be taken too, s.
@@ -262,12 +262,9 @@ impl Resolver {
         if a.site == apex.site || b.site == apex.site || a.site == b.site || !same_wave(&a) || !same_wave(&b) {
             return None;
         }
-        let straight =
-            Drift { speed_m_s: problem.medium.speed_m_s(site.wave), wind_m_s: wind_on_m_s(problem, site.wave) };
         let far = problem.medium.far(site.wave, site.range_m).filter(|_| dice.uniform() < 0.5);
-        let (drift, intercept_s) = far.map_or((straight, 0.0), |head| {
-            (Drift { speed_m_s: 1.0 / head.slowness_s_m, wind_m_s: (0.0, 0.0) }, head.intercept_s)
-        });
+        let (drift, intercept_s) =
+            far.map_or_else(|| (straight(problem, site.wave), 0.0), |head| (below(head), head.intercept_s));
         let from = |other: Pooled| Third {
             x_m: other.third.x_m - apex.third.x_m,
             y_m: other.third.y_m - apex.third.y_m,

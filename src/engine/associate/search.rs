@@ -6,6 +6,7 @@
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
 use super::field::Site;
+use super::ground::Head;
 use super::kernel::{self, Columns, Ear, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
 use super::recent::Asked;
@@ -255,11 +256,9 @@ impl Search {
     fn seed_triples(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
         let problem = hunt.problem;
         let wave = problem.field.sites()[problem.window.arrival(apex).site as usize].wave;
-        let straight = Drift { speed_m_s: problem.medium.speed_m_s(wave), wind_m_s: wind_on_m_s(problem, wave) };
-        self.seed_triples_at(hunt, straight, wave, 0.0);
+        self.seed_triples_at(hunt, straight(problem, wave), wave, 0.0);
         if let Some(head) = problem.medium.far(wave, hunt.range_m) {
-            let below = Drift { speed_m_s: 1.0 / head.slowness_s_m, wind_m_s: (0.0, 0.0) };
-            self.seed_triples_at(hunt, below, wave, head.intercept_s);
+            self.seed_triples_at(hunt, below(head), wave, head.intercept_s);
         }
     }
 
@@ -406,11 +405,16 @@ pub fn wind(problem: &Problem<'_>) -> Wind {
     Wind { east: east as f32, north: north as f32, from_slowness_s_m: FEELS_WIND_S_M }
 }
 
-/// The wind that a wave drifts with, (east, north), m/s: sound does, no other.
-pub fn wind_on_m_s(problem: &Problem<'_>, wave: Wave) -> (f64, f64) {
+/// How a wave comes straight, for triples; sound drifts with the wind, no other does.
+pub fn straight(problem: &Problem<'_>, wave: Wave) -> Drift {
     let (east, north) = if wave == Wave::Acoustic { problem.medium.wind_share() } else { (0.0, 0.0) };
     let speed_m_s = problem.medium.speed_m_s(wave);
-    (east * speed_m_s, north * speed_m_s)
+    Drift { speed_m_s, wind_m_s: (east * speed_m_s, north * speed_m_s) }
+}
+
+/// How a wave comes that has gone along a layer below.
+pub fn below(head: Head) -> Drift {
+    Drift { speed_m_s: 1.0 / head.slowness_s_m, wind_m_s: (0.0, 0.0) }
 }
 
 /// A site as the kernel wants it; (x, y) is its place about the reference.

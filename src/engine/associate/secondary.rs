@@ -8,7 +8,7 @@
 //!
 //! with p half the chance to pick P there. It does not move the event: what is wrong with the ground shows in S first.
 
-use super::locate::{Against, Explained, Free, GATE, Located, Place, Problem, robust};
+use super::locate::{Against, Expected, Explained, Free, GATE, Located, Place, Problem};
 use super::wave::Wave;
 
 /// The chance that S is picked where P was.
@@ -46,23 +46,24 @@ impl Problem<'_> {
             let gate_s = GATE * (self.window.most_sd_s(number) + path_variance.sqrt());
             let distance_m = ((site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2)).sqrt();
             let p = S_P * -site.chance(distance_m).1.exp_m1();
+            let expected = Expected {
+                number,
+                site,
+                due_s,
+                environment: path_variance,
+                ln_heard: (p / (1.0 - p)).ln(),
+                // Seismic amplitudes of different stations do not compare.
+                loudness: 0.0,
+                loudness_is_fitted: true,
+                ln_distance: 0.0,
+            };
             let mut best: Option<Explained> = None;
-            for (time_s, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
-                let arrival = self.window.arrival(slot);
-                if arrival.is_named || !free.arrival(slot) || first.iter().any(|known| known.slot == slot) {
+            for (_, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
+                let is_taken = !free.arrival(slot) || first.iter().any(|known| known.slot == slot);
+                if is_taken || self.window.arrival(slot).is_named {
                     continue;
                 }
-                let residual_s = time_s - due_s;
-                let variance = self.variance(site, arrival) + path_variance;
-                if residual_s * residual_s > GATE * GATE * variance {
-                    continue;
-                }
-                let (ln_density, _) = robust(residual_s, variance);
-                let ln_rate = match against {
-                    Against::Rest => self.ln_rest(number, site, time_s, free),
-                    Against::Clutter => site.ln_clutter,
-                };
-                let gain = (p / (1.0 - p)).ln() + ln_density - ln_rate - free.price(slot);
+                let Some((gain, residual_s, _)) = self.worth(slot, &expected, against, free) else { continue };
                 if gain > best.map_or(0.0, |best| best.gain) {
                     best = Some(Explained { slot, gain, residual_s, residual_deg: None, is_second: true });
                 }

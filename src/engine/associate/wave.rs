@@ -131,16 +131,16 @@ impl Medium {
         }
     }
 
-    /// How slow the wave is in air at rest and 10 °C, or in the upper layer of the ground, s/m: what does not change with
-    /// the weather.
-    pub fn slowness_at_rest_s_m(wave: Wave, settings: &Fire) -> f64 {
+    /// The wave's speed in air at rest and 10 °C, or in the upper layer of the ground, m/s: what does not change with the
+    /// weather.
+    pub fn speed_at_rest_m_s(wave: Wave, settings: &Fire) -> f64 {
         match wave {
-            Wave::Acoustic => 1.0 / Air::default().sound_m_s(),
-            Wave::Infrasound => 1.0 / INFRASOUND_M_S,
-            Wave::SeismicP => 1.0 / settings.seismic.p_m_s,
-            Wave::SeismicS => 1.0 / settings.seismic.s_m_s,
-            Wave::SeismicLg => 1.0 / settings.seismic.lg_m_s,
-            Wave::Flash => 1.0 / LIGHT_M_S,
+            Wave::Acoustic => Air::default().sound_m_s(),
+            Wave::Infrasound => INFRASOUND_M_S,
+            Wave::SeismicP => settings.seismic.p_m_s,
+            Wave::SeismicS => settings.seismic.s_m_s,
+            Wave::SeismicLg => settings.seismic.lg_m_s,
+            Wave::Flash => LIGHT_M_S,
         }
     }
 
@@ -202,8 +202,8 @@ impl Medium {
                 }
             }
             Wave::SeismicP | Wave::SeismicS => {
-                let phase = if wave == Wave::SeismicP { &self.fire.p } else { &self.fire.s };
-                let (time_s, slope_s_m) = phase.first(distance_m);
+                let body = if wave == Wave::SeismicP { &self.fire.p } else { &self.fire.s };
+                let (time_s, slope_s_m) = body.first(distance_m);
                 let per_m = -slope_s_m / distance_m;
                 Travel { time_s, east_s_m: per_m * dx_m, north_s_m: per_m * dy_m, distance_m }
             }
