@@ -3,8 +3,8 @@
 //! A [`Source`] reads a group's share of some topics in big batches. A [`Sink`] writes with back-pressure. An
 //! [`Outbox`] binds the two: what was said and the offsets that led to it stand together ([`ExactlyOnce`]), or
 //! the one before the other ([`AtLeastOnce`]). [`Tables`] reads
-//! compacted topics from their start and follows them. A [`Broker`] is what of this a live run begins with. [`topics`] checks that everything is there before the first
-//! record. An [`Embedded`] broker serves the demo and the unit tests.
+//! compacted topics from their start and follows them. A [`Broker`] is what of this a live run begins with. [`topics`]
+//! checks that everything is there before the first record. An [`Embedded`] broker serves the demo and the unit tests.
 
 pub mod broker;
 pub mod embedded;
@@ -14,6 +14,7 @@ pub mod outbox;
 mod raw;
 mod reader;
 pub mod settings;
+mod shares;
 pub mod sink;
 pub mod source;
 pub mod tables;

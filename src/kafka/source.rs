@@ -9,6 +9,7 @@ use super::offsets::{Offsets, Position};
 use super::raw::{self, Handle};
 use super::reader::{Read, Reader, Record};
 use super::settings::KafkaSettings;
+use super::shares::Shares;
 use super::watch::{self, Rebalance};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::topic_partition_list::TopicPartitionListElem;
@@ -99,6 +100,8 @@ pub struct Source {
     anew: BTreeSet<(u16, i32)>,
     /// Partitions to take up at the next poll that no group gives.
     given: Vec<(String, i32)>,
+    /// Who keeps its share over a restart has to see to it that none is left over.
+    _shares: Option<Shares>,
 }
 
 impl Source {
@@ -108,7 +111,8 @@ impl Source {
     /// Settings that librdkafka refuses. A broker that can't be reached is no error here.
     pub fn new(settings: &KafkaSettings, topics: &[String]) -> Result<Source, KafkaError> {
         let mut config = settings.reader_config();
-        if !settings.instance.is_empty() {
+        let is_named = !settings.instance.is_empty();
+        if is_named {
             config.set("group.instance.id", &settings.instance);
         }
         let reader = Reader::new(&config, settings, topics)?;
@@ -120,7 +124,20 @@ impl Source {
         let ask_at = Some(Instant::now() + close_after);
         let (parts, rebalances, leaving) = (Vec::new(), VecDeque::new(), Vec::new());
         let (anew, given) = (BTreeSet::new(), Vec::new());
-        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, anew, given })
+        let _shares = is_named.then(|| Shares::watch(settings, topics)).transpose()?;
+        Ok(Source {
+            reader,
+            parts,
+            rebalances,
+            leaving,
+            offsets,
+            answer_timeout,
+            close_after,
+            ask_at,
+            anew,
+            given,
+            _shares,
+        })
     }
 
     /// Reads one partition of a topic, from where the group has committed, as no member of it: who reads it is settled
@@ -137,7 +154,20 @@ impl Source {
         let ask_at = Some(Instant::now() + close_after);
         let given = vec![(topic.to_owned(), partition)];
         let (parts, rebalances, leaving, anew) = (Vec::new(), VecDeque::new(), Vec::new(), BTreeSet::new());
-        Ok(Source { reader, parts, rebalances, leaving, offsets, answer_timeout, close_after, ask_at, anew, given })
+        let _shares = None;
+        Ok(Source {
+            reader,
+            parts,
+            rebalances,
+            leaving,
+            offsets,
+            answer_timeout,
+            close_after,
+            ask_at,
+            anew,
+            given,
+            _shares,
+        })
     }
 
     /// Has these partitions read from their start when they are taken up, whatever the group has committed.

@@ -16,6 +16,7 @@ pub const TRIALS: &[Case] = &[
     ("a_static_member_comes_back_to_its_partitions_at_once", a_static_member_comes_back_at_once),
     ("a_crash_of_the_broker_loses_and_repeats_nothing", a_crash_of_the_broker_loses_and_repeats_nothing),
     ("a_source_ends_in_the_midst_of_a_rebalance", a_source_ends_in_the_midst_of_a_rebalance),
+    ("what_a_static_member_was_to_give_up_when_it_died_is_taken_up", what_it_was_to_give_up_is_taken_up),
     ("a_source_ends_while_the_broker_is_away", a_source_ends_while_the_broker_is_away),
     ("a_compacted_table_is_read_whole_and_followed", a_compacted_table_is_read_whole_and_followed),
 ];
@@ -276,6 +277,37 @@ fn a_source_ends_in_the_midst_of_a_rebalance(broker: &Broker) {
     // Told, but not given away yet.
     drop(first);
     poll_until(&mut second, &mut seen_second, |seen| seen.ended.len() == 4);
+}
+
+fn what_it_was_to_give_up_is_taken_up(broker: &Broker) {
+    let topic = topic(broker, "given-up");
+    let named = |instance: &str| {
+        let mut settings = KafkaSettings { instance: instance.to_owned(), ..broker.settings(&topic) };
+        settings.topics.state = fresh("elsewhere");
+        broker.create_topic(&settings.topics.state, 1);
+        Source::new(&settings, std::slice::from_ref(&topic)).expect("a source")
+    };
+    let (mut seen, mut seen_second) = (Seen::default(), Seen::default());
+    let mut first = named("one");
+    poll_until(&mut first, &mut seen, |seen| seen.ended.len() == 4);
+    let mut second = named("two");
+    let started = Instant::now();
+    while !seen.revoked {
+        assert!(started.elapsed() < PATIENCE, "no rebalance");
+        first.poll(Duration::from_millis(20), &mut |event| seen.see(event)).expect("reading goes on");
+        step(&mut second, &mut seen_second);
+    }
+    // Told to give up two partitions, it dies, and is back at once.
+    std::mem::forget(first);
+    let mut first = named("one");
+    let mut seen = Seen::default();
+    while seen.assigned.is_empty() || seen.assigned.len() + seen_second.assigned.len() < 4 {
+        assert!(started.elapsed() < PATIENCE, "{:?} and {:?}", seen.assigned, seen_second.assigned);
+        step(&mut first, &mut seen);
+        step(&mut second, &mut seen_second);
+    }
+    println!("given up by the dead, taken up by the living after {} ms", started.elapsed().as_millis());
+    assert!(seen.assigned.is_disjoint(&seen_second.assigned));
 }
 
 fn a_source_ends_while_the_broker_is_away(broker: &Broker) {
