@@ -8,6 +8,10 @@ use rdkafka::types::{RDKafkaErrorCode as Code, RDKafkaRespErr};
 use rdkafka::{ClientContext, TopicPartitionList};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The longest that a group takes to be closed when it waits for no answer.
+const CLOSES_WITHIN: Duration = Duration::from_millis(500);
 
 /// What the group gives or takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +35,8 @@ pub struct Watch {
     last_trouble: Mutex<String>,
     served: AtomicU64,
     closing: AtomicBool,
+    /// Whether a rebalance has been carried out since.
+    answered: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -103,6 +109,17 @@ impl ConsumerContext for Watch {
         self.served.fetch_add(1, Ordering::Relaxed);
         let assigns = code == Raw::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
         if self.closing.load(Ordering::Relaxed) {
+            // Whatever is asked of a group that is closed is never answered (librdkafka 2.12), and one question may lie in
+            // the queue that nobody waits for any more: then the answer to the one before has closed the group, or will.
+            if self.answered.swap(true, Ordering::Relaxed) {
+                let asked = Instant::now();
+                while !consumer.closed() && asked.elapsed() < CLOSES_WITHIN {
+                    std::thread::park_timeout(Duration::from_millis(1));
+                }
+            }
+            if consumer.closed() {
+                return;
+            }
             if let Err(error) = if assigns { assign(consumer, list) } else { unassign(consumer, list) } {
                 tracing::warn!("answering the group while closing: {error}");
             }

@@ -3,6 +3,7 @@
 use super::Case;
 use super::broker::Broker;
 use super::records::{PATIENCE, fresh, produce};
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 use truceline::kafka::{AtLeastOnce, Event, KafkaSettings, Outbox, Position, Sink, Source, Tables};
@@ -17,6 +18,7 @@ pub const TRIALS: &[Case] = &[
     ("a_crash_of_the_broker_loses_and_repeats_nothing", a_crash_of_the_broker_loses_and_repeats_nothing),
     ("a_source_ends_in_the_midst_of_a_rebalance", a_source_ends_in_the_midst_of_a_rebalance),
     ("what_a_static_member_was_to_give_up_when_it_died_is_taken_up", what_it_was_to_give_up_is_taken_up),
+    ("a_source_that_was_never_polled_ends", a_source_that_was_never_polled_ends),
     ("a_source_ends_while_the_broker_is_away", a_source_ends_while_the_broker_is_away),
     ("a_compacted_table_is_read_whole_and_followed", a_compacted_table_is_read_whole_and_followed),
 ];
@@ -308,6 +310,32 @@ fn what_it_was_to_give_up_is_taken_up(broker: &Broker) {
     }
     println!("given up by the dead, taken up by the living after {} ms", started.elapsed().as_millis());
     assert!(seen.assigned.is_disjoint(&seen_second.assigned));
+}
+
+fn a_source_that_was_never_polled_ends(broker: &Broker) {
+    let topic = topic(broker, "unpolled");
+    let looker: BaseConsumer = broker.client().create().expect("a client");
+    for round in 0..4 {
+        let group = format!("{topic}-{round}");
+        let settings = KafkaSettings { instance: "one".to_owned(), ..broker.settings(&group) };
+        let source = Source::new(&settings, std::slice::from_ref(&topic)).expect("a source");
+        let started = Instant::now();
+        // It is given its partitions, and asked to take them up, whether or not anybody looks.
+        let is_stable = || {
+            // The broker has to find out about the group first.
+            let groups = looker.client().fetch_group_list(Some(&group), PATIENCE);
+            groups.is_ok_and(|found| found.groups().iter().any(|group| group.state() == "Stable"))
+        };
+        while !is_stable() {
+            assert!(started.elapsed() < PATIENCE, "it does not join");
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            drop(source);
+            let _ = tell.send(());
+        });
+        assert_eq!(told.recv_timeout(PATIENCE / 3), Ok(()), "it does not end");
+    }
 }
 
 fn a_source_ends_while_the_broker_is_away(broker: &Broker) {
