@@ -76,7 +76,7 @@ pub fn look_after(
     seen.lost.extend(expected.keys().filter(|id| !found.contains_key(*id)).cloned());
     for (id, alert) in &found {
         match expected.get(id) {
-            None => seen.strange.push(format!("{id} was not to be found")),
+            None => seen.strange.push(format!("{id} was not to be found: {}", alert["properties"])),
             Some(expected) if !nearly(alert, expected) => {
                 seen.strange.push(format!("{id}: {}", difference(alert, expected)))
             }
