@@ -5,9 +5,10 @@ use super::console::Outcome;
 use super::{Stop, archive, check, cluster, logging};
 use crate::config::Config;
 use crate::model::time::Timestamp;
-use crate::pipeline::archive::{ArchiveRun, ArchiveRunError};
+use crate::pipeline::archive::{ArchiveRun, ArchiveRunError, ArchiveStatus, Waits};
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::{self as pipeline, Figures, RunError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// The instance of a run that was given none. With a name it comes back to its partitions at once after a crash; without
@@ -53,10 +54,14 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         archive: config.archive.clone(),
         root: config.output.archive_dir.clone(),
     };
+    let archived = Mutex::new(ArchiveStatus::default());
+    let status = || (!args.no_archive).then(|| *archived.lock().unwrap_or_else(PoisonError::into_inner));
     std::thread::scope(|scope| {
         let keeper = (!args.no_archive).then(|| {
             scope.spawn(|| {
-                let kept = archive.run(&|| stop.is_asked());
+                let kept = archive.run_watched(Waits::default(), &|| stop.is_asked(), &mut |now| {
+                    *archived.lock().unwrap_or_else(PoisonError::into_inner) = *now;
+                });
                 if let Err(error) = &kept {
                     // Alerts go on; whoever reads the log decides.
                     tracing::error!("the archive has ended: {error}");
@@ -68,12 +73,12 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         let ran = live.run(&|| stop.is_asked(), &mut |figures| {
             if told.elapsed().as_secs_f64() >= config.output.rates_every_s {
                 told = Instant::now();
-                tell(figures);
+                tell(figures, status());
             }
         });
         stop.ask();
         let kept = keeper.map(|keeper| keeper.join());
-        tell(&ran?);
+        tell(&ran?, status());
         match kept {
             Some(Ok(kept)) => {
                 kept?;
@@ -85,8 +90,8 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
     })
 }
 
-/// One line of how it goes.
-pub(super) fn tell(figures: &Figures) {
+/// One line of how it goes, and how the archive does, if this process keeps one.
+pub(super) fn tell(figures: &Figures, archive: Option<ArchiveStatus>) {
     let tally = figures.tally;
     let watermark = figures.watermark_ns.map_or_else(|| "none".to_owned(), |ns| Timestamp(ns).to_string());
     tracing::info!(
@@ -98,6 +103,14 @@ pub(super) fn tell(figures: &Figures) {
         lag = figures.lag,
         watermark,
         commits = figures.commits,
+        batches_waiting = figures.batches_waiting,
+        parcels_waiting = figures.parcels_waiting,
+        paused = figures.paused,
+        lines_held = figures.lines_held,
+        arrivals_held = figures.arrivals_held,
+        ids_held = figures.ids_held,
+        archive_lag = archive.map(|archive| archive.lag),
+        archive_waits = archive.map(|archive| archive.is_waiting),
         p99_us = figures.ingest_to_alert_us.value_at_quantile(0.99),
         commit_p99_us = figures.ingest_to_commit_us.value_at_quantile(0.99),
         "so far"

@@ -316,6 +316,11 @@ impl FireWatch {
         }
         let settled_to_s = region.settled_to_s();
         for arrival in std::mem::take(region.late()) {
+            // What it belongs to may not be final yet, and what is may fit it worse.
+            if arrival.time_s > settled_to_s {
+                region.late().push(arrival);
+                continue;
+            }
             let site = &region.field().sites()[arrival.site as usize];
             let (node, heard) = (site.node, site.detect_p);
             let mut best: Option<(f64, usize, f64)> = None;
@@ -336,28 +341,24 @@ impl FireWatch {
                     best = Some((z, k, residual_s));
                 }
             }
-            match best {
-                Some((z, k, residual_s)) => {
-                    let event = &mut self.settled[number][k];
-                    event.score += (heard / (1.0 - heard.min(0.98))).ln().max(0.0) + 2.0 - 0.5 * z * z;
-                    event.claim.probability = event.claim.probability.max(first_probability(event.score));
-                    event.claim.silent.retain(|&silent| silent != node);
-                    event.claim.evidence.push(Cited {
-                        origin: arrival.origin,
-                        id: arrival.id,
-                        node,
-                        kind: arrival.kind,
-                        time_ns: arrival.time_ns,
-                        residual_s: Some(residual_s),
-                        residual_deg: None,
-                    });
-                    (event.changed, event.is_news) = (true, true);
-                    event.say(world, book);
-                }
-                // What it belongs to may not be final yet.
-                None if arrival.time_s > settled_to_s => region.late().push(arrival),
-                None => {}
-            }
+            let Some((z, k, residual_s)) = best else { continue };
+            let event = &mut self.settled[number][k];
+            // What fits makes it no less sure; so the sum does not hang on what came first.
+            let gain = (heard / (1.0 - heard.min(0.98))).ln().max(0.0) + 2.0 - 0.5 * z * z;
+            event.score += gain.max(0.0);
+            event.claim.probability = event.claim.probability.max(first_probability(event.score));
+            event.claim.silent.retain(|&silent| silent != node);
+            event.claim.evidence.push(Cited {
+                origin: arrival.origin,
+                id: arrival.id,
+                node,
+                kind: arrival.kind,
+                time_ns: arrival.time_ns,
+                residual_s: Some(residual_s),
+                residual_deg: None,
+            });
+            (event.changed, event.is_news) = (true, true);
+            event.say(world, book);
         }
     }
 

@@ -6,6 +6,7 @@ pub mod book;
 pub mod checks;
 pub mod duplicates;
 pub mod fire;
+mod latecomers;
 pub mod pair;
 pub mod places;
 pub mod progress;
@@ -26,6 +27,7 @@ use associate::record::{LearntRecord, NewerRecord, RegionRecord, VERSION, place_
 use book::{Book, DecisionError, Kept, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
+use latecomers::Latecomers;
 use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
@@ -33,10 +35,11 @@ use settings::Settings;
 use settled::FinalEvent;
 use share::Share;
 use slow::SlowWatch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use weather::Weather;
 
-/// Most observations held back because they are ahead of the stream; beyond, they are refused at once.
+/// Most observations held back because they are ahead of the stream; beyond, they are refused at once. A live run waits
+/// with partitions that have such at half of it ([`Engine::ahead`]).
 pub const MAX_HELD: usize = 65_536;
 
 /// After the newest report seen, a node may still take this long to deliver: until then its silence means nothing to
@@ -106,6 +109,7 @@ pub struct Engine {
     rules: Vec<(KindSet, Box<dyn Rule>)>,
     book: Book,
     held: Observations,
+    latecomers: Latecomers,
     /// Room for those of a batch.
     found: Vec<Found>,
     counts: Counts,
@@ -137,6 +141,7 @@ impl Engine {
             slow: SlowWatch::default(),
             book: Book::new(config_digest, topics),
             held: Observations::default(),
+            latecomers: Latecomers::default(),
             found: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
@@ -218,6 +223,35 @@ impl Engine {
     /// Arrivals that took no part because there were too many of a node in a second, over all regions.
     pub fn arrivals_passed_over(&self) -> u64 {
         self.fire.regions().iter().map(|region| region.passed_over()).sum()
+    }
+
+    /// How many lines wait: those that are ahead of the stream, and those that are late before event time says so.
+    pub fn lines_held(&self) -> usize {
+        self.held.len() + self.latecomers.len()
+    }
+
+    /// Ids remembered, to tell duplicates.
+    pub fn ids_held(&self) -> usize {
+        self.duplicates.len()
+    }
+
+    /// The partitions to wait with: reading on would put them more than `most_ns` ahead of event time, or hold back more
+    /// lines than there is room for. Never the one that is furthest behind of those that have more to read, for which
+    /// the others wait.
+    pub fn ahead(&self, most_ns: i64) -> BTreeSet<Partition> {
+        let Some((slowest, _)) = self.progress.slowest() else { return BTreeSet::new() };
+        let stands_ns = match self.progress.watermark_ns() {
+            i64::MIN => self.oldest_ns,
+            watermark_ns => watermark_ns.saturating_add(ns_from_s(self.settings.lateness_s)),
+        };
+        let latest_ns = stands_ns.saturating_add(most_ns);
+        let mut ahead: BTreeSet<Partition> =
+            self.progress.newest_ns().filter(|it| it.1 > latest_ns).map(|(partition, _)| partition).collect();
+        if self.held.len() >= MAX_HELD / 2 {
+            ahead.extend(self.held.origin.iter().map(|origin| (origin.topic, origin.partition)));
+        }
+        ahead.remove(&slowest);
+        ahead
     }
 
     /// Where the lines stand that are held back because they are ahead of the stream.
@@ -323,6 +357,7 @@ impl Engine {
         }
         let passed_ns = stream_ns.saturating_add(quiet_ns).saturating_sub(ns_from_s(self.settings.lateness_s));
         if passed_ns > self.progress.watermark_ns() {
+            self.take_late(passed_ns, registry);
             self.progress.pass(passed_ns);
             // Rules that wait for something to appear again are not to count the time in which nobody could.
             let rules_ns = passed_ns.min(stream_ns.saturating_add(1)).max(self.advanced_to_ns);
@@ -350,6 +385,7 @@ impl Engine {
                     Found::Repeated => self.counts.duplicates += 1,
                     Found::New(Standing::InTime) => self.accept(batch, row, false, registry),
                     Found::New(Standing::Late) => self.accept(batch, row, true, registry),
+                    Found::New(Standing::Behind { passed_ns }) => self.let_wait(batch, row, passed_ns, registry),
                     Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
                     Found::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
                     Found::New(Standing::Ahead) => self.refuse_ahead(batch, row, out),
@@ -377,11 +413,34 @@ impl Engine {
             }
         }
         for (row, found) in (from..).zip(found) {
-            if let Found::New(Standing::InTime | Standing::Late) = found
+            if let Found::New(Standing::InTime | Standing::Late | Standing::Behind { .. }) = found
                 && batch.part[row] != Part::Progress
                 && self.duplicates.seen(batch.key[row], batch.time_ns[row])
             {
                 *found = Found::Repeated;
+            }
+        }
+    }
+
+    /// A line that its partition has passed waits until event time has too.
+    fn let_wait(&mut self, batch: &Observations, row: usize, passed_ns: i64, registry: &Registry) {
+        let due_ns = Latecomers::due_ns(passed_ns);
+        let waits = due_ns > self.progress.watermark_ns()
+            && batch.part[row] != Part::Progress
+            && Latecomers::concerns(batch.kind[row]);
+        if !waits || !self.latecomers.wait(batch, row, due_ns) {
+            self.accept(batch, row, true, registry);
+        }
+    }
+
+    /// Takes in the late lines whose waiting ends by then; what comes before them is settled first.
+    fn take_late(&mut self, by_ns: i64, registry: &Registry) {
+        while let Some((due_ns, lines)) = self.latecomers.next(by_ns) {
+            if due_ns > self.advanced_to_ns {
+                self.settle(due_ns, due_ns, registry);
+            }
+            for row in Latecomers::in_order(&lines) {
+                self.accept(&lines, row, true, registry);
             }
         }
     }
@@ -398,6 +457,7 @@ impl Engine {
         self.judge_held(Verdict::AllRefuted, registry, out);
         // Rules that wait for something to appear again must not wait until the end of time.
         let end_ns = self.progress.stream_ns().unwrap_or(i64::MIN).saturating_add(1);
+        self.take_late(end_ns, registry);
         self.progress.finish();
         self.settle(end_ns.max(self.advanced_to_ns), i64::MAX, registry);
         out.said.append(&mut self.book.take_said());
@@ -447,6 +507,7 @@ impl Engine {
     /// Moves event time on by what was observed, and gives what is final by that.
     pub fn advance(&mut self, registry: &Registry, out: &mut Output) {
         let borne_out_ns = self.progress.advance();
+        self.take_late(borne_out_ns, registry);
         if borne_out_ns > self.advanced_to_ns {
             self.settle(borne_out_ns, self.progress.watermark_ns(), registry);
         } else if self.others_moved && self.settings.fire.on {
@@ -530,9 +591,7 @@ impl Engine {
     }
 
     fn refuse_ahead(&mut self, batch: &Observations, row: usize, out: &mut Output) {
-        let stream = self.progress.stream_ns().map_or_else(String::new, |ns| format!(", {}", Timestamp(ns)));
-        let expected =
-            format!("a time at most {} s ahead of the stream's event time{stream}", self.settings.max_future_s);
+        let expected = format!("a time at most {} s ahead of the stream's event time", self.settings.max_future_s);
         self.refuse(batch, row, Reason::BadTime, &expected, out);
     }
 

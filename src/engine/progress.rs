@@ -22,6 +22,11 @@ pub enum Standing {
     InTime,
     /// The watermark has passed it, the amend horizon has not.
     Late,
+    /// Its own partition has passed it, whatever the watermark did: the partition alone would have moved that so far.
+    Behind {
+        /// Nanoseconds.
+        passed_ns: i64,
+    },
     /// Behind the amend horizon of its partition.
     TooLate,
     /// So far ahead of the stream that it must be borne out first.
@@ -34,13 +39,28 @@ pub type Partition = (u16, i32);
 #[derive(Clone, Copy, Debug)]
 struct PartitionClock {
     newest_ns: i64,
+    /// How far its nodes have come.
+    leaders: Leaders,
+    /// How far what was read of it elsewhere went.
+    resumed_ns: i64,
     caught_up: bool,
     /// Since its first line that is held back: how far it was, and who has gone on.
     doubt: Option<(i64, Leaders)>,
 }
 
 impl PartitionClock {
-    const UNHEARD: PartitionClock = PartitionClock { newest_ns: i64::MIN, caught_up: false, doubt: None };
+    const UNHEARD: PartitionClock = PartitionClock {
+        newest_ns: i64::MIN,
+        leaders: Leaders { first: None, second: None },
+        resumed_ns: i64::MIN,
+        caught_up: false,
+        doubt: None,
+    };
+
+    /// What two of its nodes have reached, or the only one: one that is ahead makes no line of the others late.
+    fn reached_ns(&self) -> i64 {
+        self.leaders.agreed_ns().unwrap_or(i64::MIN).max(self.resumed_ns)
+    }
 }
 
 /// The newest times of two distinct nodes.
@@ -159,6 +179,7 @@ impl Progress {
     pub fn resume(&mut self, partition: Partition, newest_ns: i64) {
         let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
         clock.newest_ns = clock.newest_ns.max(newest_ns);
+        clock.resumed_ns = clock.resumed_ns.max(newest_ns);
     }
 
     /// A partition that is no longer read here.
@@ -212,8 +233,14 @@ impl Progress {
             }
         }
         clock.newest_ns = clock.newest_ns.max(time_ns);
+        clock.leaders.note(time_ns, node);
+        let passed_ns = clock.reached_ns().saturating_sub(self.lateness_ns);
         self.leaders.note(time_ns, node);
-        if self.is_late(time_ns) { Standing::Late } else { Standing::InTime }
+        match time_ns < passed_ns {
+            true => Standing::Behind { passed_ns },
+            false if self.is_late(time_ns) => Standing::Late,
+            false => Standing::InTime,
+        }
     }
 
     /// Whether the watermark, as it stands with this observation, has passed that time. It is worked out anew for what
@@ -309,6 +336,7 @@ impl Progress {
     pub fn release(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
         let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
         clock.newest_ns = clock.newest_ns.max(time_ns);
+        clock.leaders.note(time_ns, node);
         self.leaders.note(time_ns, node);
         if self.is_late(time_ns) { Standing::Late } else { Standing::InTime }
     }
@@ -400,8 +428,21 @@ mod tests {
         assert_eq!(p.advance(), 40 * NS_PER_S);
         p.caught_up(Q);
         assert_eq!(p.advance(), 85 * NS_PER_S);
-        assert_eq!(see(&mut p, Q, 3, 60), Standing::Late);
+        assert_eq!(see(&mut p, Q, 3, 60), Standing::Late, "by the watermark; it is the newest of its own partition");
         assert_eq!(p.advance(), 85 * NS_PER_S, "the watermark never goes back");
+    }
+
+    #[test]
+    fn late_is_what_is_late_in_its_own_partition_but_for_one_node_that_is_ahead() {
+        let mut p = progress();
+        p.assign(Q);
+        see(&mut p, P, 1, 100);
+        see(&mut p, P, 2, 100);
+        see(&mut p, P, 3, 140);
+        assert_eq!(see(&mut p, P, 1, 91), Standing::InTime);
+        assert_eq!(p.advance(), i64::MIN, "the other partition has said nothing");
+        assert_eq!(see(&mut p, P, 1, 89), Standing::Behind { passed_ns: 90 * NS_PER_S });
+        assert_eq!(see(&mut p, Q, 4, 89), Standing::InTime);
     }
 
     #[test]

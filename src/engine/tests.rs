@@ -3,6 +3,7 @@
 mod geometry;
 mod ground;
 mod moved;
+mod pace;
 mod restart;
 mod scene;
 mod slow;

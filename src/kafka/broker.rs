@@ -63,6 +63,18 @@ pub trait Inbox {
     /// A broker that does not answer or refuses.
     fn has_committed(&self) -> Result<bool, KafkaError>;
 
+    /// Tells no more records of these partitions until they are resumed; a partition that comes anew is not paused.
+    ///
+    /// # Errors
+    /// What the client refuses.
+    fn pause(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError>;
+
+    /// Goes on with these partitions where they were paused.
+    ///
+    /// # Errors
+    /// What the client refuses.
+    fn resume(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError>;
+
     /// How many partitions are read here, and how many there are; `None` when the broker does not say.
     fn share(&self) -> Option<(usize, usize)>;
 }
@@ -90,6 +102,14 @@ impl Inbox for Source {
 
     fn has_committed(&self) -> Result<bool, KafkaError> {
         Source::has_committed(self)
+    }
+
+    fn pause(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        Source::pause(self, partitions)
+    }
+
+    fn resume(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        Source::resume(self, partitions)
     }
 
     fn share(&self) -> Option<(usize, usize)> {

@@ -76,6 +76,9 @@ pub struct KafkaSettings {
     pub prefetch_records: u32,
     /// KiB fetched ahead.
     pub prefetch_kib: u32,
+    /// How far ahead of event time a partition is read while another has more to read, seconds of event time; then it
+    /// waits. So what windows hold is bounded, however unequal the partitions' backlogs are.
+    pub max_ahead_s: u32,
     /// Records taken at one poll; a live run takes 1024 at most.
     pub batch_records: u32,
     /// Records that wait to be taken by a broker; then sending waits.
@@ -116,6 +119,7 @@ impl Default for KafkaSettings {
             close_after_s: DEFAULT_CLOSE_AFTER_S,
             prefetch_records: DEFAULT_PREFETCH_RECORDS,
             prefetch_kib: DEFAULT_PREFETCH_KIB,
+            max_ahead_s: 300,
             batch_records: 4096,
             unsent_records: DEFAULT_UNSENT_RECORDS,
             unsent_kib: DEFAULT_UNSENT_KIB,
@@ -284,6 +288,7 @@ impl KafkaSettings {
             ("commit_interval_ms", self.commit_interval_ms),
             ("prefetch_records", self.prefetch_records),
             ("prefetch_kib", self.prefetch_kib),
+            ("max_ahead_s", self.max_ahead_s),
             ("unsent_records", self.unsent_records),
             ("unsent_kib", self.unsent_kib),
         ];
@@ -302,6 +307,7 @@ impl KafkaSettings {
         fault(self.learnt_interval_s > 86_400, "learnt_interval_s", &self.learnt_interval_s, "at most 86400");
         fault(self.recall_s > 604_800, "recall_s", &self.recall_s, "at most 604800");
         fault(self.close_after_s > 86_400, "close_after_s", &self.close_after_s, "at most 86400");
+        fault(self.max_ahead_s > 86_400, "max_ahead_s", &self.max_ahead_s, "at most 86400");
         fault(self.linger_ms > 60_000, "linger_ms", &self.linger_ms, "at most 60000");
         fault(
             !(1_100_000..=1_000_000_000).contains(&self.largest_record_bytes),

@@ -217,6 +217,11 @@ impl Parts<'_> {
             ingest_to_commit_us: latencies(),
             commits: self.before.1,
             arrivals_held: 0,
+            lines_held: 0,
+            ids_held: 0,
+            paused: 0,
+            batches_waiting: 0,
+            parcels_waiting: 0,
             elapsed: self.started.elapsed(),
         };
         let (mut least_ns, mut is_known) = (i64::MAX, self.waiting.is_empty() && !self.running.is_empty());
@@ -237,6 +242,10 @@ impl Parts<'_> {
             all.lag += figures.lag;
             all.commits += figures.commits;
             all.arrivals_held += figures.arrivals_held;
+            all.lines_held += figures.lines_held;
+            all.ids_held += figures.ids_held;
+            all.batches_waiting += figures.batches_waiting;
+            all.parcels_waiting += figures.parcels_waiting;
             // Both hold the same range.
             let _ = all.ingest_to_alert_us.add(&figures.ingest_to_alert_us);
             let _ = all.ingest_to_commit_us.add(&figures.ingest_to_commit_us);

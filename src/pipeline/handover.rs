@@ -9,11 +9,14 @@ use super::correlator::Reference;
 use crate::codec::{Lines, RecordAt};
 use crate::engine::progress::Partition;
 use rustc_hash::FxHashMap;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Batches in use: one is filled, one waits, one is correlated.
-const BATCHES: usize = 3;
+pub const BATCHES: usize = 3;
 
 /// What was read since the last batch. Its parts happened in the order of its fields.
 #[derive(Debug, Default)]
@@ -48,6 +51,8 @@ pub struct Batch {
     pub taken_at: Option<Instant>,
     /// Records that stand in the topics and are not yet read.
     pub lag: u64,
+    /// On the way back: the partitions that are to wait for the others from now on.
+    pub ahead: BTreeSet<Partition>,
 }
 
 impl Batch {
@@ -137,6 +142,7 @@ impl Keys {
 /// The end that fills batches.
 pub struct Giver {
     full: SyncSender<Box<Batch>>,
+    waiting: Arc<AtomicUsize>,
     empty: Receiver<Box<Batch>>,
     #[expect(clippy::vec_box, reason = "they go to and fro in their boxes")]
     spare: Vec<Box<Batch>>,
@@ -145,6 +151,7 @@ pub struct Giver {
 /// The end that works through them.
 pub struct Taker {
     full: Receiver<Box<Batch>>,
+    waiting: Arc<AtomicUsize>,
     empty: SyncSender<Box<Batch>>,
 }
 
@@ -164,7 +171,8 @@ pub fn handover() -> (Giver, Taker) {
     let (full, taken) = sync_channel(BATCHES);
     let (given_back, empty) = sync_channel(BATCHES);
     let spare = (0..BATCHES).map(|_| Box::default()).collect();
-    (Giver { full, empty, spare }, Taker { full: taken, empty: given_back })
+    let waiting = Arc::<AtomicUsize>::default();
+    (Giver { full, waiting: waiting.clone(), empty, spare }, Taker { full: taken, waiting, empty: given_back })
 }
 
 impl Giver {
@@ -175,6 +183,7 @@ impl Giver {
 
     /// Hands a batch over; false when the other end is gone.
     pub fn give(&mut self, batch: Box<Batch>) -> bool {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
         self.full.send(batch).is_ok()
     }
 
@@ -189,6 +198,11 @@ impl Giver {
 }
 
 impl Taker {
+    /// How many batches were handed over and are not worked through: at [`BATCHES`] who reads waits.
+    pub fn waiting(&self) -> Arc<AtomicUsize> {
+        self.waiting.clone()
+    }
+
     /// The next batch, waiting up to `wait` for it.
     pub fn take(&self, wait: Duration) -> Taken {
         match self.full.recv_timeout(wait) {
@@ -201,6 +215,7 @@ impl Taker {
     /// Gives back a batch that has been worked through.
     pub fn give_back(&self, mut batch: Box<Batch>) {
         batch.clear();
+        self.waiting.fetch_sub(1, Ordering::Relaxed);
         // When the other end is gone nobody needs it.
         let _ = self.empty.send(batch);
     }
@@ -209,7 +224,7 @@ impl Taker {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::atomic::AtomicU64;
 
     const PATIENCE: Duration = Duration::from_secs(30);
 

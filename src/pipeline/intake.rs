@@ -10,14 +10,19 @@ use super::handover::{Batch, Giver};
 use super::reference_tables::ReferenceTables;
 use super::second_hop::SecondHop;
 use crate::codec::{DecodeOptions, Decoder, RecordAt};
+use crate::engine::progress::Partition;
 use crate::kafka::{Event, Inbox, KafkaError};
 use crate::model::node::Registry;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Records after which a batch is handed over, and most that are taken at one poll: what bounds the wait of the first of
-/// them.
+/// Records after which a batch is handed over: what bounds the wait of the first of them.
 pub const BATCH_RECORDS: u32 = 1_024;
+/// Records taken at one poll, and bytes of lines after which a batch is handed over too. A record may have a mebibyte: no
+/// batch is larger than the two together, however gateways cut what they send.
+pub const POLL_RECORDS: u32 = 64;
+const BATCH_BYTES: usize = 16 << 20;
 /// Longest wait for a record before everything else is looked at.
 const POLL: Duration = Duration::from_millis(5);
 /// Between two looks at the reference tables.
@@ -38,6 +43,8 @@ pub struct Intake {
     last_tables: Instant,
     last_lag: Instant,
     lag: u64,
+    /// Partitions that wait for the others.
+    paused: BTreeSet<Partition>,
 }
 
 impl Intake {
@@ -54,6 +61,7 @@ impl Intake {
             last_tables: now,
             last_lag: now,
             lag: 0,
+            paused: BTreeSet::new(),
         }
     }
 
@@ -95,18 +103,41 @@ impl Intake {
     /// What ends the Kafka client.
     pub fn step(&mut self, batch: &mut Batch, now: Instant) -> Result<bool, KafkaError> {
         self.follow_tables(batch, now)?;
+        self.wait_with(&batch.ahead)?;
         self.fill(batch)?;
         Ok(self.is_worth_giving(batch, now))
     }
 
+    /// Pauses the partitions that are ahead, and goes on with the others. What was fetched of a partition that pauses is
+    /// fetched again when it goes on.
+    fn wait_with(&mut self, ahead: &BTreeSet<Partition>) -> Result<(), KafkaError> {
+        // Behind a router all comes in one partition, in one order.
+        if self.second_hop.is_some() || *ahead == self.paused {
+            return Ok(());
+        }
+        let from: Vec<Partition> = self.paused.difference(ahead).copied().collect();
+        let to: Vec<Partition> = ahead.difference(&self.paused).copied().collect();
+        if !from.is_empty() {
+            self.inbox.resume(&from)?;
+        }
+        if !to.is_empty() {
+            tracing::debug!(partitions = ?to, "wait for the others");
+            self.inbox.pause(&to)?;
+        }
+        self.paused.clone_from(ahead);
+        Ok(())
+    }
+
     /// Waits for a first record, then takes what is there already.
     fn fill(&mut self, batch: &mut Batch) -> Result<(), KafkaError> {
-        let Intake { inbox, decoder, registry, second_hop, .. } = self;
+        let Intake { inbox, decoder, registry, second_hop, paused, .. } = self;
         let (mut records, mut wait) = (0, POLL);
-        while records < BATCH_RECORDS as usize && batch.leaving.is_empty() {
+        let (mut bytes, most) = (0, (BATCH_RECORDS - POLL_RECORDS) as usize);
+        while records <= most && bytes < BATCH_BYTES && batch.leaving.is_empty() {
             let mut made_anew = None;
             let taken = inbox.poll(wait, &mut |event| match (event, second_hop.as_mut()) {
                 (Event::Record(record), Some(hop)) => {
+                    bytes += record.payload.len();
                     batch.taken_at.get_or_insert_with(Instant::now);
                     hop.record(&record, decoder, registry, batch);
                 }
@@ -115,6 +146,7 @@ impl Intake {
                 // The router tells of the partitions of telemetry; to this one somebody always writes.
                 (Event::Behind { .. } | Event::Revoked { .. } | Event::Quiet, Some(_)) => {}
                 (Event::Record(record), None) => {
+                    bytes += record.payload.len();
                     batch.taken_at.get_or_insert_with(Instant::now);
                     let at = RecordAt { topic: record.topic, partition: record.partition, offset: record.offset };
                     batch.keys.push(at, record.key);
@@ -123,6 +155,7 @@ impl Intake {
                 }
                 (Event::Assigned(partitions), None) => {
                     tracing::info!(partitions = partitions.len(), "partitions assigned");
+                    paused.retain(|partition| !partitions.contains(partition));
                     batch.assigned.extend_from_slice(partitions);
                 }
                 (Event::Revoked { partitions, lost }, None) => {
@@ -200,7 +233,6 @@ mod tests {
     use super::*;
     use crate::kafka::settings::Start;
     use crate::kafka::{Embedded, KafkaSettings, Sink, Source};
-    use std::collections::BTreeSet;
 
     const PATIENCE: Duration = Duration::from_secs(30);
     const RECORDS: usize = 600;

@@ -9,7 +9,7 @@ use super::correlator::{Correlator, Results};
 use super::crossing::Crossing;
 use super::handover::{Batch, Taken, Taker};
 use super::held_keys::HeldKeys;
-use super::intake::{BATCH_RECORDS, Intake};
+use super::intake::{Intake, POLL_RECORDS};
 use super::lessons::Lessons;
 use super::low_water::LowWater;
 use super::reference_tables::ReferenceTables;
@@ -28,13 +28,12 @@ use crate::kafka::{Broker, Inbox, Outbox, Position};
 use crate::model::observation::Origin;
 use crate::model::time::NS_PER_S;
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Longest wait for a batch before everything else is looked at.
 const WAIT: Duration = Duration::from_millis(20);
 /// Between two tellings of the figures.
-const FIGURES_EVERY: Duration = Duration::from_millis(250);
+const FIGURES_EVERY: Duration = Duration::from_millis(100);
 /// Between two tellings of other parts how far events are final here.
 const TELL_OTHERS_EVERY: Duration = Duration::from_millis(250);
 /// The place of decisions among the topics that are read.
@@ -74,6 +73,8 @@ pub struct Live<'a> {
     started: Instant,
     last_figures: Instant,
     lag: u64,
+    /// How many partitions wait for the others.
+    paused: usize,
 }
 
 /// What a part of the regions has to do with the others.
@@ -136,7 +137,7 @@ impl<'a> Live<'a> {
         }
         let tables = ReferenceTables::load(kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
         tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
-        let mut inbox = broker.inbox(&topics, BATCH_RECORDS)?;
+        let mut inbox = broker.inbox(&topics, POLL_RECORDS)?;
         if table.as_ref().is_some_and(SaidTable::is_empty) && inbox.has_committed()? {
             let (topic, id, group) = (names.state.clone(), kafka.transactional_id(), kafka.group.clone());
             let lost = SaidTableError::Lost { topic, id, group };
@@ -174,6 +175,7 @@ impl<'a> Live<'a> {
             started,
             last_figures: Instant::now(),
             lag: 0,
+            paused: 0,
         };
         if let Some(table) = table {
             live.take_over(table, &topics, &mut *inbox);
@@ -224,19 +226,9 @@ impl<'a> Live<'a> {
         self.is_replaying = true;
     }
 
-    /// Works through batches until there will be no more. `over` tells the other stage to stop.
-    pub fn work(
-        &mut self,
-        taker: &Taker,
-        counter: &Counter,
-        over: &AtomicBool,
-        stop: &dyn Fn() -> bool,
-        figures: &mut dyn FnMut(&mut Live<'_>),
-    ) -> Ended {
+    /// Works through batches until there will be no more. `figures` may look at it now and then.
+    pub fn work(&mut self, taker: &Taker, counter: &Counter, figures: &mut dyn FnMut(&mut Live<'_>)) -> Ended {
         loop {
-            if stop() {
-                over.store(true, Ordering::Release);
-            }
             match taker.take(WAIT) {
                 Taken::Batch(mut batch) => {
                     let parts = !batch.leaving.is_empty();
@@ -336,6 +328,8 @@ impl<'a> Live<'a> {
         }
         parcel.settled = keeps.then_some(settled);
         parcel.learnt = learnt;
+        batch.ahead = self.correlator.engine().ahead(i64::from(self.run.kafka.max_ahead_s) * NS_PER_S);
+        self.paused = batch.ahead.len();
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
         parcel.is_empty() || give(parcel)
     }
@@ -454,6 +448,11 @@ impl<'a> Live<'a> {
             ingest_to_commit_us: told.ingest_to_commit_us,
             commits: told.commits,
             arrivals_held: self.correlator.engine().arrivals_held(),
+            lines_held: self.correlator.engine().lines_held(),
+            ids_held: self.correlator.engine().ids_held(),
+            paused: self.paused,
+            batches_waiting: 0,
+            parcels_waiting: 0,
             elapsed: started.elapsed(),
         }
     }

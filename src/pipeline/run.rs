@@ -9,25 +9,31 @@
 //! what is committed, as after a crash: there is one way back, and it is walked all the time.
 
 use super::correlator::Tally;
+pub use super::handover::BATCHES;
 use super::handover::handover;
 use super::intake::Intake;
 use super::layout::Layout;
 use super::live::{Ended, Live, Start};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use super::said_table::{Owner, SaidTable, SaidTableError};
+pub use super::teller::MAX_PARCELS;
 use super::teller::{TellError, Tellings, teller};
 use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::topics::check;
 use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings, TopicSpec};
 use hdrhistogram::Histogram;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two attempts to begin anew while the broker is away, and between two looks whether to stop meanwhile.
 const TRY_AGAIN: Duration = Duration::from_secs(1);
 pub(super) const NAP: Duration = Duration::from_millis(50);
+/// Between two tellings of the figures.
+const FIGURES_EVERY: Duration = Duration::from_millis(250);
+/// Between two looks whether to stop.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What a live run is told.
 #[derive(Clone, Debug)]
@@ -109,6 +115,17 @@ pub struct Figures {
     pub commits: u64,
     /// Arrivals held in windows.
     pub arrivals_held: usize,
+    /// Lines held back because they are ahead of the stream, or late before event time says so.
+    pub lines_held: usize,
+    /// Ids remembered, to tell duplicates.
+    pub ids_held: usize,
+    /// Partitions that wait for others which are behind.
+    pub paused: usize,
+    /// Batches that are read and not correlated, of [`BATCHES`]: at all of them reading waits.
+    pub batches_waiting: usize,
+    /// What follows from batches and is not yet told, of [`MAX_PARCELS`]: above it the engine
+    /// waits.
+    pub parcels_waiting: usize,
     /// Since the start.
     pub elapsed: Duration,
 }
@@ -226,8 +243,10 @@ impl Run {
         let (counter, teller) = teller(outbox, kafka, &topics, self.by_component, tellings);
         let (giver, taker) = handover();
         let over = AtomicBool::new(false);
+        // The engine may wait for the broker: how it goes is told all the same, as of when it was last heard of.
+        let heard: Mutex<Option<Figures>> = Mutex::new(None);
         std::thread::scope(|scope| {
-            let over = &over;
+            let (over, heard) = (&over, &heard);
             let reading = scope.spawn(move || {
                 let mut intake = intake;
                 let read = intake.run(giver, over);
@@ -235,9 +254,31 @@ impl Run {
                 (intake, read)
             });
             let telling = scope.spawn(move || teller.run());
-            let ended = live.work(&taker, &counter, over, stop, &mut |live| figures(&live.figures(tellings, started)));
-            // What was handed over is committed when the counter is closed.
-            drop(counter);
+            let (batches, parcels) = (taker.waiting(), counter.waiting());
+            let working = scope.spawn(move || {
+                let ended = live.work(&taker, &counter, &mut |live| {
+                    *lock(heard) = Some(live.figures(tellings, started));
+                });
+                // What was handed over is committed when the counter is closed.
+                drop(counter);
+                (live, taker, ended)
+            });
+            let mut told = Instant::now();
+            while !working.is_finished() {
+                if stop() {
+                    over.store(true, Ordering::Release);
+                }
+                if told.elapsed() >= FIGURES_EVERY
+                    && let Some(mut now) = lock(heard).clone()
+                {
+                    told = Instant::now();
+                    now.batches_waiting = batches.load(Ordering::Relaxed);
+                    now.parcels_waiting = parcels.load(Ordering::Relaxed);
+                    figures(&now);
+                }
+                std::thread::park_timeout(LOOK_EVERY);
+            }
+            let (mut live, taker, ended) = working.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             let told = telling.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             over.store(true, Ordering::Release);
             drop(taker);
@@ -258,6 +299,11 @@ impl Run {
             }
         })
     }
+}
+
+fn lock(figures: &Mutex<Option<Figures>>) -> MutexGuard<'_, Option<Figures>> {
+    // They are whole after any panic.
+    figures.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whether waiting and beginning anew can't mend it. A word that this process is shut out is final when it comes of the

@@ -17,12 +17,13 @@ use crate::model::observation::Origin;
 use crate::model::reject::Refusal;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Parcels on their way; at it the engine waits.
-const MAX_PARCELS: usize = 8;
+pub const MAX_PARCELS: usize = 8;
 
 /// Sites in a row of what a region has learnt: some 250 bytes each, and a topic takes rows of up to a mebibyte.
 const MAX_SITES_A_ROW: usize = 2_000;
@@ -134,25 +135,35 @@ enum Order {
 }
 
 /// The end that gives parcels.
-pub struct Counter(SyncSender<Order>);
+pub struct Counter {
+    orders: SyncSender<Order>,
+    waiting: Arc<AtomicUsize>,
+}
 
 impl Counter {
     /// Hands a parcel over, waiting while too many wait; false when the other end is gone, and why is what its thread
     /// ended with.
     pub fn give(&self, parcel: Parcel) -> bool {
-        self.0.send(Order::Tell(Box::new(parcel))).is_ok()
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.orders.send(Order::Tell(Box::new(parcel))).is_ok()
+    }
+
+    /// How many parcels wait to be told, the one that waits for room included: above [`MAX_PARCELS`] the engine waits.
+    pub fn waiting(&self) -> Arc<AtomicUsize> {
+        self.waiting.clone()
     }
 
     /// Waits until all that was handed over has been committed; false when the other end is gone.
     pub fn await_commit(&self) -> bool {
         let (done, is_done) = sync_channel(1);
-        self.0.send(Order::Commit(done)).is_ok() && is_done.recv().is_ok()
+        self.orders.send(Order::Commit(done)).is_ok() && is_done.recv().is_ok()
     }
 }
 
 /// The end that tells. It is over when the other end is dropped and all has been committed.
 pub struct Teller<'a> {
     orders: Receiver<Order>,
+    parcels: Arc<AtomicUsize>,
     outbox: Box<dyn Outbox + Send>,
     kafka: &'a KafkaSettings,
     topics: Vec<String>,
@@ -182,8 +193,11 @@ pub fn teller<'a>(
     tellings: &'a Tellings,
 ) -> (Counter, Teller<'a>) {
     let (give, orders) = sync_channel(MAX_PARCELS);
+    let waiting = Arc::<AtomicUsize>::default();
+    let counter = Counter { orders: give, waiting: waiting.clone() };
     let teller = Teller {
         orders,
+        parcels: waiting,
         outbox,
         kafka,
         topics: topics.to_vec(),
@@ -199,7 +213,7 @@ pub fn teller<'a>(
         is_urgent: false,
         last_commit: Instant::now(),
     };
-    (Counter(give), teller)
+    (counter, teller)
 }
 
 impl Teller<'_> {
@@ -240,7 +254,11 @@ impl Teller<'_> {
 
     fn carry_out(&mut self, order: Order) -> Result<(), TellError> {
         match order {
-            Order::Tell(parcel) => self.tell(*parcel),
+            Order::Tell(parcel) => {
+                let told = self.tell(*parcel);
+                self.parcels.fetch_sub(1, Ordering::Relaxed);
+                told
+            }
             Order::Commit(done) => {
                 self.commit()?;
                 // Who asked may be gone by now.

@@ -197,6 +197,15 @@ impl Broker {
         }
     }
 
+    /// Stops it in whatever it does, or lets it go on.
+    pub fn signal(&self, signal: libc::c_int) {
+        if let Some(child) = self.child.lock().expect("no panic while held").as_ref() {
+            // SAFETY: plain system call on a child that was not waited for.
+            let sent = unsafe { libc::kill(child.id() as libc::pid_t, signal) };
+            assert_eq!(sent, 0, "signal {signal}");
+        }
+    }
+
     /// Kills it as a crash would.
     pub fn kill(&self) {
         if let Some(mut child) = self.child.lock().expect("no panic while held").take() {

@@ -172,7 +172,7 @@ fn assert_nothing_bad_is_read_again(broker: &Broker, site: &Site, bad: usize) {
 }
 
 /// So many bytes that nobody can compress, as hexadecimal digits.
-fn digits(seed: u64, bytes: usize) -> String {
+pub fn digits(seed: u64, bytes: usize) -> String {
     let mut state = seed;
     let mut next = || {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

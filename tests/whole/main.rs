@@ -3,11 +3,14 @@
 //! Each subject has a file with a list of `TRIALS`; add yours to [`trials`]. Without Java and Maven they are
 //! ignored; when the environment says `CI` that is a failure.
 
+mod bounded;
 mod broker;
+mod catching_up;
 mod cluster;
 mod connections;
 mod crashes;
 mod faults;
+mod filler;
 mod hostile;
 mod learnt;
 mod ledger;
@@ -20,6 +23,7 @@ mod records;
 mod rights;
 mod scene;
 mod shuffled;
+mod soak;
 mod starting;
 mod stream;
 mod tables;
@@ -52,6 +56,9 @@ fn trials() -> Vec<Case> {
         taken_away::TRIALS,
         rights::TRIALS,
         cluster::TRIALS,
+        bounded::TRIALS,
+        catching_up::TRIALS,
+        soak::TRIALS,
     ]
     .concat()
 }

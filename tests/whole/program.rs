@@ -98,9 +98,14 @@ impl Site {
 
     /// Sets the largest batch of records that one of its topics takes.
     pub fn limit(&self, broker: &Broker, key: &str, largest_bytes: u32) {
+        self.set(broker, key, "max.message.bytes", &largest_bytes.to_string());
+    }
+
+    /// Sets a property of one of its topics; all others get their defaults.
+    pub fn set(&self, broker: &Broker, key: &str, property: &str, value: &str) {
         let admin: AdminClient<DefaultClientContext> = broker.client().create().expect("an admin client");
-        let (topic, largest) = (self.topic(key), largest_bytes.to_string());
-        let wish = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set("max.message.bytes", &largest);
+        let topic = self.topic(key);
+        let wish = AlterConfig::new(ResourceSpecifier::Topic(&topic)).set(property, value);
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         let done = runtime.block_on(admin.alter_configs([&wish], &AdminOptions::new())).expect("an answer");
         assert!(done.iter().all(Result::is_ok), "{done:?}");

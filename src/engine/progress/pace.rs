@@ -65,7 +65,7 @@ fn read(lines: &[Line], steps: &[Step]) -> [usize; 3] {
             for &line in &queues[k][done[k]..to] {
                 match progress.observe(at(k), NodeIx(line.node), line.time_ds * NS_PER_S / 10) {
                     Standing::InTime => became[0] += 1,
-                    Standing::Late => became[1] += 1,
+                    Standing::Late | Standing::Behind { .. } => became[1] += 1,
                     Standing::Ahead => held.push(line),
                     Standing::TooLate => became[2] += 1,
                 }

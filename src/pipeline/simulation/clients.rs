@@ -4,7 +4,7 @@ use super::faults::{Bug, Fault};
 use super::scene::INPUTS;
 use super::world::{Entry, Fate, GroupEvent, World};
 use crate::kafka::{Broker, Change, Event, Inbox, KafkaError, Outbox, Position, Record};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -99,6 +99,7 @@ impl Broker for Client {
             reading,
             parts: Vec::new(),
             leaving: Vec::new(),
+            paused: BTreeSet::new(),
             told_quiet: false,
         }))
     }
@@ -296,6 +297,7 @@ struct Reader {
     reading: Arc<Mutex<Option<Reading>>>,
     parts: Vec<Part>,
     leaving: Vec<(u16, i32)>,
+    paused: BTreeSet<(u16, i32)>,
     told_quiet: bool,
 }
 
@@ -338,6 +340,7 @@ impl Reader {
                         is_at_end: false,
                     };
                     self.parts.extend(partitions.iter().map(new));
+                    self.paused.retain(|partition| !partitions.contains(partition));
                     news.push(News::Assigned(partitions));
                     if world.dice.chance(0.5) {
                         break;
@@ -363,6 +366,9 @@ impl Reader {
             let index = world.dice.below(self.parts.len());
             let run = 1 + world.dice.below(8);
             let part = &mut self.parts[index];
+            if self.paused.contains(&(part.topic, part.partition)) {
+                continue;
+            }
             if part.next_offset.is_none() {
                 part.next_offset = world.starts_at(part.topic, part.partition);
             }
@@ -448,6 +454,16 @@ impl Inbox for Reader {
 
     fn lag(&self) -> u64 {
         0
+    }
+
+    fn pause(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        self.paused.extend(partitions);
+        Ok(())
+    }
+
+    fn resume(&mut self, partitions: &[(u16, i32)]) -> Result<(), KafkaError> {
+        self.paused.retain(|partition| !partitions.contains(partition));
+        Ok(())
     }
 
     fn end_of(&self, topic: u16, partition: i32) -> Option<i64> {
