@@ -115,6 +115,8 @@ pub struct Engine {
     counts: Counts,
     advanced_to_ns: i64,
     settled: Settled,
+    /// How far the engine before this one had come.
+    settled_before: Settled,
     /// The newest time accepted.
     newest_ns: i64,
     /// The oldest time accepted in time: nothing is known of what was before.
@@ -146,6 +148,7 @@ impl Engine {
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
             settled: Settled::NOTHING,
+            settled_before: Settled::NOTHING,
             newest_ns: i64::MIN,
             oldest_ns: i64::MAX,
             others_ns: BTreeMap::new(),
@@ -274,6 +277,7 @@ impl Engine {
     /// Not taken over is what is older than the observations that are seen again, and no alert: what nodes said of clock
     /// and weather, ids seen, and tracks, vessels and nodes as the rules knew them.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled, learnt: Vec<RegionRecord>) {
+        self.settled_before = settled;
         self.book.restore(kept, settled);
         self.fire.start_from(learnt, true);
     }
@@ -289,9 +293,15 @@ impl Engine {
         out.said.append(&mut self.book.take_said());
     }
 
-    /// How far event time has settled things.
+    /// How far event time has settled things, for this engine or the one before it: what is kept of that never goes
+    /// back, or who comes after the next crash would take for news what had been seen in full and passed over.
     pub fn settled(&self) -> Settled {
-        self.settled
+        self.settled.at_least(self.settled_before)
+    }
+
+    /// Fire of before that is final here, whatever was so for the engine before it, nanoseconds.
+    pub fn final_ns(&self) -> i64 {
+        self.settled.fire_ns
     }
 
     /// Takes a share of the regions. To be called before the first observation.

@@ -103,7 +103,7 @@ pub struct Start<'a> {
 impl Neighbours {
     /// Tells the others what is final here, when it is time to.
     fn tell(&mut self, engine: &mut Engine, forwards: &mut Vec<Forward>) {
-        let settled_ns = engine.settled().fire_ns;
+        let settled_ns = engine.final_ns();
         if self.others.is_empty() || settled_ns <= self.told_ns || self.told.elapsed() < TELL_OTHERS_EVERY {
             return;
         }

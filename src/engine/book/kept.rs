@@ -58,6 +58,11 @@ impl Settled {
     /// Nothing has.
     pub const NOTHING: Settled = Settled { fire_ns: i64::MIN, rules_ns: i64::MIN };
 
+    /// As far as either.
+    pub fn at_least(self, other: Settled) -> Settled {
+        Settled { fire_ns: self.fire_ns.max(other.fire_ns), rules_ns: self.rules_ns.max(other.rules_ns) }
+    }
+
     fn covers(&self, claim: &Claim) -> bool {
         if claim.key.starts_with(FIRE) { claim.time_ns < self.fire_ns } else { claim.newest_ns() < self.rules_ns }
     }

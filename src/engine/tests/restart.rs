@@ -41,6 +41,15 @@ fn again(sent: &[Sent], of: Partition, low_water_ns: i64, mark_every: usize) -> 
     (again, own.last().copied())
 }
 
+/// Takes the place of another, which has said that.
+fn successor(before: &mut Engine, said: &[Said], registry: &Registry) -> Engine {
+    let keys: BTreeSet<&str> = said.iter().map(|said| &*said.key).collect();
+    let kept: Vec<Kept> = keys.into_iter().filter_map(|key| before.book().kept(key)).collect();
+    let mut engine = reader();
+    engine.restore(kept, before.settled(), before.learnt(registry).regions);
+    engine
+}
+
 /// The last words that stand: how they stand, how sure they are, and on what they rest.
 fn standing(said: &[Said]) -> BTreeMap<String, (Status, u64, Vec<String>)> {
     let last: BTreeMap<&str, &AlertFeature> =
@@ -62,7 +71,7 @@ proptest! {
     #[test]
     fn a_successor_says_in_the_end_what_its_predecessor_would_have(
         first in world(), second in world(), gap_s in 0f64..400.0, more_s in 0f64..300.0, mark_every in 1usize..40,
-        share in 0.2f64..1.0, some in 1usize..30,
+        share in 0.2f64..1.0, some in 1usize..30, dead in 0usize..3,
     ) {
         let registry = registry();
         let mut picks: Vec<Pick> = first.into_iter().chain(later(second, gap_s)).collect();
@@ -74,13 +83,14 @@ proptest! {
         let (mut steady, mut out) = (reader(), Output::default());
         hear(&mut steady, &registry, before, 4, &mut out);
         let said = std::mem::take(&mut out.said);
-        let keys: BTreeSet<&str> = said.iter().map(|said| &*said.key).collect();
-        let kept: Vec<Kept> = keys.into_iter().filter_map(|key| steady.book().kept(key)).collect();
         let low_water_ns = steady.low_water_ns().saturating_sub(ns_from_s(more_s));
-
-        let mut next = reader();
-        next.restore(kept, steady.settled(), steady.learnt(&registry).regions);
         let parts = [(0, 0), (0, 1)].map(|of| (of, again(before, of, low_water_ns, mark_every)));
+
+        // Some die as soon as they have begun.
+        let mut next = successor(&mut steady, &said, &registry);
+        for _ in 0..dead {
+            next = successor(&mut next, &said, &registry);
+        }
         for (of, (_, last)) in &parts {
             if let Some((_, pick)) = last {
                 next.resume(*of, START_NS + ns_from_s(pick.1));
