@@ -96,6 +96,20 @@ impl Broker {
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
     }
 
+    /// Takes so many bytes a second from the program's writers, or, with `None`, as many as come.
+    pub fn throttle(&self, bytes_a_second: Option<u32>) {
+        const QUOTA: &str = "producer_byte_rate";
+        let mut java = self.java();
+        java.args(["kafka.admin.ConfigCommand", "--bootstrap-server", &self.bootstrap(), "--alter"]);
+        java.args(["--entity-type", "clients", "--entity-name", "truceline"]);
+        match bytes_a_second {
+            Some(rate) => java.args(["--add-config", &format!("{QUOTA}={rate}")]),
+            None => java.args(["--delete-config", QUOTA]),
+        };
+        let done = java.output().expect("a Java program");
+        assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    }
+
     /// Lets it write files of that size at most; beyond, writing fails as on a disk that is broken.
     pub fn limit_files(&self, bytes: libc::rlim_t) {
         let pid = self.child.lock().expect("no panic while held").as_ref().expect("it runs").id();
