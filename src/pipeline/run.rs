@@ -265,7 +265,8 @@ impl Run {
             });
             let mut told = Instant::now();
             while !working.is_finished() {
-                if stop() {
+                // Who correlates notices that nobody tells any more with the next thing to be told, which may be long.
+                if stop() || telling.is_finished() {
                     over.store(true, Ordering::Release);
                 }
                 if told.elapsed() >= FIGURES_EVERY

@@ -32,9 +32,11 @@ fn rights_are_taken_away(broker: &Broker) {
     program.await_more();
 
     let (violations, sensors) = (stream.site.topic("violations"), stream.site.topic("sensors"));
+    let id = format!("{name}-main");
     let taken = [
         (["--operation", "Write", "--topic", &violations], format!("may not write to {violations:?}")),
         (["--operation", "Read", "--topic", &sensors], format!("may not read {sensors:?}")),
+        (["--operation", "Write", "--transactional-id", &id], format!("may not write as {id:?}")),
     ];
     let mut recoveries = Vec::new();
     for (number, (right, sentence)) in (1u8..).zip(&taken) {
