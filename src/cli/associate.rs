@@ -30,7 +30,8 @@ precision, recall, F1: an alert is an event when at least 0.6 of the evidence ag
 err/CRLB: location error over the Cramér–Rao bound. 1σ, 2σ: share of true places of found events inside the ellipse
 (39.3 and 86.5 are honest). Brier, ECE (expected calibration error): of the last revisions, retracted ones included, a
 retracted one being held to the probability that it still states; kept: without the retracted ones. Seeds are pooled.
-first words: preliminary revisions; right when 0.6 of what they cite belongs to one event. ms: wall time of the engine's
+first words: preliminary revisions; right when 0.6 of what they cite belongs to one event; retracted: the event with them;
+renamed: retracted too, but the event stands under another id. ms: wall time of the engine's
 call with the record that brought the first word about, records being handed in one by one.
 arrivals/s: reports of microphones a second of one core's processor time, engine alone, decoding excluded, the time that
 heartbeats take included; net: without it.
@@ -155,7 +156,7 @@ fn calibration(calibration: Option<&Calibration>, wide: usize) -> String {
 fn speed_head() -> String {
     let rates: String = VARIANTS.iter().map(|variant| format!(" {:>12} |", variant.name)).collect();
     head(&format!(
-        "| {:<24} | arrivals |{rates}  net       | engine s | first words | retracted % | Brier  |  ECE   | p50 ms | p99 ms | max ms | any p99 | any max | differ |",
+        "| {:<24} | arrivals |{rates}  net       | engine s | first words | retracted % | renamed % | Brier  |  ECE   | p50 ms | p99 ms | max ms | any p99 | any max | differ |",
         "regime"
     ))
 }
@@ -174,9 +175,10 @@ fn speed_line(row: &Row) -> String {
     );
     match quality {
         Some(Quality { first, differ, .. }) => {
-            let retracted = 100.0 * first.retracted as f64 / first.said.max(1) as f64;
+            let percent = |count: usize| 100.0 * count as f64 / first.said.max(1) as f64;
+            let (retracted, renamed) = (percent(first.retracted), percent(first.renamed));
             line += &format!(
-                " {:>11} | {retracted:>11.1} | {} | {:>6.2} | {:>6.2} | {:>6.2} | {:>7.2} | {:>7.2} | {differ:>6} |\n",
+                " {:>11} | {retracted:>11.1} | {renamed:>9.1} | {} | {:>6.2} | {:>6.2} | {:>6.2} | {:>7.2} | {:>7.2} | {differ:>6} |\n",
                 grouped(first.said as u64),
                 calibration(first.calibration.as_ref(), 6),
                 first_word.p50_ms,
@@ -188,7 +190,7 @@ fn speed_line(row: &Row) -> String {
         }
         None => {
             line += &format!(
-                " {:>11} |             |        |        |        |        |        |         |         |        |\n",
+                " {:>11} |             |           |        |        |        |        |        |         |         |        |\n",
                 "–"
             )
         }

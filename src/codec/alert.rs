@@ -168,6 +168,7 @@ mod tests {
             evidence_digest: evidence_digest(&evidence).unwrap(),
             evidence,
             silent: vec![],
+            superseded_by: None,
             direction_of_fire_deg: None,
             attribution: "undetermined".to_owned(),
             review: None,

@@ -263,7 +263,12 @@ impl Book {
 
     /// Takes back what was said under that key; nothing if nothing was.
     pub fn retract(&mut self, key: &str) {
-        if self.recall_retraction(key) {
+        self.retract_for(key, None);
+    }
+
+    /// The same, and names the key under which the event stands, if it does.
+    pub fn retract_for(&mut self, key: &str, successor: Option<&str>) {
+        if self.recall_retraction(key, successor) {
             return;
         }
         let Some((key, entry)) = self.entries.get_key_value(key) else { return };
@@ -274,6 +279,7 @@ impl Book {
             let alert = &mut entry.feature.properties;
             alert.revision += 1;
             alert.status = Status::Retracted;
+            alert.superseded_by = successor.map(compose::alert_id);
             // What is taken back is not half believed.
             alert.probability = 0.0;
             alert.term = Term::of(0.0);

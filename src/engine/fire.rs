@@ -454,14 +454,14 @@ fn tell(
     world: World<'_>,
     book: &mut Book,
 ) {
-    let (Word::Open(key, anchor, _) | Word::Final(key, anchor, _) | Word::Not(key, anchor)) = word;
+    let (Word::Open(key, anchor, _) | Word::Final(key, anchor, _) | Word::Not(key, anchor, _)) = word;
     if home.owner(anchor, world.registry).is_some_and(|owner| owner != number) {
         return;
     }
     let (located, stage) = match word {
         // What is final stands: late evidence amends it, not what an event that is still open makes of its key.
         Word::Not(..) | Word::Open(..) if book.is_final(key) => return,
-        Word::Not(..) => return book.retract(key),
+        Word::Not(_, _, successor) => return book.retract_for(key, successor),
         Word::Open(_, _, located) => (located, Stage::Open),
         Word::Final(_, _, located) => (located, Stage::Final),
     };

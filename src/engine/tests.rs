@@ -4,6 +4,7 @@ mod geometry;
 mod ground;
 mod moved;
 mod pace;
+mod renamed;
 mod restart;
 mod scene;
 mod slow;

@@ -103,6 +103,9 @@ pub struct Alert {
     pub revision: u32,
     /// Where it is in its life.
     pub status: Status,
+    /// Of a retracted alert: the alert under which the same event stands. Without it, nothing stands in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub superseded_by: Option<String>,
     /// What happened.
     pub class: Class,
     /// When it happened at its place.

@@ -16,8 +16,10 @@ use serde::Serialize;
 pub struct FirstWords {
     /// Alerts of fire whose first revision is preliminary.
     pub said: usize,
-    /// Of them, those that were taken back in the end.
+    /// Of them, those that were taken back in the end, and the event with them.
     pub retracted: usize,
+    /// Of them, those whose event stands under another id in the end.
+    pub renamed: usize,
     /// How honest their probabilities are.
     pub calibration: Option<Calibration>,
 }
@@ -33,19 +35,21 @@ impl FirstWords {
             })
             .collect();
         first.sort_by(|a, b| a.properties.alert.cmp(&b.properties.alert));
-        let retracted: FxHashSet<&str> = last_revisions(alerts)
-            .into_iter()
-            .filter(|alert| alert.properties.status == Status::Retracted)
-            .map(|alert| alert.properties.alert.as_str())
-            .collect();
+        let ids = |renamed: bool| -> FxHashSet<&str> {
+            last_revisions(alerts)
+                .into_iter()
+                .map(|alert| &alert.properties)
+                .filter(|alert| alert.status == Status::Retracted && alert.superseded_by.is_some() == renamed)
+                .map(|alert| alert.alert.as_str())
+                .collect()
+        };
+        let count =
+            |ids: &FxHashSet<&str>| first.iter().filter(|it| ids.contains(it.properties.alert.as_str())).count();
+        let (retracted, renamed) = (count(&ids(false)), count(&ids(true)));
         let right = right(&first, truth);
         let stated: Vec<(f64, bool)> =
             first.iter().zip(right).map(|(a, right)| (a.properties.probability, right)).collect();
-        FirstWords {
-            said: first.len(),
-            retracted: first.iter().filter(|alert| retracted.contains(alert.properties.alert.as_str())).count(),
-            calibration: Calibration::of(&stated),
-        }
+        FirstWords { said: first.len(), retracted, renamed, calibration: Calibration::of(&stated) }
     }
 }
 

@@ -66,6 +66,7 @@ fn alert(id: &str, event: &Truth) -> AlertFeature {
             })
             .collect(),
         silent: Vec::new(),
+        superseded_by: None,
         direction_of_fire_deg: None,
         attribution: "undetermined".to_owned(),
         review: None,
@@ -308,11 +309,13 @@ fn a_first_word_is_right_when_what_it_cites_is_and_only_one_of_two_is() {
         (last.properties.revision, last.properties.status) = (2, status);
         last
     };
-    let mut alerts = vec![last(&again, Status::Final), last(&half, Status::Retracted), word, again, half];
+    let mut renamed = last(&word, Status::Retracted);
+    renamed.properties.superseded_by = Some("B".to_owned());
+    let mut alerts = vec![last(&again, Status::Final), last(&half, Status::Retracted), renamed, word, again, half];
     // Said when all was in: no first word.
     alerts.push(alert("D", &truth[2]));
     let first = FirstWords::of(&alerts, &truth);
-    assert_eq!((first.said, first.retracted), (3, 1));
+    assert_eq!((first.said, first.retracted, first.renamed), (3, 1, 1));
     let calibration = first.calibration.unwrap();
     // B shares four arrivals with the event, A three: B is right.
     assert_eq!((calibration.alerts, calibration.bins[0].right), (3, 1.0 / 3.0));

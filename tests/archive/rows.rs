@@ -137,6 +137,7 @@ fn alert() -> AlertFeature {
         notice: None,
         evidence: vec![evidence(5, Some(0.01)), evidence(6, None)],
         silent: vec!["mic-2".into()],
+        superseded_by: None,
         direction_of_fire_deg: None,
         attribution: "undetermined".into(),
         review: None,

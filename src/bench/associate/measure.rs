@@ -220,6 +220,7 @@ impl Quality {
             first: FirstWords {
                 said: all.iter().map(|one| one.first.said).sum(),
                 retracted: all.iter().map(|one| one.first.retracted).sum(),
+                renamed: all.iter().map(|one| one.first.renamed).sum(),
                 calibration: Calibration::pooled(all.iter().filter_map(|one| one.first.calibration.as_ref())),
             },
             differ: all.iter().map(|one| one.differ).sum(),

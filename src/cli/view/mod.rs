@@ -102,6 +102,8 @@ pub struct Row {
     pub verdict: Verdict,
     /// Where it is in its life.
     pub status: Status,
+    /// Taken back because the same event stands under another id.
+    pub is_renamed: bool,
 }
 
 impl Row {
@@ -127,6 +129,7 @@ impl Row {
             severity: alert.severity,
             verdict,
             status: alert.status,
+            is_renamed: alert.superseded_by.is_some(),
         }
     }
 }
@@ -140,13 +143,16 @@ pub struct Tally {
     pub violations: u64,
     /// Of these, covered by a notice.
     pub notified: u64,
-    /// Taken back; in none of the others.
+    /// Taken back, and not because it stands under another id; in none of the others.
     pub retracted: u64,
 }
 
 impl Tally {
     fn count(&mut self, row: &Row, add: bool) {
         let one = |count: &mut u64| *count = if add { *count + 1 } else { count.saturating_sub(1) };
+        if row.is_renamed {
+            return;
+        }
         if row.status == Status::Retracted {
             return one(&mut self.retracted);
         }

@@ -149,7 +149,11 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, state: &ViewState, colour: bool
 }
 
 fn verdict(row: &Row) -> String {
-    if row.status == Status::Retracted { "taken back".to_owned() } else { words::verdict(&row.verdict) }
+    match row.status {
+        Status::Retracted if row.is_renamed => "stands under another id".to_owned(),
+        Status::Retracted => "taken back".to_owned(),
+        _ => words::verdict(&row.verdict),
+    }
 }
 
 /// Bold for a violation, dim for what was taken back; colour only repeats what the columns say.

@@ -31,6 +31,7 @@ pub(super) fn alert(id: &str, revision: u32, change: impl FnOnce(&mut Alert)) ->
         notice: None,
         evidence: vec![],
         silent: vec![],
+        superseded_by: None,
         direction_of_fire_deg: None,
         attribution: "undetermined".to_owned(),
         review: None,
@@ -105,6 +106,14 @@ fn every_alert_counts_once_as_its_newest_revision_is() {
     assert_eq!(state.tally, Tally { alerts: 2, violations: 1, notified: 1, retracted: 2 });
     state.apply(alert("A-1", 1, |_| {}));
     assert_eq!(state.tally.retracted, 2, "an older revision that is read late changes nothing");
+    state.apply(alert("A-2", 9, |alert| {
+        (alert.status, alert.superseded_by) = (Status::Retracted, Some("A-9".to_owned()));
+    }));
+    assert_eq!(
+        state.tally,
+        Tally { alerts: 1, violations: 1, notified: 0, retracted: 2 },
+        "it counts as what it is now"
+    );
 }
 
 #[test]

@@ -52,8 +52,8 @@ pub enum Word<'a> {
     Open(&'a str, Option<Anchor>, &'a Located),
     /// It is final, under this key.
     Final(&'a str, Option<Anchor>, &'a Located),
-    /// What was said under this key is not so.
-    Not(&'a str, Option<Anchor>),
+    /// What was said under this key is not so; the last is the key under which it stands, if it does.
+    Not(&'a str, Option<Anchor>, Option<&'a str>),
 }
 
 /// What an event belongs with.
@@ -493,7 +493,7 @@ impl Region {
             if let Some(event) = self.live.take(&mut self.window, number)
                 && !keys.contains(&event.key)
             {
-                say(self, Word::Not(&event.key, event.anchor));
+                say(self, Word::Not(&event.key, event.anchor, successor(&event.located, &events, &keys)));
             }
         }
         for (key, located) in keys.iter().zip(&events) {
@@ -611,4 +611,14 @@ impl Region {
     pub fn place(&self, at: Place) -> LonLat {
         self.frame.to_place(at.x_m, at.y_m)
     }
+}
+
+/// The key of the final event that an open one was, if it was one: that which has most of its arrivals, and half at least.
+fn successor<'a>(open: &Located, events: &[Located], keys: &'a [String]) -> Option<&'a str> {
+    let shared = |event: &Located| {
+        let arrivals = open.arrivals.iter().filter(|one| event.arrivals.iter().any(|other| other.slot == one.slot));
+        arrivals.count() + open.points.iter().filter(|point| event.points.contains(point)).count()
+    };
+    let most = events.iter().zip(keys).map(|(event, key)| (shared(event), key)).max_by_key(|&(shared, _)| shared)?;
+    (2 * most.0 >= open.arrivals.len() + open.points.len()).then_some(most.1.as_str())
 }

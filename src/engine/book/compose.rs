@@ -87,6 +87,7 @@ pub(super) fn compose(
         notice: None,
         evidence,
         silent,
+        superseded_by: None,
         direction_of_fire_deg: claim
             .direction_of_fire_deg
             .and_then(finite)

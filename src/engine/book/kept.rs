@@ -71,7 +71,8 @@ impl Settled {
 /// What a claim came to while nothing was said.
 enum Recalled {
     Claimed(Box<Claim>, Stage),
-    TakenBack,
+    /// And the key under which it stands, if it does.
+    TakenBack(Option<String>),
 }
 
 /// The book's memory of another process.
@@ -167,7 +168,7 @@ impl Book {
         let mut claims: Vec<(Box<Claim>, Stage)> = Vec::new();
         for (key, recalled) in recalled {
             match recalled {
-                Recalled::TakenBack => self.retract(&key),
+                Recalled::TakenBack(successor) => self.retract_for(&key, successor.as_deref()),
                 Recalled::Claimed(claim, stage) => claims.push((claim, stage)),
             }
         }
@@ -242,14 +243,14 @@ impl Book {
     }
 
     /// While nothing is said, remembers that a claim was taken back.
-    pub(super) fn recall_retraction(&mut self, key: &str) -> bool {
+    pub(super) fn recall_retraction(&mut self, key: &str, successor: Option<&str>) -> bool {
         let Some(recalled) = &mut self.memory.recalled else {
             self.memory.found(key);
             return false;
         };
         match self.entries.get(key) {
             Some(entry) if !entry.was_final && entry.feature.properties.status != Status::Retracted => {
-                recalled.insert(key.to_owned(), Recalled::TakenBack);
+                recalled.insert(key.to_owned(), Recalled::TakenBack(successor.map(str::to_owned)));
             }
             _ => {
                 recalled.remove(key);
