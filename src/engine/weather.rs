@@ -41,6 +41,8 @@ pub struct Weather {
     noted_before: u64,
     /// The minute before which all was forgotten, by its number.
     forgotten_to: i64,
+    /// The first time of which anything was reported, nanoseconds.
+    oldest_ns: Option<i64>,
 }
 
 /// The air over a region.
@@ -78,6 +80,7 @@ impl Weather {
         if self.by_node.len() <= node.at() {
             self.by_node.resize_with(node.at() + 1, VecDeque::new);
         }
+        self.oldest_ns = Some(self.oldest_ns.map_or(time_ns, |oldest_ns| oldest_ns.min(time_ns)));
         let reports = &mut self.by_node[node.at()];
         // Most come in order; a search through all of them would touch as many lines of memory as it takes steps.
         let at = match reports.back() {
@@ -144,15 +147,16 @@ impl Weather {
     }
 
     /// Whether the node was up: its last report is no older than three heartbeats and says neither offline nor
-    /// tampered with. A node that never reports its status, or has no heartbeat, is taken to be up.
+    /// tampered with. A node without heartbeats is taken to be up, and one of which nothing was reported yet until it could
+    /// have been: who begins in the midst of a stream does not know when a silent node fell silent.
     pub fn is_up(&self, node: NodeIx, time_ns: i64, heartbeat_s: Option<f64>) -> bool {
+        let is_recent = |from_ns: i64| {
+            let silent_s = time_ns.saturating_sub(from_ns) as f64 * 1e-9;
+            heartbeat_s.is_none_or(|heartbeat_s| silent_s <= 3.0 * heartbeat_s)
+        };
         match self.last_before(node, time_ns) {
-            None => self.by_node.get(node.at()).is_none_or(VecDeque::is_empty),
-            Some(report) => {
-                let silent_s = (time_ns - report.time_ns) as f64 * 1e-9;
-                !matches!(report.health, Health::Offline | Health::Tamper)
-                    && heartbeat_s.is_none_or(|heartbeat_s| silent_s <= 3.0 * heartbeat_s)
-            }
+            None => self.by_node.get(node.at()).is_none_or(VecDeque::is_empty) && self.oldest_ns.is_none_or(is_recent),
+            Some(report) => !matches!(report.health, Health::Offline | Health::Tamper) && is_recent(report.time_ns),
         }
     }
 
@@ -209,6 +213,23 @@ mod tests {
         assert!((air.wind_east_m_s - 5.0).abs() < 1e-9 && air.wind_north_m_s.abs() < 1e-9, "a west wind blows east");
         weather.forget_before(150);
         assert_eq!(weather.air(&[node], 150).temperature_c, 10.0, "what answers about then is kept");
+    }
+
+    #[test]
+    fn a_node_is_up_for_three_heartbeats_after_its_last_one_or_after_the_first_of_any() {
+        let seconds = |at_s: i64| at_s * 1_000_000_000;
+        let mut weather = Weather::default();
+        let (node, mute) = (NodeIx(0), NodeIx(1));
+        assert!(weather.is_up(mute, seconds(1000), Some(30.0)), "nobody has reported anything");
+        weather.note(node, seconds(100), &status(10.0, 1.0, 0.0));
+        for who in [node, mute] {
+            assert!(weather.is_up(who, seconds(190), Some(30.0)));
+            assert!(!weather.is_up(who, seconds(191), Some(30.0)));
+            assert!(weather.is_up(who, seconds(191), None), "without a heartbeat nothing is to be expected of it");
+        }
+        assert!(!weather.is_up(node, seconds(99), Some(30.0)), "it had not begun");
+        weather.note(mute, seconds(300), &Status { health: Health::Offline, ..status(10.0, 1.0, 0.0) });
+        assert!(!weather.is_up(mute, seconds(301), Some(30.0)));
     }
 
     #[test]
