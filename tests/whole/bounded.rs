@@ -188,9 +188,9 @@ fn many_ids(broker: &Broker) {
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     let held = most(&ended.said, "ids_held");
     let duplicates = most(&ended.said, "duplicates");
-    println!("{ids} ids, each {TIMES} times: at most {held} remembered, {duplicates} duplicates, {peak_mib} MiB");
-    // The figures are told some times a second: not at the very height.
-    assert!(held >= ids / 2, "only {held} ids were remembered at once");
+    println!(
+        "{ids} ids, each {TIMES} times: {held} remembered when last told, {duplicates} duplicates, {peak_mib} MiB"
+    );
     assert_eq!(duplicates, (TIMES - 1) * ids + repeated as u64);
     // All are of one instant, so that all are held too.
     let bound_mib = ITSELF_MIB + ids_mib(ids) + ((ids * HELD_BYTES) >> 20);
