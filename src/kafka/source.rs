@@ -118,26 +118,8 @@ impl Source {
         let reader = Reader::new(&config, settings, topics)?;
         let names: Vec<&str> = topics.iter().map(String::as_str).collect();
         reader.consumer().subscribe(&names).map_err(|error| KafkaError::failed("subscribing", error))?;
-        let answer_timeout = Duration::from_millis(settings.answer_timeout_ms.into());
-        let offsets = Offsets::new(reader.shared_consumer(), topics, answer_timeout);
-        let close_after = Duration::from_secs(settings.close_after_s.into());
-        let ask_at = Some(Instant::now() + close_after);
-        let (parts, rebalances, leaving) = (Vec::new(), VecDeque::new(), Vec::new());
-        let (anew, given) = (BTreeSet::new(), Vec::new());
-        let _shares = is_named.then(|| Shares::watch(settings, topics)).transpose()?;
-        Ok(Source {
-            reader,
-            parts,
-            rebalances,
-            leaving,
-            offsets,
-            answer_timeout,
-            close_after,
-            ask_at,
-            anew,
-            given,
-            _shares,
-        })
+        let shares = is_named.then(|| Shares::watch(settings, topics)).transpose()?;
+        Ok(Source::with(reader, settings, Vec::new(), shares))
     }
 
     /// Reads one partition of a topic, from where the group has committed, as no member of it: who reads it is settled
@@ -148,26 +130,26 @@ impl Source {
     pub fn of_partition(settings: &KafkaSettings, topic: &str, partition: i32) -> Result<Source, KafkaError> {
         let topics = [topic.to_owned()];
         let reader = Reader::new(&settings.reader_config(), settings, &topics)?;
+        Ok(Source::with(reader, settings, vec![(topic.to_owned(), partition)], None))
+    }
+
+    /// Nothing is read yet; `given` are the partitions to take up that no group gives.
+    fn with(reader: Reader, settings: &KafkaSettings, given: Vec<(String, i32)>, shares: Option<Shares>) -> Source {
         let answer_timeout = Duration::from_millis(settings.answer_timeout_ms.into());
-        let offsets = Offsets::new(reader.shared_consumer(), &topics, answer_timeout);
         let close_after = Duration::from_secs(settings.close_after_s.into());
-        let ask_at = Some(Instant::now() + close_after);
-        let given = vec![(topic.to_owned(), partition)];
-        let (parts, rebalances, leaving, anew) = (Vec::new(), VecDeque::new(), Vec::new(), BTreeSet::new());
-        let _shares = None;
-        Ok(Source {
+        Source {
+            offsets: Offsets::new(reader.shared_consumer(), reader.topics(), answer_timeout),
             reader,
-            parts,
-            rebalances,
-            leaving,
-            offsets,
+            parts: Vec::new(),
+            rebalances: VecDeque::new(),
+            leaving: Vec::new(),
             answer_timeout,
             close_after,
-            ask_at,
-            anew,
+            ask_at: Some(Instant::now() + close_after),
+            anew: BTreeSet::new(),
             given,
-            _shares,
-        })
+            _shares: shares,
+        }
     }
 
     /// Has these partitions read from their start when they are taken up, whatever the group has committed.

@@ -35,21 +35,24 @@ impl FirstWords {
             })
             .collect();
         first.sort_by(|a, b| a.properties.alert.cmp(&b.properties.alert));
-        let ids = |renamed: bool| -> FxHashSet<&str> {
-            last_revisions(alerts)
-                .into_iter()
-                .map(|alert| &alert.properties)
-                .filter(|alert| alert.status == Status::Retracted && alert.superseded_by.is_some() == renamed)
-                .map(|alert| alert.alert.as_str())
-                .collect()
-        };
-        let count =
-            |ids: &FxHashSet<&str>| first.iter().filter(|it| ids.contains(it.properties.alert.as_str())).count();
-        let (retracted, renamed) = (count(&ids(false)), count(&ids(true)));
+        // Of those that were taken back, whether the event stands under another id.
+        let taken_back: FxHashMap<&str, bool> = last_revisions(alerts)
+            .into_iter()
+            .map(|alert| &alert.properties)
+            .filter(|alert| alert.status == Status::Retracted)
+            .map(|alert| (alert.alert.as_str(), alert.superseded_by.is_some()))
+            .collect();
+        let fate = first.iter().filter_map(|word| taken_back.get(word.properties.alert.as_str()));
+        let (renamed, retracted): (Vec<bool>, Vec<bool>) = fate.partition(|&&renamed| renamed);
         let right = right(&first, truth);
         let stated: Vec<(f64, bool)> =
             first.iter().zip(right).map(|(a, right)| (a.properties.probability, right)).collect();
-        FirstWords { said: first.len(), retracted, renamed, calibration: Calibration::of(&stated) }
+        FirstWords {
+            said: first.len(),
+            retracted: retracted.len(),
+            renamed: renamed.len(),
+            calibration: Calibration::of(&stated),
+        }
     }
 }
 

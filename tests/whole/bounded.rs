@@ -5,18 +5,16 @@
 
 use super::Case;
 use super::broker::Broker;
-
-use super::filler::{Feeder, each, from_environment, memory_mib};
+use super::crashes::scene;
+use super::filler::{Feeder, each, memory_mib};
 use super::ledger::look;
-use super::live::{LARGEST_BYTES, assert_archived, await_rows, settled_ns};
-use super::program::{Program, Site, field, limit_files};
+use super::live::{assert_archived, await_rows, settled_ns};
+use super::program::{Program, field};
 use super::records::read_to_end;
-use super::scene::{Scene, settled};
-use std::collections::{BTreeMap, BTreeSet};
-use std::os::unix::process::CommandExt;
+use super::stream::from_environment;
+use std::collections::BTreeSet;
 use std::time::Instant;
 use truceline::pipeline::run::{BATCHES, MAX_PARCELS};
-use truceline::simulate::Scenario;
 
 pub const TRIALS: &[Case] = &[
     ("a_long_backlog_is_read_in_bounded_memory", a_long_backlog),
@@ -41,16 +39,6 @@ const ID_BYTES: u64 = 56;
 
 /// What an observation takes at most that rules hold until event time has passed it.
 const HELD_BYTES: u64 = 448;
-
-fn scene(broker: &Broker, name: &str, seed: u64, minutes: f64) -> (Scene, Site, BTreeMap<String, serde_json::Value>) {
-    let scene = Scene::new(Scenario::Hour, seed, minutes);
-    let site = Site::new(broker, name);
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= 10, "only {} alerts", expected.len());
-    (scene, site, expected)
-}
 
 fn count(line: &str, name: &str) -> u64 {
     field(line, name).and_then(|value| value.parse().ok()).unwrap_or(0)
@@ -130,24 +118,14 @@ fn an_archive_that_stands_still(broker: &Broker) {
     let mut feeder = Feeder::new(broker, &site);
     feeder.send(&scene.lines, each(&scene, BACKLOG / 2), 1);
     feeder.flush();
-    const ROOM_BYTES: libc::rlim_t = 4_096;
-    let arguments = site.arguments(&[&["run"], &SMALL[..]].concat());
-    let program = Program::start(&arguments, |command| {
-        // SAFETY: `signal` and `setrlimit` are async-signal-safe, and their arguments live through the calls.
-        unsafe {
-            command.pre_exec(|| {
-                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-                limit_files(0, ROOM_BYTES)
-            });
-        }
-    });
+    let program = Program::start_on_full_disk(&site.arguments(&[&["run"], &SMALL[..]].concat()));
     let seen = program.await_event_time(0, settled_ns(&scene));
     let seen = program.await_line(seen, "word that the archive waits", |line| {
         field(line, "archive_waits").as_deref() == Some("true") && count(line, "archive_lag") > 0
     });
     look(broker, &site, &expected, &BTreeSet::new()).assert_exact("with an archive that stands still");
     let peak_mib = memory_mib(program.pid(), "VmHWM");
-    limit_files(program.pid(), libc::RLIM_INFINITY).expect("room again");
+    program.make_room();
     program.await_line(seen, "the archive again", |line| line.contains("the archive is written again"));
     let rows = scene.lines.len() + feeder.fillers as usize;
     await_rows(broker, &site, &program, rows);

@@ -4,7 +4,7 @@
 use super::Case;
 use super::broker::Broker;
 use super::ledger::look;
-use super::live::{LARGEST_BYTES, json, last, settled_ns};
+use super::live::{json, last, settled_ns};
 use super::program::{Program, Site, field};
 use super::records::{PATIENCE, Received, produce, read_to_end};
 use super::scene::{Line, Scene, assert_same, settled};
@@ -101,10 +101,7 @@ fn assert_cited(broker: &Broker, site: &Site, said: &[Received]) {
 fn a_cluster_finds_what_one_process_finds(broker: &Broker) {
     let scene = four_corners(11, 12.0);
     let site = Site::new(broker, "cluster");
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= 20, "only {} alerts", expected.len());
+    let expected = scene.set_up(broker, &site, 20);
     let (before, after) = scene.lines.split_at(scene.lines.len() / 2);
     scene.publish(broker, &site, before);
     let bad = bad_lines(before[before.len() - 1].deliver_ns);
@@ -190,10 +187,7 @@ fn decide(broker: &Broker, site: &Site, said: &[Received]) {
 fn parts_move(broker: &Broker) {
     let scene = four_corners(12, 9.0);
     let site = Site::new(broker, "moves");
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= 20, "only {} alerts", expected.len());
+    let expected = scene.set_up(broker, &site, 20);
     // What matters comes before the last heartbeats.
     let end = scene.lines.partition_point(|line| line.deliver_ns <= scene.simulation.end_ns);
     let (first, rest) = scene.lines.split_at(end / 3);

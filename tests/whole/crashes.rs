@@ -3,13 +3,12 @@
 
 use super::Case;
 use super::broker::Broker;
-use super::live::{LARGEST_BYTES, assert_archived, await_rows, json, settled_ns};
-use super::program::{Program, Site, limit_files};
+use super::live::{assert_archived, await_rows, json, settled_ns};
+use super::program::{Program, Site};
 use super::records::{Received, consume_all, read_to_end};
 use super::scene::{Scene, assert_same, settled};
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::os::unix::process::CommandExt;
 use truceline::model::time::NS_PER_S;
 use truceline::simulate::Scenario;
 
@@ -19,14 +18,11 @@ pub const TRIALS: &[Case] = &[
     ("a_full_disk_delays_no_alert_and_costs_no_row", a_full_disk_delays_no_alert_and_costs_no_row),
 ];
 
-/// A scene whose reference data is in its site's topics, and what is to be found in it.
-fn scene(broker: &Broker, name: &str, seed: u64) -> (Scene, Site, BTreeMap<String, Value>) {
-    let scene = Scene::new(Scenario::Hour, seed, 6.0);
+/// A scene of so many minutes whose reference data is in its site's topics, and what is to be found in it.
+pub fn scene(broker: &Broker, name: &str, seed: u64, minutes: f64) -> (Scene, Site, BTreeMap<String, Value>) {
+    let scene = Scene::new(Scenario::Hour, seed, minutes);
     let site = Site::new(broker, name);
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= 10, "only {} alerts", expected.len());
+    let expected = scene.set_up(broker, &site, 10);
     (scene, site, expected)
 }
 
@@ -49,11 +45,8 @@ fn last_words(broker: &Broker, site: &Site, expected: &BTreeMap<String, Value>) 
 fn a_broker_that_dies_and_comes_back_costs_no_alert(broker: &Broker) {
     let scene = Scene::new(Scenario::Sparse, 41, 150.0);
     let site = Site::new(broker, "away");
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
+    let expected = scene.set_up(broker, &site, 30);
     scene.publish(broker, &site, &scene.lines);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= 30, "only {} alerts", expected.len());
     // Little at a time is fetched, so that most is still to come when the broker goes.
     let slowly = ["kafka.prefetch_records=100", "kafka.prefetch_kib=16", "kafka.client.fetch.message.max.bytes=2048"];
     let mut program = site.run(&slowly.map(|set| ["--set", set]).concat());
@@ -74,7 +67,7 @@ fn a_broker_that_dies_and_comes_back_costs_no_alert(broker: &Broker) {
 fn a_crash_and_a_restart_cost_no_alert(broker: &Broker) {
     // Without transactions alerts are said again, with the same ids.
     const AT_LEAST_ONCE: [&str; 2] = ["--set", "kafka.exactly_once=false"];
-    let (scene, site, expected) = scene(broker, "crash", 42);
+    let (scene, site, expected) = scene(broker, "crash", 42, 6.0);
     let mut from = 0;
     for part in [6, 4, 3] {
         let to = scene.lines.len() / part;
@@ -95,19 +88,9 @@ fn a_crash_and_a_restart_cost_no_alert(broker: &Broker) {
 }
 
 fn a_full_disk_delays_no_alert_and_costs_no_row(broker: &Broker) {
-    let (scene, site, expected) = scene(broker, "full", 43);
+    let (scene, site, expected) = scene(broker, "full", 43, 6.0);
     scene.publish(broker, &site, &scene.lines);
-    // No file may grow beyond this: writing fails as it does on a full disk.
-    const ROOM_BYTES: libc::rlim_t = 4_096;
-    let program = Program::start(&site.arguments(&["run"]), |command| {
-        // SAFETY: `signal` and `setrlimit` are async-signal-safe, and their arguments live through the calls.
-        unsafe {
-            command.pre_exec(|| {
-                libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
-                limit_files(0, ROOM_BYTES)
-            });
-        }
-    });
+    let program = Program::start_on_full_disk(&site.arguments(&["run"]));
     let seen = program.await_line(0, "word of the disk", |line| line.contains("the archive waits and tries again"));
     program.await_event_time(0, settled_ns(&scene));
     // It still runs: what it has just said may be on its way.
@@ -119,7 +102,7 @@ fn a_full_disk_delays_no_alert_and_costs_no_row(broker: &Broker) {
         expected.keys().all(|id| received.iter().any(|record| is_final(id, record)))
     });
     assert_same(&last_words(broker, &site, &expected), &expected, "with a full disk");
-    limit_files(program.pid(), libc::RLIM_INFINITY).expect("room again");
+    program.make_room();
     program.await_line(seen, "the archive again", |line| line.contains("the archive is written again"));
     await_rows(broker, &site, &program, scene.lines.len());
     let ended = program.terminate();

@@ -31,11 +31,8 @@ fn a_whole_story_gives_the_same_alerts(broker: &Broker) {
 
 fn same_live_and_replayed(broker: &Broker, scene: &Scene, at_least: usize) {
     let site = Site::new(broker, "live");
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
+    let expected = scene.set_up(broker, &site, at_least);
     scene.publish(broker, &site, &scene.lines);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= at_least, "only {} alerts", expected.len());
 
     let program = site.run(&[]);
     program.await_event_time(0, settled_ns(scene));

@@ -146,6 +146,25 @@ struct Log {
 }
 
 impl Program {
+    /// Starts it where no file may grow beyond 4 KiB: writing fails as it does on a full disk, until there is room again.
+    pub fn start_on_full_disk(arguments: &[String]) -> Program {
+        const ROOM_BYTES: libc::rlim_t = 4_096;
+        Program::start(arguments, |command| {
+            // SAFETY: `signal` and `prlimit` are async-signal-safe, and their arguments live through the calls.
+            unsafe {
+                command.pre_exec(|| {
+                    libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+                    limit_files(0, ROOM_BYTES)
+                });
+            }
+        })
+    }
+
+    /// There is room on its disk again.
+    pub fn make_room(&self) {
+        limit_files(self.pid(), libc::RLIM_INFINITY).expect("room again");
+    }
+
     /// Starts it. `prepare` may change how.
     pub fn start(arguments: &[String], prepare: impl FnOnce(&mut Command)) -> Program {
         let mut command = Command::new(truceline_binary());

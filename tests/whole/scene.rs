@@ -5,6 +5,7 @@
 //! becomes final. The same lines go to the files and to the topics.
 
 use super::broker::Broker;
+use super::live::LARGEST_BYTES;
 use super::program::{Program, Site};
 use super::records::{produce, produce_by, producer};
 use rdkafka::producer::BaseProducer;
@@ -79,6 +80,15 @@ impl Scene {
     /// When its last heartbeat is, nanoseconds.
     pub fn ends_ns(&self) -> i64 {
         self.lines.last().expect("a scene has lines").deliver_ns
+    }
+
+    /// Makes a site's topics, with the reference data in them; gives what a replay of all lines finds, so many alerts at least.
+    pub fn set_up(&self, broker: &Broker, site: &Site, at_least: usize) -> BTreeMap<String, Value> {
+        site.create_topics(broker, LARGEST_BYTES);
+        self.publish_reference(broker, site);
+        let expected = settled(&self.replay(&self.lines));
+        assert!(expected.len() >= at_least, "only {} alerts", expected.len());
+        expected
     }
 
     /// Puts the reference data into the site's topics.

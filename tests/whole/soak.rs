@@ -6,11 +6,12 @@
 
 use super::Case;
 use super::broker::Broker;
-use super::filler::{Feeder, from_environment, memory_mib};
+use super::filler::{Feeder, memory_mib};
 use super::ledger::{look, note};
-use super::live::{LARGEST_BYTES, settled_ns};
+use super::live::settled_ns;
 use super::program::{Program, Site};
-use super::scene::{Line, Scene, settled};
+use super::scene::{Line, Scene};
+use super::stream::from_environment;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -75,10 +76,7 @@ fn soak(broker: &Broker) {
     let minutes = (seconds * faster) as f64 / 60.0 - 2.5;
     let scene = Scene::new(Scenario::Hour, 80 + seed, minutes);
     let site = Site::new(broker, "soak");
-    site.create_topics(broker, LARGEST_BYTES);
-    scene.publish_reference(broker, &site);
-    let expected = settled(&scene.replay(&scene.lines));
-    assert!(expected.len() >= 10, "only {} alerts", expected.len());
+    let expected = scene.set_up(broker, &site, 10);
 
     let end = scene.lines.partition_point(|line| line.deliver_ns < scene.simulation.end_ns);
     let (during, after) = scene.lines.split_at(end);

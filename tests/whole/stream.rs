@@ -2,10 +2,10 @@
 
 use super::broker::Broker;
 use super::ledger::{look_after, note};
-use super::live::{LARGEST_BYTES, settled_by, settled_ns};
+use super::live::{settled_by, settled_ns};
 use super::program::{Program, Site};
 use super::records::{Received, produce_by, producer};
-use super::scene::{Line, Scene, settled};
+use super::scene::{Line, Scene};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -22,6 +22,7 @@ pub const ARGUMENTS: [&str; 5] = ["--no-archive", "--set", "kafka.recall_s=240",
 /// How a line begins to tell its id.
 const ID: &str = r#""id":""#;
 
+/// A whole number from the environment.
 pub fn from_environment(name: &str, or: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(or)
 }
@@ -59,10 +60,7 @@ impl Stream {
 
     /// The scene's telemetry for that site.
     pub fn of(broker: &Broker, site: Site, scene: Scene) -> Stream {
-        site.create_topics(broker, LARGEST_BYTES);
-        scene.publish_reference(broker, &site);
-        let expected = settled(&scene.replay(&scene.lines));
-        assert!(expected.len() >= 10, "only {} alerts", expected.len());
+        let expected = scene.set_up(broker, &site, 10);
         Stream { scene, site, expected, bad: BTreeSet::new(), delivered: 0, said_before: Vec::new() }
     }
 
