@@ -4,6 +4,7 @@
 //! is new in it. What has been said is never unsaid: a correction is the next revision.
 
 mod compose;
+mod digest;
 mod kept;
 
 use self::compose::{Letterhead, compose, judge_into};

@@ -88,12 +88,26 @@ impl Broker {
         format!("127.0.0.1:{}", self.guarded)
     }
 
-    /// Changes what [`GUARDED_USER`] may do, as an administrator would with `kafka-acls`.
-    pub fn acl(&self, arguments: &[&str]) {
+    /// Changes what [`GUARDED_USER`] may do, as an administrator would with `kafka-acls`; gives what that prints.
+    pub fn acl(&self, arguments: &[&str]) -> String {
         let mut java = self.java();
         java.args(["org.apache.kafka.tools.AclCommand", "--bootstrap-server", &self.bootstrap()]).args(arguments);
         let done = java.output().expect("a Java program");
         assert!(done.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8_lossy(&done.stdout).into_owned()
+    }
+
+    /// Denies a right to that principal; when it returns, the broker goes by it. The command itself returns when the
+    /// controller has been told, and what is written until the broker has heard of it still goes through.
+    pub fn deny(&self, principal: &str, operation: &str, resource: &[&str]) {
+        self.acl(&[&["--add", "--deny-principal", principal, "--operation", operation], resource].concat());
+        while !self.acl(&[&["--list"], resource].concat()).contains("permissionType=DENY") {}
+    }
+
+    /// Takes that back.
+    pub fn deny_no_more(&self, principal: &str, operation: &str, resource: &[&str]) {
+        let denied = ["--remove", "--force", "--deny-principal", principal, "--operation", operation];
+        self.acl(&[&denied, resource].concat());
     }
 
     /// Takes so many bytes a second from the program's writers, or, with `None`, as many as come.

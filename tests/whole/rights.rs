@@ -34,18 +34,17 @@ fn rights_are_taken_away(broker: &Broker) {
     let (violations, sensors) = (stream.site.topic("violations"), stream.site.topic("sensors"));
     let id = format!("{name}-main");
     let taken = [
-        (["--operation", "Write", "--topic", &violations], format!("may not write to {violations:?}")),
-        (["--operation", "Read", "--topic", &sensors], format!("may not read {sensors:?}")),
-        (["--operation", "Write", "--transactional-id", &id], format!("may not write as {id:?}")),
+        ("Write", ["--topic", &violations], format!("may not write to {violations:?}")),
+        ("Read", ["--topic", &sensors], format!("may not read {sensors:?}")),
+        ("Write", ["--transactional-id", &id], format!("may not write as {id:?}")),
     ];
     let mut recoveries = Vec::new();
-    for (number, (right, sentence)) in (1u8..).zip(&taken) {
+    for (number, (operation, resource, sentence)) in (1u8..).zip(&taken) {
         let seen = program.lines();
-        let deny = ["--deny-principal", &principal];
-        broker.acl(&[&["--add"], &deny[..], right].concat());
+        broker.deny(&principal, operation, resource);
         stream.deliver_live(broker, 0.2 + 0.2 * f64::from(number));
         program.await_line(seen, sentence, |line| line.contains(sentence));
-        broker.acl(&[&["--remove", "--force"], &deny[..], right].concat());
+        broker.deny_no_more(&principal, operation, resource);
         let since = Instant::now();
         stream.deliver_live(broker, 0.3 + 0.2 * f64::from(number));
         stream.await_delivered(&program);

@@ -3,6 +3,7 @@
 //! Numbers are rounded to less than anybody can measure, so that the last bits of a machine's arithmetic don't
 //! show: the same evidence gives the same bytes everywhere.
 
+use super::digest::{evidence_digest, sha256_hex};
 use super::{Cited, Claim};
 use crate::engine::places::Places;
 use crate::engine::settings::{Settings, Severity};
@@ -11,8 +12,6 @@ use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::time::Timestamp;
-use sha2::{Digest, Sha256};
-use std::fmt::Write;
 
 /// Nanoseconds in a millisecond, to which times are rounded.
 const NS_PER_MS: i64 = 1_000_000;
@@ -53,7 +52,7 @@ pub(super) fn compose(
     settings: &Settings,
 ) -> AlertFeature {
     let evidence = cite(&claim.evidence, letterhead, registry);
-    let canonical = serde_json_canonicalizer::to_vec(&evidence).expect("texts and finite numbers are JSON");
+    let evidence_digest = evidence_digest(&evidence);
     let mut silent: Vec<String> = claim.silent.iter().map(|&ix| registry.node(ix).name.clone()).collect();
     silent.sort_unstable();
     silent.dedup();
@@ -96,7 +95,7 @@ pub(super) fn compose(
         review: None,
         software: concat!("truceline ", env!("CARGO_PKG_VERSION")).to_owned(),
         config_digest: letterhead.config_digest.clone(),
-        evidence_digest: sha256_hex(&canonical),
+        evidence_digest,
         latency: None,
     };
     judge_into(&mut alert, claim, places, settings);
@@ -170,14 +169,6 @@ fn finite(value: f64) -> Option<f64> {
 fn instant(time_ns: i64) -> Timestamp {
     let ms = time_ns.div_euclid(NS_PER_MS) + i64::from(time_ns.rem_euclid(NS_PER_MS) >= NS_PER_MS / 2);
     Timestamp(ms.saturating_mul(NS_PER_MS))
-}
-
-fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().fold(String::with_capacity(64), |mut hex, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
 }
 
 #[cfg(test)]
