@@ -20,6 +20,7 @@ use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Origin};
 use crate::model::time::Timestamp;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ pub use self::kept::{FIRE, Kept, Settled, is_nearly};
 pub const MAX_OPEN_ALERTS: usize = 50_000;
 
 /// An observation that a claim rests on.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cited {
     /// Where it stood.
     pub origin: Origin,

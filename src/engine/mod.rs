@@ -15,6 +15,7 @@ pub mod settings;
 pub mod settled;
 pub mod share;
 pub mod slow;
+mod succession;
 pub mod weather;
 
 use crate::model::decision::Decision;
@@ -23,8 +24,7 @@ use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::{Reason, Refusal};
 use crate::model::time::{Timestamp, ns_from_s};
-use associate::record::{LearntRecord, NewerRecord, RegionRecord, VERSION, place_of};
-use book::{Book, DecisionError, Kept, Said, Settled};
+use book::{Book, DecisionError, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
 use latecomers::Latecomers;
@@ -182,47 +182,6 @@ impl Engine {
         self.fire.regions().iter().map(|region| region.arrivals_held()).sum()
     }
 
-    /// What final events have taught so far: a function of the set of observations, as they are.
-    pub fn learnt(&self, registry: &Registry) -> LearntRecord {
-        LearntRecord { version: VERSION, regions: self.fire.learnt(registry) }
-    }
-
-    /// Regions in which fire is watched.
-    pub fn regions(&self) -> usize {
-        self.fire.regions().len()
-    }
-
-    /// Where a region is, as [`RegionRecord::place`] has it.
-    pub fn place_of(&self, region: usize) -> Option<String> {
-        Some(place_of(self.fire.regions().get(region)?.frame().centre()))
-    }
-
-    /// The last step that taught a region, nanoseconds; `None` while none has.
-    pub fn taught_to_ns(&self, region: usize) -> Option<i64> {
-        self.fire.regions().get(region)?.taught_to_ns()
-    }
-
-    /// What a region has learnt.
-    pub fn learnt_in(&self, region: usize, registry: &Registry) -> Option<RegionRecord> {
-        self.fire.regions().get(region)?.record(registry)
-    }
-
-    /// Goes on from what another run has learnt. To be called before the first observation; a region takes its part up
-    /// when it is made, if its centre is still where it was.
-    ///
-    /// # Errors
-    /// The record is of a later version; nothing is taken from it.
-    pub fn start_from(&mut self, record: LearntRecord) -> Result<(), NewerRecord> {
-        LearntRecord::check_version(record.version)?;
-        self.fire.start_from(record.regions, false);
-        Ok(())
-    }
-
-    /// Regions of the record started from that were not taken up, or not yet: nothing stands where they were.
-    pub fn regions_not_taken_up(&self) -> usize {
-        self.fire.waiting()
-    }
-
     /// Arrivals that took no part because there were too many of a node in a second, over all regions.
     pub fn arrivals_passed_over(&self) -> u64 {
         self.fire.regions().iter().map(|region| region.passed_over()).sum()
@@ -260,48 +219,6 @@ impl Engine {
     /// Where the lines stand that are held back because they are ahead of the stream.
     pub fn held(&self) -> &[Origin] {
         &self.held.origin
-    }
-
-    /// What a restart would have to read again: everything from this event time on, nanoseconds. Observations before
-    /// it are in alerts that are final, or in none.
-    pub fn low_water_ns(&self) -> i64 {
-        let held = self.held.time_ns.iter().copied().min();
-        let waiting = self.fire.regions().iter().filter_map(|region| region.low_water_ns()).min();
-        [held, waiting, self.slow.oldest_ns()].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
-    }
-
-    /// Takes the place of an engine that has ended: what that one had said, how far things had settled for it, and what
-    /// its regions had learnt, which the observations that are seen again teach no second time. Nothing is said until
-    /// [`Engine::replayed`].
-    ///
-    /// Not taken over is what is older than the observations that are seen again, and no alert: what nodes said of clock
-    /// and weather, ids seen, and tracks, vessels and nodes as the rules knew them.
-    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled, learnt: Vec<RegionRecord>) {
-        self.settled_before = settled;
-        self.book.restore(kept, settled);
-        self.fire.start_from(learnt, true);
-    }
-
-    /// What was read of a partition before, elsewhere, went up to that time.
-    pub fn resume(&mut self, partition: Partition, newest_ns: i64) {
-        self.progress.resume(partition, newest_ns);
-    }
-
-    /// All that the engine before this one had seen has been seen again: says what that one had not said.
-    pub fn replayed(&mut self, registry: &Registry, out: &mut Output) {
-        self.book.replayed(registry, &self.places, &self.settings);
-        out.said.append(&mut self.book.take_said());
-    }
-
-    /// How far event time has settled things, for this engine or the one before it: what is kept of that never goes
-    /// back, or who comes after the next crash would take for news what had been seen in full and passed over.
-    pub fn settled(&self) -> Settled {
-        self.settled.at_least(self.settled_before)
-    }
-
-    /// Fire of before that is final here, whatever was so for the engine before it, nanoseconds.
-    pub fn final_ns(&self) -> i64 {
-        self.settled.fire_ns
     }
 
     /// Takes a share of the regions. To be called before the first observation.

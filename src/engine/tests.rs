@@ -9,6 +9,7 @@ mod restart;
 mod scene;
 mod slow;
 
+use super::associate::record::{LearntRecord, NewerRecord, VERSION};
 use super::*;
 use crate::model::alert::Status;
 use crate::model::geo::{Frame, LonLat};

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 static WGS84: LazyLock<Geodesic> = LazyLock::new(Geodesic::wgs84);
 
 /// A position in degrees, longitude first.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LonLat {
     /// East of Greenwich, −180 to 180.
     pub lon_deg: f64,

@@ -3,9 +3,10 @@
 use super::geo::LonLat;
 use super::kind::{Component, Kind, KindSet};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// A node's place in the [`Registry`]; stable for the life of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct NodeIx(pub u32);
 
 impl NodeIx {

@@ -6,9 +6,10 @@
 
 use super::kind::{Activity, Band, Domain, Health, Hint, Kind, Phase};
 use super::node::NodeIx;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Where a line of input stood.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The topic, as the shell that reads it numbers them.
     pub topic: u16,
@@ -438,6 +439,18 @@ impl Id {
     /// The text.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.bytes[..usize::from(self.len)]).unwrap_or_default()
+    }
+}
+
+impl Serialize for Id {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Id {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
+        Ok(Id::new(String::deserialize(deserializer)?.as_bytes()))
     }
 }
 

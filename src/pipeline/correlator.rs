@@ -6,6 +6,7 @@ use crate::codec::Lines;
 use crate::engine::associate::record::{LearntRecord, RegionRecord};
 use crate::engine::book::Said;
 use crate::engine::places::Places;
+use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::engine::settings::Settings;
 use crate::engine::{Counts, Engine, Output};
 use crate::model::area::Area;
@@ -184,6 +185,16 @@ impl Correlator {
     /// The engine, for assignments and figures.
     pub fn engine(&mut self) -> &mut Engine {
         &mut self.engine
+    }
+
+    /// Rules go on from these records; gives the keys of those that can't be understood.
+    pub fn remember(&mut self, records: impl IntoIterator<Item = LaneRecord>) -> Vec<String> {
+        self.engine.remember(records, &self.registry)
+    }
+
+    /// What is to be kept anew of what rules know.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        self.engine.take_changes(&self.registry)
     }
 
     /// The sensor registry.

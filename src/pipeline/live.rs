@@ -223,6 +223,12 @@ impl<'a> Live<'a> {
         let round = Duration::from_secs(self.run.kafka.learnt_interval_s.into());
         self.lessons = Lessons::new(&learnt, round, Instant::now());
         self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
+        // Well within what is read again.
+        let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
+        self.correlator.engine().keep_within(recall_ns / 3);
+        for key in self.correlator.remember(table.lanes.into_values()) {
+            tracing::warn!("what was kept as {key:?} can't be understood: what lasts of it is seen as new");
+        }
         self.is_replaying = true;
     }
 
@@ -327,6 +333,7 @@ impl<'a> Live<'a> {
             }
         }
         parcel.settled = keeps.then_some(settled);
+        parcel.lanes = if keeps { self.correlator.take_changes() } else { Vec::new() };
         parcel.learnt = learnt;
         batch.ahead = self.correlator.engine().ahead(i64::from(self.run.kafka.max_ahead_s) * NS_PER_S);
         self.paused = batch.ahead.len();

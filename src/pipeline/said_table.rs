@@ -7,6 +7,7 @@
 //! - `ID/read/TOPIC/PARTITION`: how far a partition had been read when all that follows from it had been said, and from
 //!   where on it is needed ([`Reading`]);
 //! - `ID/settled`: how far event time had settled things ([`Settled`]);
+//! - `ID/lane/RULE/OF`: what a rule knows of an object or a node that what is read again would not tell ([`LaneRecord`]);
 //! - `ID/learnt/PLACE/PIECE`: what the region about that place has learnt ([`RegionRecord`]), in pieces.
 //!
 //! Unknown words after the id are passed over.
@@ -15,6 +16,7 @@
 
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Settled};
+use crate::engine::rules::memory::LaneRecord;
 use crate::kafka::{Broker, Change, KafkaError, KafkaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
@@ -95,6 +97,8 @@ pub struct SaidTable {
     pub readings: BTreeMap<(String, i32), Reading>,
     /// How far event time had settled things.
     pub settled: Option<Settled>,
+    /// What rules know of what lasts.
+    pub lanes: BTreeMap<String, LaneRecord>,
     /// What regions had learnt, piece by piece.
     pub learnt: BTreeMap<String, RegionRecord>,
     /// Who writes here.
@@ -121,6 +125,11 @@ pub fn alert_key(id: &str, key: &str) -> String {
 /// The key of a partition's row.
 pub fn reading_key(id: &str, topic: &str, partition: i32) -> String {
     format!("{id}/read/{topic}/{partition}")
+}
+
+/// The key of what a rule knows of an object or a node.
+pub fn lane_key(id: &str, key: &str) -> String {
+    format!("{id}/lane/{key}")
 }
 
 /// The key of a piece of what a region has learnt.
@@ -183,6 +192,11 @@ impl SaidTable {
             match change.payload {
                 Some(payload) => self.learnt.insert(piece.to_owned(), read(topic, key, payload)?),
                 None => self.learnt.remove(piece),
+            };
+        } else if let Some(lane) = rest.strip_prefix("lane/") {
+            match change.payload {
+                Some(payload) => self.lanes.insert(lane.to_owned(), read(topic, key, payload)?),
+                None => self.lanes.remove(lane),
             };
         } else if rest == "owner" {
             self.owner = change.payload.map(|payload| read(topic, key, payload)).transpose()?;

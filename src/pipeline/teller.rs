@@ -7,10 +7,11 @@
 
 use super::by_region::{Forward, ForwardWhat, LineHead, What};
 use super::latency::latencies;
-use super::said_table::{Reading, alert_key, learnt_key, reading_key, row_json, settled_key};
+use super::said_table::{Reading, alert_key, lane_key, learnt_key, reading_key, row_json, settled_key};
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Said, Settled};
+use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::kafka::{KafkaError, KafkaSettings, Outbox, Position};
 use crate::model::alert::{AlertFeature, Latency};
 use crate::model::observation::Origin;
@@ -56,6 +57,8 @@ pub struct Parcel {
     pub readings: Vec<((u16, i32), Reading)>,
     /// How far event time has settled things, when all that follows from it has been handed over.
     pub settled: Option<Settled>,
+    /// What rules know of what lasts, as far as it is to be kept anew.
+    pub lanes: Vec<Change>,
     /// What a region has learnt, when it is its turn to be kept.
     pub learnt: Option<RegionRecord>,
     /// Offsets up to which nothing is needed any more.
@@ -70,6 +73,7 @@ impl Parcel {
         self.said.is_empty()
             && self.rejected.is_empty()
             && self.kept.is_empty()
+            && self.lanes.is_empty()
             && self.learnt.is_none()
             && self.positions.is_empty()
             && self.forwards.is_empty()
@@ -173,6 +177,7 @@ pub struct Teller<'a> {
     kept: BTreeMap<String, Option<Kept>>,
     readings: BTreeMap<(u16, i32), Reading>,
     settled: Option<Settled>,
+    lanes: BTreeMap<String, Option<LaneRecord>>,
     /// By the places of regions.
     learnt: BTreeMap<String, RegionRecord>,
     positions: BTreeMap<(u16, i32), i64>,
@@ -206,6 +211,7 @@ pub fn teller<'a>(
         kept: BTreeMap::new(),
         readings: BTreeMap::new(),
         settled: None,
+        lanes: BTreeMap::new(),
         learnt: BTreeMap::new(),
         positions: BTreeMap::new(),
         waiting: Vec::new(),
@@ -289,6 +295,7 @@ impl Teller<'_> {
         self.kept.extend(parcel.kept);
         self.readings.extend(parcel.readings);
         self.settled = parcel.settled.or(self.settled);
+        self.lanes.extend(parcel.lanes);
         self.learnt.extend(parcel.learnt.map(|record| (record.place(), record)));
         self.positions.extend(parcel.positions.iter().map(|it| ((it.topic, it.partition), it.next_offset)));
         Ok(())
@@ -393,6 +400,10 @@ impl Teller<'_> {
         while let Some(((index, partition), reading)) = self.readings.pop_first() {
             let Some(name) = self.topics.get(usize::from(index)) else { continue };
             self.outbox.keep(&reading_key(&id, name, partition), Some(&row_json(&reading)?))?;
+        }
+        while let Some((key, record)) = self.lanes.pop_first() {
+            let row = record.map(|record| row_json(&record)).transpose()?;
+            self.outbox.keep(&lane_key(&id, &key), row.as_deref())?;
         }
         while let Some((place, record)) = self.learnt.pop_first() {
             for (number, piece) in record.pieces(MAX_SITES_A_ROW).iter().enumerate() {

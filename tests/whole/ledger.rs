@@ -22,7 +22,7 @@ pub struct Seen {
     pub disordered: Vec<String>,
     /// Final alerts that nobody expected, or that say something else than was expected.
     pub strange: Vec<String>,
-    /// Alerts that are still open.
+    /// Alerts that are still open, and should not be.
     pub open: Vec<String>,
 }
 
@@ -67,9 +67,9 @@ pub fn look_after(
         if newest.get(id) != Some(alert) {
             seen.lost.push(format!("{id} in alerts.current"));
         }
-        let status = alert["properties"]["status"].as_str().expect("a status");
-        if !["final", "amended", "retracted"].contains(&status) {
-            seen.open.push(format!("{id} is {status}"));
+        // A ship that is silent when the scene ends is so for whoever looks.
+        if !is_over(alert) && expected.get(id).is_none_or(is_over) {
+            seen.open.push(format!("{id}: {}", alert["properties"]));
         }
     }
     let found = settled(&before);
@@ -92,6 +92,10 @@ pub fn look_after(
     }
     seen.lost.extend(left.into_iter().map(|text| format!("rejected {text}")));
     seen
+}
+
+fn is_over(alert: &Value) -> bool {
+    ["final", "amended", "retracted"].iter().any(|status| alert["properties"]["status"] == *status)
 }
 
 /// Whether two alerts say the same, but for what their numbers come to when part of them is worked out anew: a fit ends

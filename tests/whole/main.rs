@@ -12,6 +12,7 @@ mod crashes;
 mod faults;
 mod filler;
 mod hostile;
+mod lasting;
 mod learnt;
 mod ledger;
 mod live;
@@ -51,6 +52,7 @@ fn trials() -> Vec<Case> {
         hostile::TRIALS,
         learnt::TRIALS,
         crashes::TRIALS,
+        lasting::TRIALS,
         faults::TRIALS,
         connections::TRIALS,
         taken_away::TRIALS,

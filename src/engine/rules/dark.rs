@@ -10,6 +10,7 @@
 
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
+use super::memory::Memory;
 use super::spell::{Spell, belie};
 use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
@@ -17,7 +18,9 @@ use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
+use crate::model::node::Registry;
 use crate::model::observation::Observations;
+use serde::{Deserialize, Serialize};
 
 /// Intervals over which the median is taken.
 const MAX_INTERVALS: usize = 15;
@@ -25,7 +28,7 @@ const MAX_INTERVALS: usize = 15;
 const MAX_PAST: usize = 32;
 
 /// One plot of a vessel.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sighting {
     cited: Cited,
     place: LonLat,
@@ -40,7 +43,7 @@ impl Seen for Sighting {
 }
 
 /// What is known of a vessel.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Vessel {
     last: Option<Sighting>,
     /// The newest intervals between plots, a ring of [`MAX_INTERVALS`], nanoseconds.
@@ -84,6 +87,8 @@ fn silence(last: &Sighting, probability: f64, patience_ns: i64, scene: Scene<'_>
 }
 
 impl Watch for Vessel {
+    const NAME: &'static str = "dark";
+
     type Key = str;
     type Seen = Sighting;
     type Episode = Spell;
@@ -156,6 +161,25 @@ impl Watch for Vessel {
     fn spent(&self) -> bool {
         self.last.is_none()
     }
+
+    fn is_memorable(&self, _span_ns: i64) -> bool {
+        // Its habits are learnt over hours.
+        self.last.is_some()
+    }
+
+    fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        self.last.iter_mut().for_each(|seen| tell(&mut seen.cited));
+        let lasting = self.gap.iter_mut().map(|gap| &mut **gap);
+        lasting.chain(&mut self.past).for_each(|gap| gap.each_cited(tell));
+    }
+
+    fn name_of(key: &String, _registry: &Registry) -> String {
+        key.clone()
+    }
+
+    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
+        Some(name.to_owned())
+    }
 }
 
 /// The rule.
@@ -193,6 +217,10 @@ impl Rule for DarkVessels {
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        Some(&mut self.lanes)
     }
 }
 
@@ -302,6 +330,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_successor_goes_on_where_the_first_one_ended(
+            delivery in any_delivery(30), share in 0.0..1.0f64, recall_s in 90i64..2_000,
+        ) {
+            let sent = silent_for_an_hour();
+            let by_two = standing(tell_by_two::<DarkVessels>(&sent, &delivery, share, recall_s));
+            prop_assert_eq!(by_two, deliver::<DarkVessels>(&sent, &Delivery::in_order()));
+        }
+
         #[test]
         fn the_order_of_delivery_does_not_matter(delivery in any_delivery(30)) {
             let sent = silent_for_an_hour();

@@ -1,7 +1,7 @@
 //! A rule under test: observations described in a line, delivered in some order, and what came of it.
 
 use super::{Rule, World};
-use crate::engine::book::Book;
+use crate::engine::book::{Book, Kept, Settled};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
@@ -13,7 +13,7 @@ use crate::model::observation::{Common, Observations, Origin, Plot, Report, Span
 use crate::model::time::{NS_PER_S, Timestamp};
 use geo::{LineString, MultiPolygon, Polygon};
 use proptest::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Noon of some day.
 const NOON_NS: i64 = 1_763_812_800 * NS_PER_S;
@@ -193,6 +193,16 @@ impl Delivery {
         Delivery { delays_s: None, advance_every: 1, ends: true }
     }
 
+    /// By their numbers.
+    fn order(&self, sent: &[Sent]) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..sent.len()).collect();
+        if let Some(delays_s) = &self.delays_s {
+            let comes_s = |at: usize| sent[at].second as f64 + delays_s[at % delays_s.len()];
+            order.sort_by(|&a, &b| comes_s(a).total_cmp(&comes_s(b)));
+        }
+        order
+    }
+
     /// The same, event time never moving on: all that is said is provisional.
     pub fn provisional(self) -> Delivery {
         Delivery { advance_every: usize::MAX, ends: false, ..self }
@@ -247,28 +257,98 @@ pub fn tell<R: Rule + Default>(sent: &[Sent], delivery: &Delivery) -> Vec<AlertF
 pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
     let (registry, settings) = (nodes(), Settings::default());
     let world = World { registry: &registry, places, settings: &settings };
-    let mut book = Book::new("digest".to_owned(), vec!["telemetry".to_owned()]);
-    let mut order: Vec<usize> = (0..sent.len()).collect();
-    if let Some(delays_s) = &delivery.delays_s {
-        let comes_s = |at: usize| sent[at].second as f64 + delays_s[at % delays_s.len()];
-        order.sort_by(|&a, &b| comes_s(a).total_cmp(&comes_s(b)));
+    let mut post = Post::new(rule, world);
+    for at in delivery.order(sent) {
+        post.hear(at, sent, delivery);
     }
-    let mut newest_ns = i64::MIN;
-    for (count, at) in order.into_iter().enumerate() {
+    post.end(delivery)
+}
+
+/// The same by two, of which the second takes the place of the first when that has seen so much: it gets what was said and
+/// kept, and sees again what is no older than `recall_s` before event time.
+pub fn tell_by_two<R: Rule + Default>(
+    sent: &[Sent],
+    delivery: &Delivery,
+    share: f64,
+    recall_s: i64,
+) -> Vec<AlertFeature> {
+    let (registry, settings, places) = (nodes(), Settings::default(), zone());
+    let world = World { registry: &registry, places: &places, settings: &settings };
+    let order = delivery.order(sent);
+    let (seen, rest) = order.split_at((order.len() as f64 * share) as usize);
+
+    let (mut first, mut rows) = (R::default(), BTreeMap::new());
+    first.memory().unwrap().keep_within(recall_s * NS_PER_S / 3);
+    let mut before = Post::new(&mut first, world);
+    for &at in seen {
+        before.hear(at, sent, delivery);
+        for (key, record) in before.rule.memory().unwrap().take_changes(&registry) {
+            match record {
+                Some(record) => rows.insert(key, serde_json::to_vec(&record).unwrap()),
+                None => rows.remove(&key),
+            };
+        }
+    }
+    let stands_ns = before.stands_ns;
+    let mut said = before.book.take_said();
+    let keys: BTreeSet<&str> = said.iter().map(|said| &*said.key).collect();
+    let kept: Vec<Kept> = keys.into_iter().filter_map(|key| before.book.kept(key)).collect();
+
+    let mut second = R::default();
+    let mut after = Post::new(&mut second, world);
+    after.book.restore(kept, Settled { fire_ns: i64::MIN, rules_ns: stands_ns });
+    for row in rows.into_values() {
+        assert!(after.rule.memory().unwrap().restore(serde_json::from_slice(&row).unwrap(), world));
+    }
+    for &at in seen.iter().filter(|&&at| at_s(sent[at].second).0 >= stands_ns.saturating_sub(recall_s * NS_PER_S)) {
+        after.hear(at, sent, delivery);
+    }
+    assert!(after.book.take_said().is_empty());
+    after.book.replayed(&registry, &places, &settings);
+    for &at in rest {
+        after.hear(at, sent, delivery);
+    }
+    said.extend(after.book.take_said());
+    let first_half = said.into_iter().map(|said| said.feature);
+    first_half.chain(after.end(delivery)).collect()
+}
+
+/// A rule at work.
+struct Post<'a> {
+    rule: &'a mut dyn Rule,
+    world: World<'a>,
+    book: Book,
+    newest_ns: i64,
+    heard: usize,
+    stands_ns: i64,
+}
+
+impl<'a> Post<'a> {
+    fn new(rule: &'a mut dyn Rule, world: World<'a>) -> Post<'a> {
+        let book = Book::new("digest".to_owned(), vec!["telemetry".to_owned()]);
+        Post { rule, world, book, newest_ns: i64::MIN, heard: 0, stands_ns: i64::MIN }
+    }
+
+    fn hear(&mut self, at: usize, sent: &[Sent], delivery: &Delivery) {
         let mut batch = Observations::default();
-        sent[at].push(at as i64, &registry, &mut batch);
-        if rule.kinds().contains(batch.kind[0]) {
-            rule.observe(&batch, 0, world, &mut book);
+        sent[at].push(at as i64, self.world.registry, &mut batch);
+        if self.rule.kinds().contains(batch.kind[0]) {
+            self.rule.observe(&batch, 0, self.world, &mut self.book);
         }
-        newest_ns = newest_ns.max(batch.time_ns[0]);
-        if (count + 1).is_multiple_of(delivery.advance_every) {
-            rule.advance(newest_ns - LATENESS_S as i64 * NS_PER_S, world, &mut book);
+        self.newest_ns = self.newest_ns.max(batch.time_ns[0]);
+        self.heard += 1;
+        if self.heard.is_multiple_of(delivery.advance_every) {
+            self.stands_ns = self.newest_ns - LATENESS_S as i64 * NS_PER_S;
+            self.rule.advance(self.stands_ns, self.world, &mut self.book);
         }
     }
-    if delivery.ends {
-        rule.advance(newest_ns.saturating_add(1), world, &mut book);
+
+    fn end(mut self, delivery: &Delivery) -> Vec<AlertFeature> {
+        if delivery.ends {
+            self.rule.advance(self.newest_ns.saturating_add(1), self.world, &mut self.book);
+        }
+        self.book.take_said().into_iter().map(|said| said.feature).collect()
     }
-    book.take_said().into_iter().map(|said| said.feature).collect()
 }
 
 /// What stands in the end, by alert: the newest revision of each that was not taken back, without its number.

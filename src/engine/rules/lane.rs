@@ -3,9 +3,11 @@
 use super::World;
 use super::calendar::Calendar;
 use crate::engine::book::{Book, Cited, Claim, Stage};
-use crate::model::node::NodeIx;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::{NS_PER_S, ns_from_s};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -40,7 +42,7 @@ pub trait Seen: Clone {
 }
 
 /// How far an episode reaches: what must change for it to be told again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
     /// How many observations it rests on.
     pub seen: u64,
@@ -73,9 +75,12 @@ pub trait Episode: Clone {
 }
 
 /// What is made of one lane, in order of time.
-pub trait Watch: Clone + Default + Send {
+pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
+    /// What its lanes are of, in a word.
+    const NAME: &'static str;
+
     /// What its lanes are told apart by: a name, or what stands for one.
-    type Key: ?Sized + ToOwned<Owned: Eq + Hash + Send> + Eq + Hash;
+    type Key: ?Sized + ToOwned<Owned: Clone + Eq + Hash + Send> + Eq + Hash;
     /// What it sees.
     type Seen: Seen + Send;
     /// What it finds.
@@ -95,6 +100,18 @@ pub trait Watch: Clone + Default + Send {
 
     /// Whether there is nothing in it to remember.
     fn spent(&self) -> bool;
+
+    /// Whether there is something in it that would not be known from what was seen in the last `span_ns`.
+    fn is_memorable(&self, span_ns: i64) -> bool;
+
+    /// Goes through all observations in it.
+    fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited));
+
+    /// What a lane is called, the same in every process.
+    fn name_of(key: &<Self::Key as ToOwned>::Owned, registry: &Registry) -> String;
+
+    /// The key of the lane that is called so; `None` if there can't be one yet.
+    fn key_of(name: &str, registry: &Registry) -> Option<<Self::Key as ToOwned>::Owned>;
 
     /// Something comes behind the watermark. What it changes in the past goes to `corrections`; false if it changes
     /// nothing, which is what happens unless a watch knows better.
@@ -116,7 +133,9 @@ pub enum Correction<E> {
     WasNot(String),
 }
 
-struct Told {
+/// An episode, as it was last told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Told {
     key: String,
     extent: Extent,
 }
@@ -136,6 +155,12 @@ pub(super) struct Lane<W: Watch> {
     taken_back: Vec<(NodeIx, Id, i64)>,
     /// The first entries in the calendar for what is pending and for what has settled; later ones are void.
     entered_ns: [Option<i64>; 2],
+    /// All that was seen of before that time is in what has settled: it comes from a record.
+    pub(super) stands_ns: i64,
+    /// What has settled has changed since it was last kept, by nothing older than that.
+    pub(super) changed_ns: Option<i64>,
+    /// Whether a record is kept of it.
+    pub(super) is_kept: bool,
 }
 
 impl<W: Watch> Lane<W> {
@@ -150,7 +175,21 @@ impl<W: Watch> Lane<W> {
             told: Vec::new(),
             taken_back: Vec::new(),
             entered_ns: [None; 2],
+            stands_ns: i64::MIN,
+            changed_ns: None,
+            is_kept: false,
         }
+    }
+
+    /// A lane as it was kept.
+    pub(super) fn restored(key: <W::Key as ToOwned>::Owned, settled: W, stands_ns: i64, told: Vec<Told>) -> Lane<W> {
+        Lane { provisional: settled.clone(), settled, told, stands_ns, is_kept: true, ..Lane::new(key) }
+    }
+
+    /// How far the episodes that last in what has settled have been told.
+    pub(super) fn told_of_settled(&self) -> Vec<Told> {
+        let lasts = |told: &&Told| self.settled.lasting().any(|episode| episode.key() == told.key);
+        self.told.iter().filter(lasts).cloned().collect()
     }
 
     /// Whether it may be forgotten.

@@ -8,11 +8,13 @@
 use super::World;
 use super::calendar::{Calendar, Entry};
 use super::lane::{Lane, Seen, Watch};
+use super::memory::{LaneRecord, Memory};
 use crate::engine::book::Book;
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use rustc_hash::FxHashMap;
 use std::borrow::Borrow;
+use std::collections::VecDeque;
 
 /// Most lanes of one rule. At it the one that would be due first, which is about the one heard of longest ago, is
 /// closed as it stands, its alerts final.
@@ -20,15 +22,23 @@ pub const MAX_LANES: usize = 200_000;
 
 /// The lanes of a rule.
 pub struct Lanes<W: Watch> {
-    lanes: Vec<Option<Lane<W>>>,
-    vacant: Vec<usize>,
-    by_key: FxHashMap<<W::Key as ToOwned>::Owned, usize>,
+    pub(super) lanes: Vec<Option<Lane<W>>>,
+    pub(super) vacant: Vec<usize>,
+    pub(super) by_key: FxHashMap<<W::Key as ToOwned>::Owned, usize>,
     /// When each lane wants to be looked at, or before.
-    calendar: Calendar,
+    pub(super) calendar: Calendar,
     /// Room for the entries that are due.
     due: Vec<Entry>,
-    watermark_ns: i64,
+    pub(super) watermark_ns: i64,
     late: u64,
+    /// So long after a lane has changed a record of it is kept at the latest; `None`: none is.
+    pub(super) keep_within_ns: Option<i64>,
+    /// Lanes that have changed since they were kept, and since when, in that order.
+    pub(super) changed: VecDeque<(i64, usize)>,
+    /// Lanes that were kept and are gone.
+    pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
+    /// Records of lanes whose senders are not known yet.
+    pub(super) waiting: FxHashMap<String, LaneRecord>,
 }
 
 impl<W: Watch> Default for Lanes<W> {
@@ -41,6 +51,10 @@ impl<W: Watch> Default for Lanes<W> {
             due: Vec::new(),
             watermark_ns: i64::MIN,
             late: 0,
+            keep_within_ns: None,
+            changed: VecDeque::new(),
+            gone: Vec::new(),
+            waiting: FxHashMap::default(),
         }
     }
 }
@@ -74,19 +88,49 @@ impl<W: Watch> Lanes<W> {
     /// Takes in what was seen in that lane. `supersedes` is the id of an observation of the same node that it
     /// corrects; what has settled already is corrected no more.
     pub fn observe(&mut self, key: &W::Key, seen: W::Seen, supersedes: Option<Id>, world: World<'_>, book: &mut Book) {
-        let late = seen.cited().time_ns < self.watermark_ns;
+        let time_ns = seen.cited().time_ns;
+        let late = time_ns < self.watermark_ns;
+        self.take_up(key, world);
         if late && !self.by_key.contains_key(key) {
             self.late += 1;
             return;
         }
         let at = self.lane_at(key, world, book);
         let Some(lane) = self.lanes[at].as_mut() else { return };
-        if late {
-            self.late += u64::from(!lane.recall(&seen, world, book));
+        if late || time_ns < lane.stands_ns {
+            let changed = lane.recall(&seen, world, book);
+            self.late += u64::from(late && !changed);
+            if changed {
+                self.note_change(at, self.watermark_ns);
+            }
         } else {
             lane.observe(seen, supersedes, world, book);
         }
-        lane.enter(at, &mut self.calendar, world);
+        if let Some(lane) = self.lanes[at].as_mut() {
+            lane.enter(at, &mut self.calendar, world);
+        }
+    }
+
+    /// Goes on with a lane of which a record has waited for its sender.
+    fn take_up(&mut self, key: &W::Key, world: World<'_>) {
+        if !self.waiting.is_empty()
+            && !self.by_key.contains_key(key)
+            && let Some(record) = self.waiting.remove(&W::name_of(&key.to_owned(), world.registry))
+        {
+            self.restore(record, world);
+        }
+    }
+
+    /// Notes that what has settled in a lane has changed by what is no older than that, if it is to be kept.
+    fn note_change(&mut self, at: usize, since_ns: i64) {
+        if let Some(span_ns) = self.keep_within_ns
+            && let Some(lane) = self.lanes[at].as_mut()
+            && lane.changed_ns.is_none()
+            && (lane.is_kept || lane.settled.is_memorable(span_ns))
+        {
+            lane.changed_ns = Some(since_ns);
+            self.changed.push_back((since_ns, at));
+        }
     }
 
     /// Takes back an observation of `node` in that lane, whether it came already or is still to come.
@@ -96,7 +140,7 @@ impl<W: Watch> Lanes<W> {
             return;
         }
         let at = self.lane_at(key, world, book);
-        let Some(lane) = self.lanes[at].as_mut() else { return };
+        let Some(lane) = self.lanes[at].as_mut().filter(|lane| time_ns >= lane.stands_ns) else { return };
         lane.take_back(node, id, time_ns);
         lane.fold(world);
         lane.tell(world, book);
@@ -108,7 +152,7 @@ impl<W: Watch> Lanes<W> {
         if watermark_ns <= self.watermark_ns {
             return;
         }
-        self.watermark_ns = watermark_ns;
+        let before_ns = std::mem::replace(&mut self.watermark_ns, watermark_ns);
         let mut due = std::mem::take(&mut self.due);
         self.calendar.take_due(watermark_ns, &mut due);
         for (due_ns, at) in due.drain(..) {
@@ -122,8 +166,11 @@ impl<W: Watch> Lanes<W> {
                     self.vacate(at);
                     continue;
                 }
+                self.note_change(at, before_ns);
             }
-            lane.enter(at, &mut self.calendar, world);
+            if let Some(lane) = self.lanes[at].as_mut() {
+                lane.enter(at, &mut self.calendar, world);
+            }
         }
         self.due = due;
     }
@@ -150,6 +197,9 @@ impl<W: Watch> Lanes<W> {
         if let Some(lane) = self.lanes[at].take() {
             self.by_key.remove(lane.key.borrow());
             self.vacant.push(at);
+            if lane.is_kept {
+                self.gone.push(lane.key);
+            }
         }
     }
 

@@ -9,12 +9,14 @@ pub mod dark;
 pub mod found;
 pub mod lane;
 pub mod lanes;
+pub mod memory;
 pub mod reports;
 pub mod restriction;
 pub mod sensor;
 pub mod spell;
 pub mod track;
 
+use self::memory::Memory;
 use super::book::{Book, Cited};
 use super::places::Places;
 use super::settings::Settings;
@@ -46,6 +48,11 @@ pub trait Rule: Send {
     /// provisional and forgets what is no longer needed. Silence is silence only while others are heard, so this is
     /// never more than a nanosecond beyond the newest observation of any kind.
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book);
+
+    /// What it remembers beyond a restart; `None` for a rule whose alerts each rest on one report.
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        None
+    }
 }
 
 /// Every rule there is, each with nothing seen yet.

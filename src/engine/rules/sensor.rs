@@ -5,14 +5,16 @@
 
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
+use super::memory::Memory;
 use super::spell::{Spell, belie};
 use super::{Rule, World, cited_at, position_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Health, Kind, KindSet};
-use crate::model::node::NodeIx;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Observations;
+use serde::{Deserialize, Serialize};
 
 /// The chance that a tamper alarm or a missing heartbeat means what it says.
 const PROBABILITY: f64 = 0.99;
@@ -21,7 +23,7 @@ const PROBABILITY: f64 = 0.99;
 const MAX_PAST: usize = 32;
 
 /// A heartbeat.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Beat {
     cited: Cited,
     place: LonLat,
@@ -46,7 +48,7 @@ fn spell(class: Class, beat: &Beat, scene: Scene<'_, NodeIx>) -> Spell {
 }
 
 /// What is known of a node.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Pulse {
     last: Option<Beat>,
     // Few nodes have either; without, there is little to copy.
@@ -57,6 +59,8 @@ pub struct Pulse {
 }
 
 impl Watch for Pulse {
+    const NAME: &'static str = "sensor";
+
     type Key = NodeIx;
     type Seen = Beat;
     type Episode = Spell;
@@ -122,6 +126,26 @@ impl Watch for Pulse {
             && self.tamper.is_none()
             && self.last.as_ref().is_none_or(|last| last.patience_ns.is_none())
     }
+
+    fn is_memorable(&self, span_ns: i64) -> bool {
+        // Who may be silent for long without meaning anything by it may have spoken before that.
+        let is_slow = self.last.as_ref().and_then(|last| last.patience_ns).is_some_and(|it| it > span_ns);
+        is_slow || self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty()
+    }
+
+    fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        self.last.iter_mut().for_each(|beat| tell(&mut beat.cited));
+        let lasting = self.silence.iter_mut().chain(&mut self.tamper).map(|spell| &mut **spell);
+        lasting.chain(&mut self.past).for_each(|spell| spell.each_cited(tell));
+    }
+
+    fn name_of(key: &NodeIx, registry: &Registry) -> String {
+        registry.node(*key).name.clone()
+    }
+
+    fn key_of(name: &str, registry: &Registry) -> Option<NodeIx> {
+        registry.find(name)
+    }
 }
 
 /// The rule.
@@ -155,6 +179,10 @@ impl Rule for Sensors {
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        Some(&mut self.lanes)
     }
 }
 
@@ -219,6 +247,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_successor_goes_on_where_the_first_one_ended(
+            delivery in any_delivery(100), share in 0.0..1.0f64, recall_s in 90i64..2_000,
+        ) {
+            let sent = a_pause_and_a_tampering();
+            let by_two = standing(tell_by_two::<Sensors>(&sent, &delivery, share, recall_s));
+            prop_assert_eq!(by_two, deliver::<Sensors>(&sent, &Delivery::in_order()));
+        }
+
         #[test]
         fn the_order_of_delivery_does_not_matter(delivery in any_delivery(100)) {
             let sent = a_pause_and_a_tampering();

@@ -5,9 +5,10 @@ use super::lane::{Episode, Extent};
 use crate::engine::book::{Cited, Claim};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
+use serde::{Deserialize, Serialize};
 
 /// From one observation to another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spell {
     /// The claim's key.
     pub key: String,
@@ -46,6 +47,11 @@ impl Spell {
             end: None,
             patience_ns: 0,
         }
+    }
+
+    /// Goes through all observations in it.
+    pub fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        [&mut self.first, &mut self.last].into_iter().chain(&mut self.end).for_each(tell);
     }
 
     /// Ended by this observation.

@@ -10,12 +10,15 @@ mod crossing;
 use self::crossing::{CERTAIN_SD, border, chance_inside, enter, of_domain};
 use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
+use super::memory::Memory;
 use super::{Rule, World, cited_at, supersedes_at};
-use crate::engine::book::Book;
+use crate::engine::book::{Book, Cited};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
+use crate::model::node::Registry;
 use crate::model::observation::Observations;
+use serde::{Deserialize, Serialize};
 
 pub use self::crossing::{Crossing, Plot};
 
@@ -26,7 +29,7 @@ const MAX_PAST: usize = 64;
 pub const HEAVY_WEAPONS: [&str; 6] = ["tank", "howitzer", "mlrs", "mortar", "ifv", "air_defence"];
 
 /// How a track stands to one area.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Standing {
     area: String,
     /// Plots in a row that speak for the other side.
@@ -39,7 +42,7 @@ struct Standing {
 }
 
 /// What is known of a track.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Watched {
     last: Option<Plot>,
     heavy: bool,
@@ -49,7 +52,7 @@ pub struct Watched {
     past: Vec<Past>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Past {
     area: String,
     from_ns: i64,
@@ -78,6 +81,8 @@ impl Watched {
 }
 
 impl Watch for Watched {
+    const NAME: &'static str = "track";
+
     type Key = str;
     type Seen = Plot;
     type Episode = Crossing;
@@ -128,6 +133,24 @@ impl Watch for Watched {
 
     fn spent(&self) -> bool {
         self.last.is_none() && self.past.is_empty()
+    }
+
+    fn is_memorable(&self, _span_ns: i64) -> bool {
+        !self.standings.is_empty() || !self.past.is_empty()
+    }
+
+    fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        self.last.iter_mut().for_each(|plot| tell(&mut plot.cited));
+        let crossings = self.standings.iter_mut().filter_map(|standing| standing.crossing.as_mut());
+        crossings.for_each(|crossing| crossing.each_cited(tell));
+    }
+
+    fn name_of(key: &String, _registry: &Registry) -> String {
+        key.clone()
+    }
+
+    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
+        Some(name.to_owned())
     }
 }
 
@@ -248,6 +271,11 @@ impl Rule for Tracks {
         self.lanes.advance(watermark_ns, world, book);
         let horizon_ns = span_ns(world.settings.amend_horizon_s);
         self.late.advance(watermark_ns.saturating_sub(horizon_ns), world, book);
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        // What late plots alone may bring to light some hours later is not kept.
+        Some(&mut self.lanes)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::{Domain, Kind};
 use crate::model::time::s_from_ns;
+use serde::{Deserialize, Serialize};
 
 /// Beyond so many standard deviations from the border a plot is on its side of it for certain.
 pub(super) const CERTAIN_SD: f64 = 6.0;
@@ -15,7 +16,7 @@ pub(super) const CERTAIN_SD: f64 = 6.0;
 pub(super) const MAX_CITED: usize = 20;
 
 /// One plot, as far as this rule is concerned.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plot {
     pub(super) cited: Cited,
     pub(super) domain: Domain,
@@ -46,7 +47,7 @@ impl Plot {
 }
 
 /// One crossing of one area by one track.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Crossing {
     pub(super) key: String,
     pub(super) area: String,
@@ -85,6 +86,11 @@ impl Crossing {
         self.plots += 1;
         self.last = plot.cited;
         self.chance = self.chance.max(chance);
+    }
+
+    /// Goes through all observations in it.
+    pub(super) fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        self.cited.iter_mut().chain([&mut self.last]).for_each(tell);
     }
 
     /// What it is, if the area prohibits it.

@@ -222,6 +222,16 @@ fn to_and_fro(wobble: &[f64]) -> Vec<Sent> {
 
 proptest! {
     #[test]
+    fn a_successor_goes_on_where_the_first_one_ended(
+        delivery in any_delivery(150), share in 0.0..1.0f64, recall_s in 90i64..2_000,
+        wobble in proptest::collection::vec(-0.001f64..0.001, 150),
+    ) {
+        let sent = to_and_fro(&wobble);
+        let by_two = standing(tell_by_two::<Tracks>(&sent, &delivery, share, recall_s));
+        prop_assert_eq!(by_two, deliver::<Tracks>(&sent, &Delivery::in_order()));
+    }
+
+    #[test]
     fn the_order_of_delivery_does_not_matter(
         delivery in any_delivery(150),
         wobble in proptest::collection::vec(-0.001f64..0.001, 150),

@@ -1,0 +1,141 @@
+//! What rules remember beyond a restart.
+//!
+//! Who takes the place of another process sees some minutes again, and most of what a rule knows is in them. Not so
+//! what lasts longer: an object in an area since this morning, a node that fell silent yesterday, the habits of a
+//! vessel. Of each lane that holds such a thing a record is kept, at the latest a set span of event time after it has
+//! changed; as long as no less than that span is seen again, the record and what is seen again come to what was known.
+
+use super::World;
+use super::lane::{Lane, Told, Watch};
+use super::lanes::Lanes;
+use crate::engine::book::Cited;
+use crate::model::node::{NodeIx, Registry};
+use serde::{Deserialize, Serialize};
+
+/// A lane as it had settled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LaneRecord {
+    /// Whose lane it is: [`Watch::NAME`].
+    pub rule: String,
+    /// Of what: an object, a node.
+    pub lane: String,
+    /// All that was seen of before that time is in it, nanoseconds.
+    pub stands_ns: i64,
+    /// The names of the senders, whom what was seen names by their number in this list.
+    pub nodes: Vec<String>,
+    /// How far the episodes that last had been told.
+    pub told: Vec<Told>,
+    /// What had settled.
+    pub watch: serde_json::Value,
+}
+
+impl LaneRecord {
+    /// What tells it from all others.
+    pub fn key(&self) -> String {
+        key(&self.rule, &self.lane)
+    }
+}
+
+fn key(rule: &str, lane: &str) -> String {
+    format!("{rule}/{lane}")
+}
+
+/// A record by its key; `None`: there is nothing to be kept of it any more.
+pub type Change = (String, Option<LaneRecord>);
+
+/// What a rule remembers.
+pub trait Memory {
+    /// Whose it is.
+    fn rule(&self) -> &'static str;
+
+    /// From now on a record is kept of each lane that needs one, no later than that span of event time after the lane
+    /// has changed.
+    fn keep_within(&mut self, span_ns: i64);
+
+    /// What is to be kept anew since the last call.
+    fn take_changes(&mut self, registry: &Registry) -> Vec<Change>;
+
+    /// Goes on with a lane; false if the record can't be understood. To be called before anything is seen.
+    fn restore(&mut self, record: LaneRecord, world: World<'_>) -> bool;
+}
+
+impl<W: Watch> Memory for Lanes<W> {
+    fn rule(&self) -> &'static str {
+        W::NAME
+    }
+
+    fn keep_within(&mut self, span_ns: i64) {
+        self.keep_within_ns = Some(span_ns);
+    }
+
+    fn take_changes(&mut self, registry: &Registry) -> Vec<Change> {
+        let mut changes: Vec<Change> =
+            self.gone.drain(..).map(|lane| (key(W::NAME, &W::name_of(&lane, registry)), None)).collect();
+        let Some(span_ns) = self.keep_within_ns else { return changes };
+        while let Some(&(since_ns, at)) = self.changed.front()
+            && since_ns <= self.watermark_ns.saturating_sub(span_ns)
+        {
+            self.changed.pop_front();
+            let Some(lane) = self.lanes[at].as_mut() else { continue };
+            // The lane that it was noted of may be gone, and another in its place that has changed since.
+            if lane.changed_ns != Some(since_ns) {
+                continue;
+            }
+            lane.changed_ns = None;
+            let record =
+                lane.settled.is_memorable(span_ns).then(|| record(lane, self.watermark_ns, registry)).flatten();
+            if record.is_some() || lane.is_kept {
+                lane.is_kept = record.is_some();
+                changes.push((key(W::NAME, &W::name_of(&lane.key, registry)), record));
+            }
+        }
+        changes
+    }
+
+    fn restore(&mut self, record: LaneRecord, world: World<'_>) -> bool {
+        let Ok(mut settled) = serde_json::from_value::<W>(record.watch.clone()) else { return false };
+        let known: Option<Vec<NodeIx>> = record.nodes.iter().map(|name| world.registry.find(name)).collect();
+        let (Some(nodes), Some(lane_key)) = (known, W::key_of(&record.lane, world.registry)) else {
+            // Its sender is not in the registry and has not spoken yet.
+            self.waiting.insert(record.lane.clone(), record);
+            return true;
+        };
+        let mut is_whole = true;
+        settled.each_cited(&mut |cited| match nodes.get(cited.node.at()) {
+            Some(&node) => cited.node = node,
+            None => is_whole = false,
+        });
+        if is_whole {
+            let mut lane = Lane::restored(lane_key, settled, record.stands_ns, record.told);
+            let at = self.vacant.pop().unwrap_or(self.lanes.len());
+            lane.enter(at, &mut self.calendar, world);
+            self.by_key.insert(lane.key.clone(), at);
+            match self.lanes.get_mut(at) {
+                Some(place) => *place = Some(lane),
+                None => self.lanes.push(Some(lane)),
+            }
+        }
+        is_whole
+    }
+}
+
+fn record<W: Watch>(lane: &Lane<W>, stands_ns: i64, registry: &Registry) -> Option<LaneRecord> {
+    let mut watch = lane.settled.clone();
+    let mut nodes: Vec<NodeIx> = Vec::new();
+    watch.each_cited(&mut |cited: &mut Cited| {
+        let number = nodes.iter().position(|&node| node == cited.node).unwrap_or_else(|| {
+            nodes.push(cited.node);
+            nodes.len() - 1
+        });
+        cited.node = NodeIx(number as u32);
+    });
+    Some(LaneRecord {
+        rule: W::NAME.to_owned(),
+        lane: W::name_of(&lane.key, registry),
+        stands_ns,
+        nodes: nodes.into_iter().map(|node| registry.node(node).name.clone()).collect(),
+        told: lane.told_of_settled(),
+        // What numbers JSON can't hold is no state that a watch can go on from.
+        watch: serde_json::to_value(watch).ok()?,
+    })
+}
