@@ -221,7 +221,7 @@ impl Book {
 
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.
     pub fn say(&mut self, claim: Claim, stage: Stage, registry: &Registry, places: &Places, settings: &Settings) {
-        let Some(claim) = self.recall(claim, stage) else { return };
+        let Some(claim) = self.recall(claim, stage, registry) else { return };
         let mut feature = compose(&claim, &self.letterhead, registry, places, settings);
         let deciding =
             claim.evidence.iter().max_by_key(|cited| (cited.time_ns, cited.origin)).map(|cited| cited.origin);

@@ -470,7 +470,7 @@ fn tell(
         let [xx, _, _, yy, _, tt] = located.covariance;
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
-        let was_settled = book.was_settled(&claim);
+        let was_settled = book.was_settled(&claim, world.registry);
         if !was_settled || book.rests_on_the_same(&claim) {
             settled.push_back(Settled::new(located.at, variance_s2, located.score, claim.clone()));
         }

@@ -12,7 +12,7 @@ use crate::engine::settings::Settings;
 use crate::model::alert::{Alert, AlertFeature, Status};
 use crate::model::area::Prohibition;
 use crate::model::kind::Kind;
-use crate::model::node::Registry;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -86,6 +86,9 @@ pub(super) struct Memory {
     unfound: BTreeSet<Arc<str>>,
     /// Alerts that were final when the other process ended.
     final_before: BTreeSet<Arc<str>>,
+    /// What fire rests on that was final for the other process and is of a time that had not settled for it, by the node's
+    /// name and the id.
+    final_evidence: BTreeSet<(String, String)>,
     /// Keys that were forgotten since they were last asked for; `None` when nobody asks.
     forgotten: Option<Vec<String>>,
 }
@@ -126,6 +129,10 @@ impl Book {
             self.keys_by_id.insert(alert.alert.clone(), key.clone());
             let entry = Entry { claim, feature, was_final, attributed_at, newest_ns };
             if entry.was_final {
+                if key.starts_with(FIRE) && !settled.covers(&entry.claim) {
+                    let evidence = entry.feature.properties.evidence.iter();
+                    self.memory.final_evidence.extend(evidence.map(|it| (it.node.clone(), it.id.clone())));
+                }
                 self.memory.final_before.insert(key.clone());
             } else if !entry.retracted() {
                 self.memory.unfound.insert(key.clone());
@@ -195,11 +202,23 @@ impl Book {
 
     /// Whether another process has settled what is claimed: what was final for it stands, and what is of a time that it
     /// had done with and was not so for it is not so, for here it is seen with part of its surroundings.
-    pub fn was_settled(&self, claim: &Claim) -> bool {
+    pub fn was_settled(&self, claim: &Claim, registry: &Registry) -> bool {
         let is_open = |entry: &Entry| !entry.was_final && !entry.retracted();
         self.memory.final_before.contains(claim.key.as_str())
-            || (self.memory.settled.is_some_and(|settled| settled.covers(claim))
-                && !self.entries.get(claim.key.as_str()).is_some_and(is_open))
+            || (self.is_done_with(claim, registry) && !self.entries.get(claim.key.as_str()).is_some_and(is_open))
+    }
+
+    /// Whether the claim is of a time that the other process had done with, or most of what it rests on was explained by
+    /// what was final for it: a step may settle a little more than is told of it, and where two explanations are as good
+    /// the other one may be found here.
+    fn is_done_with(&self, claim: &Claim, registry: &Registry) -> bool {
+        let Memory { settled, final_evidence, .. } = &self.memory;
+        let is_explained =
+            |node: NodeIx, id: &str| final_evidence.contains(&(registry.node(node).name.clone(), id.to_owned()));
+        settled.is_some_and(|settled| settled.covers(claim))
+            || (!final_evidence.is_empty()
+                && 2 * claim.evidence.iter().filter(|cited| is_explained(cited.node, cited.id.as_str())).count()
+                    > claim.evidence.len())
     }
 
     /// Whether a final claim is remembered under that key, while nothing is said.
@@ -225,16 +244,18 @@ impl Book {
     }
 
     /// While nothing is said, remembers a claim and gives none back; else gives it back.
-    pub(super) fn recall(&mut self, claim: Claim, stage: Stage) -> Option<Claim> {
-        let Some(recalled) = &mut self.memory.recalled else {
+    pub(super) fn recall(&mut self, claim: Claim, stage: Stage, registry: &Registry) -> Option<Claim> {
+        if self.memory.recalled.is_none() {
             self.memory.found(&claim.key);
             return Some(claim);
-        };
+        }
+        let is_done_with = self.is_done_with(&claim, registry);
+        let recalled = self.memory.recalled.as_mut()?;
         let entry = self.entries.get(claim.key.as_str());
         let stands = entry.is_some_and(|entry| entry.was_final);
         let is_open = entry.is_some_and(|entry| !entry.was_final && !entry.retracted());
         let may_drop = stage == Stage::Final || claim.key.starts_with(FIRE);
-        if stands || (may_drop && !is_open && self.memory.settled.is_some_and(|settled| settled.covers(&claim))) {
+        if stands || (may_drop && !is_open && is_done_with) {
             recalled.remove(&claim.key);
         } else if recalled.len() < MAX_OPEN_ALERTS || recalled.contains_key(&claim.key) {
             recalled.insert(claim.key.clone(), Recalled::Claimed(Box::new(claim), stage));

@@ -85,8 +85,8 @@ impl Seen {
         last.filter(|(_, alert)| alert["properties"]["status"] != "retracted").collect()
     }
 
-    /// Compares it with what an undisturbed run gave; unless `exact`, last words about anything but fire have to have come, whatever they say.
-    pub fn compare(&self, undisturbed: &Seen, exact: bool) -> Wrong {
+    /// Compares it with what an undisturbed run gave.
+    pub fn compare(&self, undisturbed: &Seen) -> Wrong {
         let mut wrong = Wrong::default();
         for (id, revisions) in &self.revisions {
             let mut before: Option<&Value> = None;
@@ -105,7 +105,7 @@ impl Seen {
             }
         }
         wrong.strange.extend(self.current.keys().filter(|id| !self.revisions.contains_key(*id)).cloned());
-        differences(&self.last_words(), &undisturbed.last_words(), exact, &mut wrong);
+        differences(&self.last_words(), &undisturbed.last_words(), &mut wrong);
         let lines: BTreeSet<&String> = self.rejected.keys().chain(undisturbed.rejected.keys()).collect();
         for line in lines {
             let times = |seen: &Seen| seen.rejected.get(line).copied().unwrap_or(0);
@@ -122,10 +122,9 @@ impl Seen {
 }
 
 /// What is lost or strange among last words.
-pub fn differences(found: &BTreeMap<&str, &Value>, expected: &BTreeMap<&str, &Value>, exact: bool, wrong: &mut Wrong) {
+pub fn differences(found: &BTreeMap<&str, &Value>, expected: &BTreeMap<&str, &Value>, wrong: &mut Wrong) {
     wrong.lost.extend(expected.keys().filter(|id| !found.contains_key(*id)).map(|&id| id.to_owned()));
-    let is_fire = |alert: &Value| alert["properties"]["class"].as_str().is_some_and(|class| class.starts_with("fire."));
-    for (id, alert) in found.iter().filter(|(_, alert)| exact || is_fire(alert)) {
+    for (id, alert) in found {
         match expected.get(id) {
             None => wrong.strange.push(format!("{id} was not to be found: {}", alert["properties"])),
             Some(expected) if !is_same_word(alert, expected) => {

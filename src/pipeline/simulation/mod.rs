@@ -160,11 +160,10 @@ fn trial(seed: u64, bug: Option<Bug>, run: &Run) -> (Wrong, Outcome) {
     assert!(undisturbed.tally.is_empty());
     let faults = 4 + Dice::new(seed, 0).below(MOST_FAULTS as usize - 3) as u32;
     let mut outcome = play(seed, faults, bug, &input, run);
-    let exact = run.kafka.recall_s == RECALL_ALL_S;
-    let mut wrong = outcome.seen.compare(&undisturbed.seen, exact);
+    let mut wrong = outcome.seen.compare(&undisturbed.seen);
     wrong.strange.append(&mut outcome.wrong);
     let proper = play(seed, 0, None, &telemetry(seed, false, &mut Dice::new(seed, 0)), run);
-    differences(&undisturbed.seen.last_words(), &proper.seen.last_words(), exact, &mut wrong);
+    differences(&undisturbed.seen.last_words(), &proper.seen.last_words(), &mut wrong);
     for (fault, times) in tally.tally {
         *outcome.tally.entry(fault).or_default() += times;
     }
@@ -188,8 +187,7 @@ fn whatever_fails_nothing_is_lost_doubled_or_out_of_order() {
     hold(RECALL_ALL_S, 1);
 }
 
-/// With a short memory offsets are committed while things happen. What rules know of nodes and tracks is lost at a restart
-/// then, and what they say may be something else: it has to come, whatever it says. What is said of fire is the same.
+/// With a short memory offsets are committed while things happen.
 #[test]
 fn with_a_short_memory_nothing_is_forgotten_that_is_needed() {
     hold(RECALL_SOME_S, 2);

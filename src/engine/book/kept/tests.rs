@@ -1,6 +1,9 @@
 use super::*;
+use crate::engine::book::Cited;
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
+use crate::model::node::Node;
+use crate::model::observation::{Id, Origin};
 
 struct Desk {
     book: Book,
@@ -13,7 +16,7 @@ impl Desk {
     fn new() -> Desk {
         Desk {
             book: Book::new("c0ffee".to_owned(), Vec::new()),
-            registry: Registry::default(),
+            registry: Registry::new([Node::unregistered("mic")]),
             places: Places::new(Vec::new(), Vec::new()),
             settings: Settings::default(),
         }
@@ -139,6 +142,36 @@ fn a_first_word_that_is_not_borne_out_again_is_taken_back_once() {
     assert_eq!(third.replayed(), [], "it was taken back already");
 }
 
+/// The claim, resting on arrivals of these ids.
+fn resting_on(claim: Claim, ids: &[&str]) -> Claim {
+    let cited = |id: &&str| Cited {
+        origin: Origin { topic: 0, partition: 0, offset: 0, line: 0 },
+        id: Id::new(id.as_bytes()),
+        node: NodeIx(0),
+        kind: Kind::Acoustic,
+        time_ns: claim.time_ns,
+        residual_s: None,
+        residual_deg: None,
+    };
+    Claim { evidence: ids.iter().map(cited).collect(), ..claim }
+}
+
+#[test]
+fn what_was_explained_by_what_was_final_is_not_explained_anew() {
+    let mut first = Desk::new();
+    let whole = resting_on(claim("fire/a", 10, 1), &["1", "2", "3", "4"]);
+    first.book.say(whole, Stage::Final, &first.registry, &first.places, &first.settings);
+    // Final before all of its time was settled.
+    let mut next = first.successor(5);
+    let (most, some) = (resting_on(claim("fire/b", 10, 1), &["0", "2", "3", "4"]), ["0", "4", "5", "6"]);
+    let some = resting_on(claim("fire/c", 10, 1), &some);
+    assert!(next.book.was_settled(&most, &next.registry) && !next.book.was_settled(&some, &next.registry));
+    for claim in [most, some] {
+        next.book.say(claim, Stage::Final, &next.registry, &next.places, &next.settings);
+    }
+    assert_eq!(next.replayed(), [told("fire/c", 1, Status::Final)]);
+}
+
 #[test]
 fn decisions_are_taken_and_what_is_forgotten_is_told() {
     use crate::model::decision::{Decision, Verdict};
@@ -175,8 +208,8 @@ fn what_was_final_stands_also_after_the_replay_and_what_nobody_would_act_on_is_n
     let mut next = desk.successor(5);
     assert_eq!(next.replayed(), []);
     let mut again = claim("fire/a", 10, 1);
-    assert!(next.book.was_settled(&again) && next.book.rests_on_the_same(&again));
-    assert!(!next.book.was_settled(&claim("fire/b", 10, 1)));
+    assert!(next.book.was_settled(&again, &next.registry) && next.book.rests_on_the_same(&again));
+    assert!(!next.book.was_settled(&claim("fire/b", 10, 1), &next.registry));
     // A fit that ends elsewhere by a hair.
     again.time_ns += 700_000;
     again.probability += 0.002;
