@@ -114,7 +114,7 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, state: &ViewState, colour: bool
     let time: Column = ("time", Constraint::Length(8), |row| words::clock(row.time_ns));
     let severity: Column = ("sev", Constraint::Length(3), |row| row.severity.to_string());
     let place: Column = ("place", Constraint::Length(23), |row| words::place(row.place));
-    let verdict: Column = ("verdict", Constraint::Min(17), verdict);
+    let verdict: Column = ("verdict", Constraint::Min(17), words::verdict);
     let columns: Vec<Column> = if area.width >= WIDE_COLUMNS {
         vec![
             time,
@@ -146,14 +146,6 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, state: &ViewState, colour: bool
     });
     let widths = columns.iter().map(|(_, width, _)| *width);
     frame.render_widget(Table::new(rows, widths).header(header).column_spacing(1), area);
-}
-
-fn verdict(row: &Row) -> String {
-    match row.status {
-        Status::Retracted if row.is_renamed => "stands under another id".to_owned(),
-        Status::Retracted => "taken back".to_owned(),
-        _ => words::verdict(&row.verdict),
-    }
 }
 
 /// Bold for a violation, dim for what was taken back; colour only repeats what the columns say.

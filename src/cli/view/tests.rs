@@ -140,7 +140,7 @@ fn a_line_reads_as_an_officer_would_say_it() {
             "00:03:27 fire.burst ≥3 46.91234 N 31.52345 E ±1.2 km probable 0.80 notice range-7 preliminary",
             "00:03:07 fire.impact 46.91234 N 31.52345 E ±38 m confirmed 0.99 VIOLATION disengagement-2 preliminary",
             "00:02:07 restriction.denied 46.91234 N 31.52345 E confirmed 0.99 VIOLATION final",
-            "00:01:37 fire.impact 46.91234 N 31.52345 E ±38 m confirmed 0.99 VIOLATION disengagement-2 retracted",
+            "00:01:37 fire.impact 46.91234 N 31.52345 E ±38 m confirmed 0.99 taken back retracted",
         ]
     );
 }

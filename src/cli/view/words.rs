@@ -1,6 +1,7 @@
 //! An alert in words and figures, as an officer on watch would read them out.
 
 use super::{Row, Verdict};
+use crate::model::alert::Status;
 use crate::model::geo::LonLat;
 use crate::model::time::{NS_PER_S, Timestamp};
 use std::time::Duration;
@@ -64,9 +65,11 @@ pub fn what(row: &Row) -> String {
     }
 }
 
-/// `VIOLATION disengagement-2`, `notice range-7`, `no breach`.
-pub fn verdict(verdict: &Verdict) -> String {
-    match verdict {
+/// `VIOLATION disengagement-2`, `notice range-7`, `no breach`; of what was said and is not so, `taken back`.
+pub fn verdict(row: &Row) -> String {
+    match &row.verdict {
+        _ if row.is_renamed => "stands under another id".to_owned(),
+        _ if row.status == Status::Retracted => "taken back".to_owned(),
         Verdict::Violation(areas) if areas.is_empty() => "VIOLATION".to_owned(),
         Verdict::Violation(areas) => format!("VIOLATION {}", areas.join(", ")),
         Verdict::Notified(notice) => format!("notice {notice}"),
@@ -82,7 +85,7 @@ pub fn line(row: &Row) -> String {
         place(row.place),
         radius(row),
         format!("{} {:.2}", row.term, shown_p(row.probability)),
-        verdict(&row.verdict),
+        verdict(row),
         row.status.to_string(),
     ];
     parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" ")

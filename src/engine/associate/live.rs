@@ -178,6 +178,13 @@ impl Live {
         speaks
     }
 
+    /// Notes which sites should have heard an event and did not.
+    pub fn note_silent(&mut self, number: usize, silent: impl FnOnce(&Located) -> Vec<u32>) {
+        if let Some(Some(event)) = self.open.get_mut(number) {
+            event.located.silent = silent(&event.located);
+        }
+    }
+
     /// Takes an event out and frees its arrivals.
     pub fn take(&mut self, window: &mut Window, number: usize) -> Option<Open> {
         self.release(window, number);

@@ -338,15 +338,10 @@ impl Region {
             Admitted::Not => return,
         };
         self.enqueue(time_s, Apex::Arrival(slot));
-        let problem = self.live_problem(time_s, around);
-        let change = problem.and_then(|(medium, heard_s)| {
-            let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            let (number, mut located) =
-                self.live.arrival(self.isa, &problem, slot, first_odds(around.settings.preliminary_p))?;
-            located.silent = problem.silent(&located);
-            Some((number, located))
-        });
-        self.put_live(change, around, say);
+        let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
+        let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
+        let change = self.live.arrival(self.isa, &problem, slot, first_odds(around.settings.preliminary_p));
+        self.put_live(change, (medium, heard_s), around, say);
     }
 
     /// Takes in one end of a radar's trajectory and says at once what it changes.
@@ -355,14 +350,10 @@ impl Region {
         self.points.push(point);
         let number = self.points.len() - 1;
         self.enqueue(time_s, Apex::Point(number));
-        let problem = self.live_problem(time_s, around);
-        let change = problem.and_then(|(medium, heard_s)| {
-            let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-            let (number, mut located) = self.live.point(&problem, number, first_odds(around.settings.preliminary_p))?;
-            located.silent = problem.silent(&located);
-            Some((number, located))
-        });
-        self.put_live(change, around, say);
+        let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
+        let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
+        let change = self.live.point(&problem, number, first_odds(around.settings.preliminary_p));
+        self.put_live(change, (medium, heard_s), around, say);
     }
 
     fn enqueue(&mut self, time_s: f64, apex: Apex) {
@@ -391,6 +382,7 @@ impl Region {
     fn put_live(
         &mut self,
         change: Option<(usize, Located)>,
+        (medium, heard_s): (Medium, f64),
         around: Surroundings<'_>,
         say: &mut dyn FnMut(&Region, Word<'_>),
     ) {
@@ -406,6 +398,9 @@ impl Region {
         if !self.live.put(&mut self.window, number, located, (key, anchor)) {
             return;
         }
+        // Who should have heard it is worked out only for what is said: it takes a look at every site around.
+        let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
+        self.live.note_silent(number, |located| problem.silent(located));
         if let Some(event) = self.live.event(number) {
             say(self, Word::Open(&event.key, event.anchor, &event.located));
         }
