@@ -1,26 +1,22 @@
 //! Fire: sends arrivals to the regions that could have heard the same event, and makes claims of what they find.
 
-use super::associate::calibration::{final_probability, first_probability, inflation};
-use super::associate::layout;
-use super::associate::locate::{Located, Place, Point};
+use super::associate::calibration::first_probability;
+use super::associate::locate::{Place, Point};
 use super::associate::record::RegionRecord;
-use super::associate::region::{Anchor, Region, Surroundings, Word};
+use super::associate::region::{Region, Surroundings, Word};
 use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
-use super::book::{Book, Cited, Claim, Stage};
+use super::book::{Book, Cited, Stage};
 use super::rules::World;
 use super::settled::{FinalEvent, Ledger, MAX_SETTLED, Settled};
 use super::share::Share;
 use super::weather::Weather;
-use crate::model::alert::Class;
-use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
-use crate::model::kind::{Hint, Kind};
-use crate::model::node::{NodeIx, Registry};
+use crate::model::kind::Kind;
+use crate::model::node::Registry;
 use crate::model::observation::{Id, Observations, RadarPoint};
 use crate::model::time::ns_from_s;
-use rustc_hash::FxHashMap;
 use std::collections::VecDeque;
 
 /// Waves that take longer than this to a node do not count in a region of near nodes, s.
@@ -29,6 +25,12 @@ const NEAR_TRAVEL_S: f64 = 45.0;
 const WIDE_TRAVEL_S: f64 = 600.0;
 /// A region for nodes that no cell holds reaches so far, m.
 const STRAY_REACH_M: f64 = 100_000.0;
+
+mod claim;
+mod homes;
+
+use self::claim::claim;
+use self::homes::Homes;
 
 /// All regions.
 pub struct FireWatch {
@@ -44,32 +46,6 @@ pub struct FireWatch {
     same_stream: bool,
     /// How regions are shared out among processes; `None`: all are this one's.
     share: Option<Share>,
-}
-
-/// Whose events are whose.
-#[derive(Default)]
-struct Homes {
-    /// Of each node the region that it is at home in.
-    of: Vec<Option<u32>>,
-    /// Where the regions are.
-    centres: Vec<LonLat>,
-}
-
-impl Homes {
-    fn of(&self, node: NodeIx) -> Option<u32> {
-        self.of.get(node.at()).copied().flatten()
-    }
-
-    /// The region that an event belongs to: that of the node it is called by, or the one nearest to where a radar has it.
-    /// All regions that find the event agree on that, and it never changes while the event is called so.
-    fn owner(&self, anchor: Option<Anchor>, registry: &Registry) -> Option<u32> {
-        match anchor? {
-            Anchor::Place(place) => layout::nearest(&self.centres, place),
-            Anchor::Node(node) => {
-                self.of(node).or_else(|| layout::nearest(&self.centres, registry.node(node).position?))
-            }
-        }
-    }
 }
 
 impl Default for FireWatch {
@@ -361,77 +337,6 @@ impl FireWatch {
             event.say(world, book);
         }
     }
-
-    fn follow_registry(&mut self, world: World<'_>) {
-        if self.registry_version == Some(world.registry.version()) {
-            return;
-        }
-        if self.registry_version.is_none() || self.regions.is_empty() {
-            self.longest_travel_s = if layout::has_near(world.registry) { NEAR_TRAVEL_S } else { WIDE_TRAVEL_S };
-            let laid_out = self.share.as_ref().map(|share| share.regions.cells().to_vec());
-            for cell in laid_out.unwrap_or_else(|| layout::cells(world.registry)) {
-                self.found_region(cell.centre, &cell.members, &cell.home, world);
-            }
-        }
-        // A node that came later joins the region it stands in when it first speaks.
-        self.registry_version = Some(world.registry.version());
-    }
-
-    fn is_mine(&self, number: u32) -> bool {
-        self.share.as_ref().is_none_or(|share| share.is_mine(number))
-    }
-
-    fn found_region(&mut self, centre: LonLat, members: &[NodeIx], home: &[NodeIx], world: World<'_>) -> u32 {
-        let number = self.regions.len() as u32;
-        // Of another's region it is enough to know where it is, and whose events are its.
-        let members = if self.is_mine(number) { members } else { &[] };
-        let mut region = Region::new(centre, members, world.registry, self.longest_travel_s);
-        if let Some(at) = self.waiting.iter().position(|record| record.is_about(centre))
-            && region.start_from(self.waiting[at].clone(), world.registry, self.same_stream)
-        {
-            self.waiting.swap_remove(at);
-        }
-        self.regions.push(region);
-        self.home.centres.push(centre);
-        self.settled.push(VecDeque::new());
-        let nodes = world.registry.nodes().len();
-        self.home.of.resize(nodes.max(self.home.of.len()), None);
-        self.routes.resize(nodes.max(self.routes.len()), Vec::new());
-        for node in home {
-            self.home.of[node.at()] = Some(number);
-        }
-        for node in members {
-            self.routes[node.at()].push(number);
-        }
-        number
-    }
-
-    /// Makes sure that arrivals at this node go somewhere.
-    fn ensure_route(&mut self, ix: NodeIx, position: LonLat, world: World<'_>) {
-        if self.routes.get(ix.at()).is_some_and(|route| !route.is_empty()) {
-            return;
-        }
-        let number = match self.region_about(position) {
-            Some(number) => number,
-            None => self.found_region(position, &[], &[], world),
-        };
-        let nodes = world.registry.nodes().len();
-        self.home.of.resize(nodes.max(self.home.of.len()), None);
-        self.routes.resize(nodes.max(self.routes.len()), Vec::new());
-        self.home.of[ix.at()] = Some(number);
-        self.routes[ix.at()].push(number);
-    }
-
-    /// The region whose centre is nearest, if any is near.
-    fn region_about(&self, place: LonLat) -> Option<u32> {
-        let reach_m = STRAY_REACH_M.max(3.0 * self.longest_travel_s * 340.0);
-        (0u32..)
-            .zip(&self.regions)
-            .map(|(number, region)| (region.frame().centre().distance_m(place), number))
-            .filter(|&(distance_m, _)| distance_m <= reach_m)
-            .min_by(|a, b| a.0.total_cmp(&b.0))
-            .map(|(_, number)| number)
-    }
 }
 
 fn surroundings<'a>(now: Now<'a>, world: World<'a>) -> Surroundings<'a> {
@@ -479,81 +384,4 @@ fn tell(
         }
     }
     book.say(claim, stage, world.registry, world.places, world.settings);
-}
-
-fn claim(region: &Region, key: &str, located: &Located, stage: Stage) -> Claim {
-    let wider = inflation(located);
-    let [xx, xy, _, yy, _, tt] = located.covariance.map(|value| value * wider * wider);
-    let mut ellipse = Ellipse::of_covariance(xx, xy, yy);
-    let turned_deg = region.frame().north_deg(located.at.x_m, located.at.y_m);
-    ellipse.orientation_deg = (ellipse.orientation_deg + turned_deg).rem_euclid(180.0);
-    let mut evidence: Vec<Cited> = located
-        .arrivals
-        .iter()
-        .map(|explained| {
-            let arrival = region.arrival(explained.slot);
-            Cited {
-                origin: arrival.origin,
-                id: arrival.id,
-                node: region.field().sites()[arrival.site as usize].node,
-                kind: arrival.kind,
-                time_ns: arrival.time_ns,
-                residual_s: Some(explained.residual_s),
-                residual_deg: explained.residual_deg,
-            }
-        })
-        .collect();
-    let points = || located.points.iter().map(|&number| region.point(number));
-    evidence.extend(points().map(|point| Cited {
-        origin: point.origin,
-        id: point.id,
-        node: point.node,
-        kind: Kind::Radar,
-        time_ns: point.time_ns,
-        residual_s: Some(point.at.time_s - located.at.time_s),
-        residual_deg: None,
-    }));
-    let mut silent: Vec<NodeIx> =
-        located.silent.iter().map(|&number| region.field().sites()[number as usize].node).collect();
-    silent.sort_unstable();
-    silent.dedup();
-    let time_ns = region.epoch_ns() + ns_from_s(located.at.time_s);
-    Claim {
-        prohibitions: vec![Prohibition::Fire],
-        ellipse: Some(ellipse),
-        time_sd_s: tt.max(0.0).sqrt(),
-        probability: match stage {
-            Stage::Open => first_probability(located.sureness()),
-            Stage::Final => final_probability(located),
-        },
-        silent,
-        direction_of_fire_deg: points().find_map(|point| point.fire_deg),
-        evidence,
-        ..Claim::new(key.to_owned(), class(region, located), region.place(located.at), time_ns)
-    }
-}
-
-/// The radar's word, else what most of the arrivals' hints say, the earlier in the contract's order on a tie.
-fn class(region: &Region, located: &Located) -> Class {
-    if let Some(&number) = located.points.first() {
-        return if region.point(number).is_origin { Class::FireOutgoing } else { Class::FireImpact };
-    }
-    let mut votes: FxHashMap<Hint, usize> = FxHashMap::default();
-    for explained in &located.arrivals {
-        *votes.entry(region.arrival(explained.slot).hint).or_default() += 1;
-    }
-    let mut best = (0, Class::FireUndetermined);
-    for (hint, class) in [
-        (Hint::Explosion, Class::FireExplosion),
-        (Hint::Impact, Class::FireImpact),
-        (Hint::Outgoing, Class::FireOutgoing),
-        (Hint::Burst, Class::FireBurst),
-        (Hint::Shot, Class::FireShot),
-    ] {
-        let count = votes.get(&hint).copied().unwrap_or(0);
-        if count > best.0 {
-            best = (count, class);
-        }
-    }
-    best.1
 }

@@ -6,7 +6,9 @@ pub mod book;
 pub mod checks;
 pub mod duplicates;
 pub mod fire;
+mod held;
 mod latecomers;
+mod neighbours;
 pub mod pair;
 pub mod places;
 pub mod progress;
@@ -22,8 +24,8 @@ use crate::model::decision::Decision;
 use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
-use crate::model::reject::{Reason, Refusal};
-use crate::model::time::{Timestamp, ns_from_s};
+use crate::model::reject::Refusal;
+use crate::model::time::ns_from_s;
 use book::{Book, DecisionError, Said, Settled};
 use duplicates::Duplicates;
 use fire::{FireWatch, Now};
@@ -32,10 +34,8 @@ use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
 use settings::Settings;
-use settled::FinalEvent;
-use share::Share;
 use slow::SlowWatch;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use weather::Weather;
 
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once. A live run waits
@@ -195,56 +195,6 @@ impl Engine {
     /// Ids remembered, to tell duplicates.
     pub fn ids_held(&self) -> usize {
         self.duplicates.len()
-    }
-
-    /// The partitions to wait with: reading on would put them more than `most_ns` ahead of event time, or hold back more
-    /// lines than there is room for. Never the one that is furthest behind of those that have more to read, for which
-    /// the others wait.
-    pub fn ahead(&self, most_ns: i64) -> BTreeSet<Partition> {
-        let Some((slowest, _)) = self.progress.slowest() else { return BTreeSet::new() };
-        let stands_ns = match self.progress.watermark_ns() {
-            i64::MIN => self.oldest_ns,
-            watermark_ns => watermark_ns.saturating_add(ns_from_s(self.settings.lateness_s)),
-        };
-        let latest_ns = stands_ns.saturating_add(most_ns);
-        let mut ahead: BTreeSet<Partition> =
-            self.progress.newest_ns().filter(|it| it.1 > latest_ns).map(|(partition, _)| partition).collect();
-        if self.held.len() >= MAX_HELD / 2 {
-            ahead.extend(self.held.origin.iter().map(|origin| (origin.topic, origin.partition)));
-        }
-        ahead.remove(&slowest);
-        ahead
-    }
-
-    /// Where the lines stand that are held back because they are ahead of the stream.
-    pub fn held(&self) -> &[Origin] {
-        &self.held.origin
-    }
-
-    /// Takes a share of the regions. To be called before the first observation.
-    pub fn take_share(&mut self, share: Share) {
-        self.others_ns = share.others().into_iter().map(|part| (part, i64::MIN)).collect();
-        self.fire.take_share(share);
-    }
-
-    /// A final event of another's region: reports may be about it, and it may be an end of a round whose other is here.
-    pub fn hear_final(&mut self, event: FinalEvent, registry: &Registry) {
-        self.fire.hear_final(event, World { registry, places: &self.places, settings: &self.settings });
-    }
-
-    /// All events from before that time are final in that part, and have been told here.
-    pub fn hear_settled(&mut self, part: u32, settled_ns: i64) {
-        if let Some(known_ns) = self.others_ns.get_mut(&part)
-            && settled_ns > *known_ns
-        {
-            *known_ns = settled_ns;
-            self.others_moved = true;
-        }
-    }
-
-    /// What the others have to be told of final events here, since the last call.
-    pub fn take_finals(&mut self) -> Vec<FinalEvent> {
-        self.fire.take_finals()
     }
 
     /// The alerts, as far as they may still change.
@@ -483,55 +433,6 @@ impl Engine {
         for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
             self.fire.settled_mut()[region][at].say(world, &mut self.book);
         }
-    }
-
-    /// Lets in, refuses or keeps what is held back, as the verdict says.
-    fn judge_held(&mut self, verdict: Verdict, registry: &Registry, out: &mut Output) {
-        let held = std::mem::take(&mut self.held);
-        let latest_ns = self.progress.latest_credible_ns(verdict);
-        let lets_in = matches!(verdict, Verdict::BorneOut | Verdict::Reached);
-        for row in 0..held.len() {
-            let (origin, time_ns) = (held.origin[row], held.time_ns[row]);
-            let partition = (origin.topic, origin.partition);
-            let is_refuted = verdict == Verdict::AllRefuted || verdict == Verdict::Refuted(partition);
-            if time_ns <= latest_ns && (is_refuted || lets_in) {
-                let standing = self.progress.release(partition, held.node[row], time_ns);
-                out.released.push((origin, time_ns));
-                if held.part[row] != Part::Progress && self.duplicates.seen(held.key[row], time_ns) {
-                    self.counts.duplicates += 1;
-                } else {
-                    self.accept(&held, row, standing == Standing::Late, registry);
-                }
-            } else if is_refuted {
-                self.refuse_ahead(&held, row, out);
-            } else {
-                self.held.copy_row(&held, row);
-            }
-        }
-        let still_held = self.held.origin.iter().zip(&self.held.time_ns);
-        self.progress.judged(verdict, still_held.map(|(origin, &time_ns)| ((origin.topic, origin.partition), time_ns)));
-    }
-
-    fn refuse_too_late(&mut self, batch: &Observations, row: usize, out: &mut Output) {
-        let expected = format!("a time within {} s of the newest of its partition", self.settings.amend_horizon_s);
-        self.refuse(batch, row, Reason::TooLate, &expected, out);
-    }
-
-    fn refuse_ahead(&mut self, batch: &Observations, row: usize, out: &mut Output) {
-        let expected = format!("a time at most {} s ahead of the stream's event time", self.settings.max_future_s);
-        self.refuse(batch, row, Reason::BadTime, &expected, out);
-    }
-
-    fn refuse(&mut self, batch: &Observations, row: usize, reason: Reason, expected: &str, out: &mut Output) {
-        if batch.part[row] != Part::Own {
-            return;
-        }
-        self.counts.refused += 1;
-        out.refused.push(Refused {
-            origin: batch.origin[row],
-            refusal: Refusal::field(reason, "time", &Timestamp(batch.time_ns[row]).to_string(), expected),
-            raw: batch.slice(batch.raw[row]).to_vec(),
-        });
     }
 }
 

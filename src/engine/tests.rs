@@ -15,6 +15,7 @@ use crate::model::alert::Status;
 use crate::model::geo::{Frame, LonLat};
 use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Node;
+use crate::model::reject::Reason;
 use proptest::prelude::*;
 use scene::{START_NS, engine};
 use std::collections::BTreeMap;

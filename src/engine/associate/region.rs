@@ -1,17 +1,16 @@
 //! One region: its plane, its sites and arrivals, the first word and the final word about the events in it.
 
-use super::calibration::first_odds;
 use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
 use super::layout::{has_near, is_wide};
 use super::learnt::Learnt;
 use super::live::Live;
-use super::locate::{Located, Place, Point, Problem, RATE_HALF_S};
+use super::locate::{Located, Place, Point, RATE_HALF_S};
 use super::prior::Prior;
-use super::record::{RegionRecord, SiteRecord};
-use super::settle::{Apex, STEP_S, Settling, teach};
+use super::record::SiteRecord;
+use super::settle::Settling;
 use super::wave::{Medium, Wave};
-use super::window::{Admitted, Arrival, Owner, Slot, Window};
+use super::window::{Arrival, Slot, Window};
 use crate::engine::book::FIRE;
 use crate::engine::settings::Fire;
 use crate::engine::weather::Weather;
@@ -119,7 +118,7 @@ pub struct Region {
 /// Builds the [`Problem`] from a region's parts, leaving the others free to be borrowed.
 macro_rules! problem {
     ($region:ident, $around:expr, $medium:expr, until: $until:expr, heard_until: $heard:expr) => {
-        Problem {
+        $crate::engine::associate::locate::Problem {
             field: &$region.field,
             window: &$region.window,
             points: &$region.points,
@@ -130,13 +129,24 @@ macro_rules! problem {
             law: $region.learnt.law(),
             prior: &$region.prior,
             others: &$region.others,
-            step_m: 2.0 * $medium.speed_m_s($region.field.sites().first().map_or(Wave::Acoustic, |site| site.wave)),
+            step_m: 2.0
+                * $medium.speed_m_s(
+                    $region
+                        .field
+                        .sites()
+                        .first()
+                        .map_or($crate::engine::associate::wave::Wave::Acoustic, |site| site.wave),
+                ),
             travel_s: $region.travel_s(),
             until_s: $until,
             heard_until_s: $heard,
         }
     };
 }
+
+mod first;
+mod last;
+mod lessons;
 
 impl Region {
     /// A region about `centre` with these nodes. A wave counts only as far as it comes in `longest_travel_s`, which
@@ -264,251 +274,9 @@ impl Region {
         (time_ns - epoch_ns) as f64 * 1e-9
     }
 
-    /// What it has learnt; `None` before anything came.
-    pub fn record(&self, registry: &Registry) -> Option<RegionRecord> {
-        let centre = self.frame.centre();
-        let (loudness, curves, untaught) = self.learnt.record();
-        let numbered = (0u32..).zip(self.field.sites());
-        let mut sites: Vec<SiteRecord> = numbered
-            .map(|(number, site)| self.learnt.record_site(number, site, &registry.node(site.node).name))
-            .collect();
-        sites.sort_by(|a, b| (&a.node, a.wave).cmp(&(&b.node, b.wave)));
-        let taught_to_s = self.stepped_to_s.max(self.taught_to_s);
-        Some(RegionRecord {
-            centre: [centre.lon_deg, centre.lat_deg],
-            epoch_ns: self.epoch_ns?,
-            taught_to_s: taught_to_s.is_finite().then_some(taught_to_s),
-            untaught,
-            loudness,
-            curves,
-            sites,
-            prior: self.prior.record(),
-        })
-    }
-
-    /// The last step that taught, nanoseconds; `None` while none has.
-    pub fn taught_to_ns(&self) -> Option<i64> {
-        let to_s = self.stepped_to_s.max(self.taught_to_s);
-        Some(self.epoch_ns?.saturating_add(ns_from_s(to_s))).filter(|_| to_s.is_finite())
-    }
-
-    /// Goes on from what another run learnt here; `false` if the record cannot be. To be called before anything comes.
-    /// `same_stream`: whatever comes that is older than what taught it is what taught it.
-    pub fn start_from(&mut self, record: RegionRecord, registry: &Registry, same_stream: bool) -> bool {
-        let Some(learnt) = Learnt::from_record(&record.loudness, &record.curves, record.untaught) else { return false };
-        self.learnt = learnt;
-        self.prior = Prior::from_record(&record.prior);
-        (self.epoch_ns, self.is_restored) = (Some(record.epoch_ns), true);
-        self.taught_to_s = record.taught_to_s.unwrap_or(f64::NEG_INFINITY);
-        self.read_again_s = if same_stream { f64::INFINITY } else { READ_AGAIN_S };
-        self.waiting = record.sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
-        self.field.learn(|sites| {
-            for (number, site) in (0u32..).zip(sites) {
-                self.learnt.introduce(site);
-                if let Some(record) = self.waiting.remove(&(registry.node(site.node).name.clone(), site.wave)) {
-                    self.learnt.restore_site(number, site, &record);
-                }
-            }
-        });
-        true
-    }
-
-    /// What was learnt is of another time.
-    fn forget_times(&mut self) {
-        self.learnt.forget_times();
-        self.prior.forget_events();
-        self.taught_to_s = f64::NEG_INFINITY;
-    }
-
     /// The longest time a wave takes to a node in range, with a margin.
     pub fn travel_s(&self) -> f64 {
         self.travel_s
-    }
-
-    /// Takes in an arrival and says at once what it changes.
-    pub fn take_arrival(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
-        let time_s = arrival.time_s;
-        let stand = self.field.sites()[arrival.site as usize].stand(around.settings);
-        let slot = match self.window.admit(arrival, stand) {
-            Admitted::In(slot) => slot,
-            Admitted::Instead(slot, other) => {
-                self.settling.pass_over(other);
-                slot
-            }
-            Admitted::Not => return,
-        };
-        self.enqueue(time_s, Apex::Arrival(slot));
-        let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
-        let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-        let change = self.live.arrival(self.isa, &problem, slot, first_odds(around.settings.preliminary_p));
-        self.put_live(change, (medium, heard_s), around, say);
-    }
-
-    /// Takes in one end of a radar's trajectory and says at once what it changes.
-    pub fn take_point(&mut self, point: Point, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
-        let time_s = point.at.time_s;
-        self.points.push(point);
-        let number = self.points.len() - 1;
-        self.enqueue(time_s, Apex::Point(number));
-        let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
-        let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-        let change = self.live.point(&problem, number, first_odds(around.settings.preliminary_p));
-        self.put_live(change, (medium, heard_s), around, say);
-    }
-
-    fn enqueue(&mut self, time_s: f64, apex: Apex) {
-        let (window, points, field) = (&self.window, &self.points, &self.field);
-        let name = |apex: Apex| match apex {
-            Apex::Arrival(slot) => {
-                let arrival = window.arrival(slot);
-                (0, field.sites()[arrival.site as usize].order, arrival.id)
-            }
-            Apex::Point(number) => (1, u64::from(points[number].node.0), points[number].id),
-        };
-        self.settling.push(time_s, apex, &|a, b| name(a).cmp(&name(b)));
-    }
-
-    /// The medium for live work about `time_s`, and up to when silence means something; `None` with no sites.
-    fn live_problem(&mut self, time_s: f64, around: Surroundings<'_>) -> Option<(Medium, f64)> {
-        if self.field.sites().is_empty() {
-            return None;
-        }
-        self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
-        let medium = self.medium(time_s, around);
-        let heard_s = (around.heard_until_ns - self.epoch_ns.unwrap_or(0)) as f64 * 1e-9;
-        Some((medium, heard_s))
-    }
-
-    fn put_live(
-        &mut self,
-        change: Option<(usize, Located)>,
-        (medium, heard_s): (Medium, f64),
-        around: Surroundings<'_>,
-        say: &mut dyn FnMut(&Region, Word<'_>),
-    ) {
-        let Some((number, located)) = change else { return };
-        let (key, anchor) = match self.live.event(number) {
-            Some(event) => (event.key.clone(), event.anchor),
-            None => (self.key(&located, around.registry), self.anchor(&located)),
-        };
-        if self.live.events().any(|(other, event)| other != number && event.key == key) {
-            // Two first words under one id would take turns; the final word decides between them.
-            return;
-        }
-        if !self.live.put(&mut self.window, number, located, (key, anchor)) {
-            return;
-        }
-        // Who should have heard it is worked out only for what is said: it takes a look at every site around.
-        let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
-        self.live.note_silent(number, |located| problem.silent(located));
-        if let Some(event) = self.live.event(number) {
-            say(self, Word::Open(&event.key, event.anchor, &event.located));
-        }
-    }
-
-    /// Event time has passed the watermark: makes all steps up to it and says what is final.
-    pub fn advance(&mut self, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
-        let Some(epoch_ns) = self.epoch_ns else { return };
-        let watermark_s = around.watermark_ns.saturating_sub(epoch_ns) as f64 * 1e-9;
-        let travel_s = self.travel_s();
-        let bar = (around.settings.min_p / (1.0 - around.settings.min_p)).ln();
-        self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
-        while let Some(step_s) = self.settling.next_step_s(travel_s) {
-            let step_s = step_s.max(self.stepped_to_s + STEP_S);
-            if step_s > watermark_s {
-                break;
-            }
-            // A report on a clock may come after the arrivals that it is about.
-            for slot in self.settling.newly_in(step_s) {
-                let arrival = self.window.arrival(slot);
-                let node = self.field.sites()[arrival.site as usize].node;
-                let clock_sd_s = around.weather.clock_sd_s(node, arrival.time_ns);
-                self.window.set_clock(slot, clock_sd_s);
-            }
-            if step_s <= self.taught_to_s - self.read_again_s {
-                self.forget_times();
-            }
-            let is_taught = step_s <= self.taught_to_s;
-            let medium = self.medium(step_s - travel_s, around);
-            let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
-            // What is read again has taught before: its lessons are in the record.
-            let mut learnt = if is_taught { self.learnt.clone() } else { std::mem::take(&mut self.learnt) };
-            let mut events = self.settling.step(self.isa, &problem, &mut learnt, step_s, bar);
-            for located in &mut events {
-                located.silent = problem.silent(located);
-            }
-            self.stepped_to_s = step_s;
-            self.others = self.settling.places();
-            if !is_taught {
-                self.learnt = learnt;
-                let to_s = step_s - 2.0 * travel_s;
-                teach(&mut self.learnt, &mut self.prior, &mut self.field, &events, &self.others, to_s);
-            }
-            self.conclude(events, step_s - 2.0 * travel_s, around, say);
-        }
-        // A first word that no candidate bore out is taken back even if there is nothing left to make a step for.
-        let before_s = watermark_s.floor() - 2.0 * travel_s;
-        if self.live.events().any(|(_, event)| event.located.at.time_s < before_s) {
-            self.conclude(Vec::new(), before_s, around, say);
-        }
-    }
-
-    fn conclude(
-        &mut self,
-        events: Vec<Located>,
-        before_s: f64,
-        around: Surroundings<'_>,
-        say: &mut dyn FnMut(&Region, Word<'_>),
-    ) {
-        let mut keys = Vec::with_capacity(events.len());
-        for located in &events {
-            for explained in &located.arrivals {
-                self.window.give(explained.slot, Owner::Settled);
-            }
-            keys.push(self.key(located, around.registry));
-        }
-        let over: Vec<usize> = self
-            .live
-            .events()
-            .filter(|(_, event)| event.located.at.time_s < before_s)
-            .map(|(number, _)| number)
-            .collect();
-        // An open event that lost most of its arrivals to a final one was that event under another key.
-        let robbed: Vec<usize> = self
-            .live
-            .events()
-            .filter(|(_, event)| {
-                let lost =
-                    event.located.arrivals.iter().filter(|e| self.window.owner(e.slot) == Owner::Settled).count();
-                2 * lost > event.located.arrivals.len()
-            })
-            .map(|(number, _)| number)
-            .collect();
-        for number in over.into_iter().chain(robbed) {
-            if let Some(event) = self.live.take(&mut self.window, number)
-                && !keys.contains(&event.key)
-            {
-                say(self, Word::Not(&event.key, event.anchor, successor(&event.located, &events, &keys)));
-            }
-        }
-        for (key, located) in keys.iter().zip(&events) {
-            say(self, Word::Final(key, self.anchor(located), located));
-        }
-        // All sites are gone through: not at every step.
-        let old_s = before_s - RATE_HALF_S - MARGIN_S;
-        if old_s >= self.forgotten_to_s + FORGET_S {
-            self.window.forget_before(old_s);
-            self.forgotten_to_s = old_s;
-        }
-        self.forget_points(before_s);
-    }
-
-    /// Points are few and keep their numbers; the list is dropped when all of it is over.
-    fn forget_points(&mut self, before_s: f64) {
-        if !self.points.is_empty() && self.points.iter().all(|point| point.at.time_s < before_s - 60.0) {
-            self.points.clear();
-            self.settling.forget_points();
-        }
     }
 
     /// Takes in an arrival that the watermark has passed. What it would have changed has been worked out without it, or
@@ -606,14 +374,4 @@ impl Region {
     pub fn place(&self, at: Place) -> LonLat {
         self.frame.to_place(at.x_m, at.y_m)
     }
-}
-
-/// The key of the final event that an open one was, if it was one: that which has most of its arrivals, and half at least.
-fn successor<'a>(open: &Located, events: &[Located], keys: &'a [String]) -> Option<&'a str> {
-    let shared = |event: &Located| {
-        let arrivals = open.arrivals.iter().filter(|one| event.arrivals.iter().any(|other| other.slot == one.slot));
-        arrivals.count() + open.points.iter().filter(|point| event.points.contains(point)).count()
-    };
-    let most = events.iter().zip(keys).map(|(event, key)| (shared(event), key)).max_by_key(|&(shared, _)| shared)?;
-    (2 * most.0 >= open.arrivals.len() + open.points.len()).then_some(most.1.as_str())
 }

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::model::time::NS_PER_S;
+use std::collections::BTreeSet;
 
 /// A line: its partition, its node, and its time.
 type Line = (i32, u32, f64);

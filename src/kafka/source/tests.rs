@@ -1,7 +1,9 @@
 //! A source against the embedded broker.
 
 use super::*;
+use crate::kafka::Position;
 use crate::kafka::{AtLeastOnce, Embedded, Outbox, Sink};
+use std::collections::BTreeMap;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn broker(topics: &[&str]) -> (Embedded, KafkaSettings) {
