@@ -70,6 +70,14 @@ impl Vessel {
         (of_habit_ns as i64).max(span_ns(dark.min_gap_s)).max(1)
     }
 
+    /// Keeps a gap that has ended, for late plots to correct.
+    fn remember(&mut self, gap: Spell) {
+        if self.past.len() == MAX_PAST {
+            self.past.remove(0);
+        }
+        self.past.push(gap);
+    }
+
     /// From when on the vessel is forgotten, nanoseconds after the last plot.
     fn memory_ns(&self, world: World<'_>) -> i64 {
         span_ns(world.settings.amend_horizon_s).max(self.patience_ns.saturating_add(1))
@@ -112,10 +120,7 @@ impl Watch for Vessel {
     fn step(&mut self, seen: &Sighting, scene: Scene<'_>, ended: &mut Vec<Spell>) {
         if let Some(gap) = self.gap.take() {
             let gap = gap.ended_by(seen.cited);
-            if self.past.len() == MAX_PAST {
-                self.past.remove(0);
-            }
-            self.past.push(gap.clone());
+            self.remember(gap.clone());
             ended.push(gap);
         } else if let Some(last) = &self.last {
             let interval_ns = seen.cited.time_ns - last.cited.time_ns;
@@ -132,8 +137,12 @@ impl Watch for Vessel {
 
     fn recall(&mut self, seen: &Sighting, scene: Scene<'_>, corrections: &mut Vec<Correction<Spell>>) -> bool {
         if self.last.as_ref().is_some_and(|last| last.cited.time_ns < seen.cited.time_ns) {
-            // The gap that lasts, if there is one, began later.
-            (self.last, self.gap) = (Some(seen.clone()), None);
+            // The gap that lasts ended here, if it was one by then; one that lasts began here.
+            if let Some(gap) = self.gap.take().and_then(|gap| gap.ended_late_by(seen.cited)) {
+                self.remember(gap.clone());
+                corrections.push(Correction::Was(gap));
+            }
+            self.last = Some(seen.clone());
             return true;
         }
         let Some((whole, until, since)) = belie(&mut self.past, seen.cited) else { return false };

@@ -238,7 +238,10 @@ impl<W: Watch> Lane<W> {
         let changed = self.settled.recall(seen, Scene { key: self.key.borrow(), world }, &mut corrections);
         for correction in corrections {
             match correction {
-                Correction::Was(episode) => say(&episode, Stage::Final, world, book),
+                Correction::Was(episode) => {
+                    self.told.retain(|told| told.key != episode.key());
+                    say(&episode, Stage::Final, world, book);
+                }
                 Correction::WasNot(key) => book.retract(&key),
             }
         }

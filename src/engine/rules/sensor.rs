@@ -58,6 +58,16 @@ pub struct Pulse {
     past: Vec<Spell>,
 }
 
+impl Pulse {
+    /// Keeps a silence that has ended, for late heartbeats to correct.
+    fn remember(&mut self, silence: Spell) {
+        if self.past.len() == MAX_PAST {
+            self.past.remove(0);
+        }
+        self.past.push(silence);
+    }
+}
+
 impl Watch for Pulse {
     const NAME: &'static str = "sensor";
 
@@ -80,10 +90,7 @@ impl Watch for Pulse {
     fn step(&mut self, beat: &Beat, scene: Scene<'_, NodeIx>, ended: &mut Vec<Spell>) {
         if let Some(silence) = self.silence.take() {
             let silence = silence.ended_by(beat.cited);
-            if self.past.len() == MAX_PAST {
-                self.past.remove(0);
-            }
-            self.past.push(silence.clone());
+            self.remember(silence.clone());
             ended.push(silence);
         }
         match (&mut self.tamper, beat.tamper) {
@@ -96,8 +103,13 @@ impl Watch for Pulse {
 
     fn recall(&mut self, beat: &Beat, scene: Scene<'_, NodeIx>, corrections: &mut Vec<Correction<Spell>>) -> bool {
         if self.last.as_ref().is_some_and(|last| last.cited.time_ns < beat.cited.time_ns) {
-            // The silence that lasts, if there is one, began later. A tamper alarm in it counts from the next on.
-            (self.last, self.silence) = (Some(beat.clone()), None);
+            // The silence that lasts ended here, if it was one by then; one that lasts began here. A tamper alarm in it counts
+            // from the next on.
+            if let Some(silence) = self.silence.take().and_then(|silence| silence.ended_late_by(beat.cited)) {
+                self.remember(silence.clone());
+                corrections.push(Correction::Was(silence));
+            }
+            self.last = Some(beat.clone());
             return true;
         }
         let Some((whole, until, since)) = belie(&mut self.past, beat.cited) else { return false };
@@ -190,7 +202,7 @@ impl Rule for Sensors {
 mod tests {
     use super::super::harness::*;
     use super::*;
-    use crate::model::alert::Status;
+    use crate::model::alert::{AlertFeature, Status};
     use proptest::prelude::*;
 
     /// Two nodes that beat once a minute; one pauses for twenty minutes and is tampered with later.
@@ -235,6 +247,26 @@ mod tests {
         assert!(said.iter().any(|feature| feature.properties.class == Class::SensorSilent));
         let classes: Vec<Class> = standing(said).iter().map(|feature| feature.properties.class).collect();
         assert_eq!(classes, [Class::SensorTamper]);
+    }
+
+    #[test]
+    fn a_heartbeat_that_comes_late_after_a_long_silence_ends_it() {
+        let beat = |minute: i64| status("mic", 60 * minute, "ok");
+        let mut sent: Vec<Sent> = (0..60).map(|minute| status("other", 60 * minute + 1, "ok")).collect();
+        sent.extend((0..10).map(beat));
+        sent.sort_by_key(Sent::second);
+        // Twenty minutes of silence; what came then comes when event time has long passed it.
+        sent.extend((30..60).map(beat));
+        let in_order = deliver::<Sensors>(&sent, &Delivery::in_order());
+        assert_eq!(in_order.len(), 1);
+        assert_eq!((in_order[0].properties.from, in_order[0].properties.to), (Some(at_s(540)), Some(at_s(1800))));
+        let late = standing(tell::<Sensors>(&sent, &Delivery::as_listed()));
+        let told = |all: &[_]| -> Vec<_> {
+            all.iter()
+                .map(|it: &AlertFeature| (it.properties.from, it.properties.to, it.properties.probability))
+                .collect()
+        };
+        assert_eq!(told(&late), told(&in_order));
     }
 
     #[test]

@@ -60,6 +60,12 @@ impl Spell {
         self
     }
 
+    /// A silence that proves to have ended with this observation; `None` if it is too short to count.
+    pub fn ended_late_by(self, cited: Cited) -> Option<Spell> {
+        let ended = self.ended_by(cited);
+        ended.counts_from(&ended.first).then_some(ended)
+    }
+
     /// Whether a silence lasts long enough to count from this observation to its end.
     pub fn counts_from(&self, cited: &Cited) -> bool {
         self.end.is_some_and(|end| end.time_ns.saturating_sub(cited.time_ns) >= self.patience_ns)
