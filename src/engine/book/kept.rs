@@ -87,8 +87,9 @@ pub(super) struct Memory {
     /// Alerts that were final when the other process ended.
     final_before: BTreeSet<Arc<str>>,
     /// What fire rests on that was final for the other process and is of a time that had not settled for it, by the node's
-    /// name and the id.
+    /// name and the id; and the newest time of such fire, nanoseconds.
     final_evidence: BTreeSet<(String, String)>,
+    final_evidence_to_ns: i64,
     /// Keys that were forgotten since they were last asked for; `None` when nobody asks.
     forgotten: Option<Vec<String>>,
 }
@@ -132,6 +133,7 @@ impl Book {
                 if key.starts_with(FIRE) && !settled.covers(&entry.claim) {
                     let evidence = entry.feature.properties.evidence.iter();
                     self.memory.final_evidence.extend(evidence.map(|it| (it.node.clone(), it.id.clone())));
+                    self.memory.final_evidence_to_ns = self.memory.final_evidence_to_ns.max(entry.claim.time_ns);
                 }
                 self.memory.final_before.insert(key.clone());
             } else if !entry.retracted() {
@@ -188,6 +190,10 @@ impl Book {
     /// Takes back fire that was open when another process ended, of which nothing has been claimed since, and that is of
     /// before `time_ns`. What rules had open stands as it was told.
     pub fn retract_unfound(&mut self, time_ns: i64) {
+        if self.memory.recalled.is_none() && time_ns > self.memory.final_evidence_to_ns {
+            // What is of then is final here too.
+            self.memory.final_evidence.clear();
+        }
         if self.memory.unfound.is_empty() || self.memory.recalled.is_some() {
             return;
         }
