@@ -106,6 +106,7 @@ pub(super) fn tell(figures: &Figures, archive: Option<ArchiveStatus>) {
         batches_waiting = figures.batches_waiting,
         parcels_waiting = figures.parcels_waiting,
         paused = figures.paused,
+        waits = figures.waits,
         lines_held = figures.lines_held,
         arrivals_held = figures.arrivals_held,
         ids_held = figures.ids_held,

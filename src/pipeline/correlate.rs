@@ -220,6 +220,7 @@ impl Parts<'_> {
             lines_held: 0,
             ids_held: 0,
             paused: 0,
+            waits: 0,
             batches_waiting: 0,
             parcels_waiting: 0,
             elapsed: self.started.elapsed(),

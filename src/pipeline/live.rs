@@ -73,8 +73,10 @@ pub struct Live<'a> {
     started: Instant,
     last_figures: Instant,
     lag: u64,
-    /// How many partitions wait for the others.
-    paused: usize,
+    /// Partitions that wait for the others.
+    ahead: BTreeSet<Partition>,
+    /// How often one began to.
+    waits: u64,
 }
 
 /// What a part of the regions has to do with the others.
@@ -175,7 +177,8 @@ impl<'a> Live<'a> {
             started,
             last_figures: Instant::now(),
             lag: 0,
-            paused: 0,
+            ahead: BTreeSet::new(),
+            waits: 0,
         };
         if let Some(table) = table {
             live.take_over(table, &topics, &mut *inbox);
@@ -336,7 +339,8 @@ impl<'a> Live<'a> {
         parcel.lanes = if keeps { self.correlator.take_changes() } else { Vec::new() };
         parcel.learnt = learnt;
         batch.ahead = self.correlator.engine().ahead(i64::from(self.run.kafka.max_ahead_s) * NS_PER_S);
-        self.paused = batch.ahead.len();
+        self.waits += batch.ahead.difference(&self.ahead).count() as u64;
+        self.ahead.clone_from(&batch.ahead);
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
         parcel.is_empty() || give(parcel)
     }
@@ -457,7 +461,8 @@ impl<'a> Live<'a> {
             arrivals_held: self.correlator.engine().arrivals_held(),
             lines_held: self.correlator.engine().lines_held(),
             ids_held: self.correlator.engine().ids_held(),
-            paused: self.paused,
+            paused: self.ahead.len(),
+            waits: self.waits,
             batches_waiting: 0,
             parcels_waiting: 0,
             elapsed: started.elapsed(),

@@ -121,6 +121,8 @@ pub struct Figures {
     pub ids_held: usize,
     /// Partitions that wait for others which are behind.
     pub paused: usize,
+    /// How often a partition began to, since it last began anew.
+    pub waits: u64,
     /// Batches that are read and not correlated, of [`BATCHES`]: at all of them reading waits.
     pub batches_waiting: usize,
     /// What follows from batches and is not yet told, of [`MAX_PARCELS`]: above it the engine
