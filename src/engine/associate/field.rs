@@ -136,9 +136,11 @@ impl Site {
 
     /// What picking an event at that distance is worth before the time is looked at, and what missing it costs:
     /// ln p/(1 − p) and ln (1 − p). Of waves whose silence says nothing the first is ln p.
+    #[inline]
     pub fn chance(&self, distance_m: f64) -> (f64, f64) {
         let at = (distance_m / self.range_m * STEPS as f64).min(STEPS as f64 - 1e-9);
-        let (step, share) = (at as usize, at.fract());
+        let step = at as u32;
+        let (step, share) = (step as usize, at - f64::from(step));
         let (near, far) = (self.chance[step], self.chance[step + 1]);
         let between = |a: f32, b: f32| f64::from(a) + (f64::from(b) - f64::from(a)) * share;
         (between(near.0, far.0), between(near.1, far.1))
@@ -215,7 +217,8 @@ impl Field {
         self.index();
     }
 
-    /// Sites that may hear an event at (x, y); those just out of range may be among them.
+    /// Sites that may hear an event at (x, y), in order of their names; those just out of range may be among them.
+    #[inline]
     pub fn near(&self, x_m: f64, y_m: f64) -> &[u32] {
         self.near.get(&self.cell(x_m, y_m)).map_or(&[], Vec::as_slice)
     }
@@ -248,8 +251,14 @@ impl Field {
         around
     }
 
+    #[inline]
     fn cell(&self, x_m: f64, y_m: f64) -> (i32, i32) {
-        ((x_m / self.cell_m).floor() as i32, (y_m / self.cell_m).floor() as i32)
+        // Without a call, which `floor` is for want of an instruction that all processors have.
+        let down = |value: f64| {
+            let whole = value as i32;
+            whole.saturating_sub(i32::from(f64::from(whole) > value))
+        };
+        (down(x_m / self.cell_m), down(y_m / self.cell_m))
     }
 
     fn index(&mut self) {
@@ -274,6 +283,10 @@ impl Field {
                     }
                 }
             }
+        }
+        // Sums over the sites around are taken in the order of names, whatever the registry's.
+        for near in self.near.values_mut() {
+            near.sort_by_key(|&number| self.sites[number as usize].order);
         }
         self.around = (0..self.sites.len() as u32).map(|number| self.sharing(number)).collect();
         let located = self.near.values().filter(|sites| sites.len() >= 4).count().max(1);

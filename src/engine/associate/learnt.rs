@@ -2,6 +2,7 @@
 //! how far clocks are ahead, how often each node picks nothing. Only final events teach, one after the other, so that
 //! what is known at a step is a function of the set of arrivals; old lessons fade.
 
+use super::exp::ln;
 use super::field::{DETECTION, Field, Site};
 use super::locate::{Located, Problem};
 use super::record::{CurveRecord, SiteRecord};
@@ -54,16 +55,18 @@ pub struct Loudness {
 pub struct Law {
     /// b.
     pub slope: f64,
-    /// σ_p.
-    pub path_sd: f64,
     /// μ at d₀.
     pub mean: f64,
-    /// σ_e.
-    pub event_sd: f64,
+    /// σ_p² and σ_e².
+    path: f64,
+    event: f64,
     /// m.
-    pub free_mean: f64,
-    /// s.
-    pub free_sd: f64,
+    free_mean: f64,
+    /// ½ / s².
+    free_weight: f64,
+    /// Once the event's loudness is fitted, and before: ½ / σ² of an arrival's, and ln s/σ.
+    fitted: (f64, f64),
+    guessed: (f64, f64),
 }
 
 /// d₀, m.
@@ -146,7 +149,7 @@ impl Loudness {
         let event_sd = self.event.variance(1.0, 4.0).sqrt().max(0.1);
         let clutter = if self.free.n >= LOUDNESS_FROM { &self.free } else { &self.all };
         let free_sd = clutter.variance(1.0, 5.0).sqrt().max(0.2);
-        Some(Law { slope, path_sd, mean, event_sd, free_mean: clutter.mean, free_sd })
+        Some(Law::new((slope, path_sd), (mean, event_sd), (clutter.mean, free_sd)))
     }
 
     /// From one event: (ln A, ln d/d₀) of each arrival.
@@ -177,27 +180,44 @@ impl Loudness {
 }
 
 impl Law {
+    /// The law with b and σ_p, μ and σ_e, m and s. What an arrival's worth takes of them is worked out here, once.
+    fn new((slope, path_sd): (f64, f64), (mean, event_sd): (f64, f64), (free_mean, free_sd): (f64, f64)) -> Law {
+        let (path, event) = (path_sd * path_sd, event_sd * event_sd);
+        let against = |variance: f64| (0.5 / variance, free_sd.ln() - 0.5 * variance.ln());
+        Law {
+            slope,
+            mean,
+            path,
+            event,
+            free_mean,
+            free_weight: 0.5 / (free_sd * free_sd),
+            fitted: against(path),
+            guessed: against(path + event),
+        }
+    }
+
     /// ln (d/d₀).
+    #[inline]
     pub fn ln_distance(distance_m: f64) -> f64 {
-        (distance_m.max(30.0) / REFERENCE_M).ln()
+        ln(distance_m.max(30.0) * (1.0 / REFERENCE_M))
     }
 
     /// What the loudness adds to an arrival's worth for an event of loudness `event`; `settled` once that is fitted
     /// to the event's arrivals.
+    #[inline]
     pub fn gain(&self, ln_amplitude: f64, ln_distance: f64, event: f64, settled: bool) -> f64 {
-        let path = self.path_sd * self.path_sd;
-        let variance = if settled { path } else { path + self.event_sd * self.event_sd };
+        let (weight, ln_ratio) = if settled { self.fitted } else { self.guessed };
         let off = ln_amplitude + self.slope * ln_distance - event;
-        let free = (ln_amplitude - self.free_mean) / self.free_sd;
-        -(0.5 * off * off / variance).min(LOUDNESS_FLOOR) - 0.5 * variance.ln() + 0.5 * free * free + self.free_sd.ln()
+        let free = ln_amplitude - self.free_mean;
+        ln_ratio + self.free_weight * free * free - (weight * off * off).min(LOUDNESS_FLOOR)
     }
 
     /// The event's loudness by its arrivals' sum of ln A + b ln (d/d₀) and their number, and what not knowing it costs.
     pub fn event(&self, sum: f64, n: f64) -> (f64, f64) {
-        let (path, event) = (self.path_sd.powi(2), self.event_sd.powi(2));
+        let (path, event) = (self.path, self.event);
         let precision = 1.0 / event + n / path;
         let loudness = (self.mean / event + sum / path) / precision;
-        (loudness, -0.5 * (loudness - self.mean).powi(2) / event - 0.5 * event.ln() - 0.5 * precision.ln())
+        (loudness, -0.5 * (loudness - self.mean).powi(2) / event - 0.5 * ln(event * precision))
     }
 }
 
@@ -476,12 +496,12 @@ mod tests {
         }
         let law = loudness.law().expect("enough was heard");
         assert!((law.slope - 1.5).abs() < 0.05, "{law:?}");
-        assert!((law.mean - 2.0).abs() < 0.1 && law.path_sd < 0.3, "{law:?}");
+        assert!((law.mean - 2.0).abs() < 0.1 && law.path < 0.09, "{law:?}");
     }
 
     #[test]
     fn an_arrival_as_loud_as_it_should_be_is_worth_more() {
-        let law = Law { slope: 1.3, path_sd: 0.4, mean: 1.0, event_sd: 0.5, free_mean: 0.0, free_sd: 1.0 };
+        let law = Law::new((1.3, 0.4), (1.0, 0.5), (0.0, 1.0));
         let gain = |ln_amplitude: f64| law.gain(ln_amplitude, 0.5, 1.0, true);
         let due = 1.0 - 1.3 * 0.5;
         assert!(gain(due) > gain(due + 1.0) && gain(due) > gain(due - 1.0));

@@ -85,11 +85,9 @@ impl Live {
             return Some(joined);
         }
         let number = self.vacancy()?;
-        // The search changes its own memory alone; the events are only looked at.
-        let mut search = std::mem::take(&mut self.search);
         let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, unseen: UNSEEN, against: Against::Rest, earliest: false };
-        let located = search.best(isa, problem, slot, wanted, &self.free_for(problem, None));
-        self.search = search;
+        let free = FreeFor { open: &self.open, window: problem.window, number: None };
+        let located = self.search.best(isa, problem, slot, wanted, &free);
         // Two explanations that are as good: it is too early to say either.
         located.filter(|located| located.sureness() > bar).map(|located| (number, located))
     }
@@ -216,23 +214,20 @@ impl Live {
         (number < MAX_OPEN).then_some(number)
     }
 
-    fn point_taken(&self, point: usize, but: Option<usize>) -> bool {
-        self.events().any(|(number, event)| Some(number) != but && event.located.points.contains(&point))
-    }
-
     fn free_for<'a>(&'a self, problem: &'a Problem<'a>, number: Option<usize>) -> FreeFor<'a> {
-        FreeFor { live: self, window: problem.window, number }
+        FreeFor { open: &self.open, window: problem.window, number }
     }
 }
 
 /// What an open event, or a new one, may take.
 struct FreeFor<'a> {
-    live: &'a Live,
+    open: &'a [Option<Open>],
     window: &'a Window,
     number: Option<usize>,
 }
 
 impl Free for FreeFor<'_> {
+    #[inline]
     fn arrival(&self, slot: Slot) -> bool {
         match self.window.owner(slot) {
             Owner::Free => true,
@@ -242,7 +237,8 @@ impl Free for FreeFor<'_> {
     }
 
     fn point(&self, point: usize) -> bool {
-        !self.live.point_taken(point, self.number)
+        let others = self.open.iter().enumerate().filter(|&(number, _)| Some(number) != self.number);
+        !others.filter_map(|(_, event)| event.as_ref()).any(|event| event.located.points.contains(&point))
     }
 }
 

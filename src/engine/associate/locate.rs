@@ -11,7 +11,7 @@
 //! terms are Laplace's approximation of the integrals over place, time and loudness, which is what keeps few arrivals
 //! from proving much.
 
-use super::exp::exp;
+use super::exp::{exp, ln};
 use super::field::{Field, Site};
 use super::learnt::Law;
 use super::prior::Prior;
@@ -62,6 +62,8 @@ pub struct Point {
 pub struct Explained {
     /// The arrival.
     pub slot: Slot,
+    /// Its site.
+    pub site: u32,
     /// What it adds to the score.
     pub gain: f64,
     /// Observed less predicted, s.
@@ -204,7 +206,7 @@ pub struct Expected<'a> {
 #[derive(Clone, Copy)]
 struct Candidate {
     slot: Slot,
-    order: u64,
+    site: u32,
     gain: f64,
     time: Row,
     azimuth: Option<Row>,
@@ -299,6 +301,7 @@ impl Problem<'_> {
     }
 
     /// One sigma of an arrival's time as this site reports it, squared, s².
+    #[inline]
     pub fn variance(&self, site: &Site, arrival: &Arrival) -> f64 {
         arrival.pick_sd_s.powi(2) + site.clock_sd_s(arrival.clock_sd_s).powi(2)
     }
@@ -346,14 +349,14 @@ impl Problem<'_> {
         chosen.clear();
         for &number in self.field.near(at.x_m, at.y_m) {
             let site = &self.field.sites()[number as usize];
-            let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
-            if travel.distance_m > site.range_m {
+            let (dx_m, dy_m) = (site.x_m - at.x_m, site.y_m - at.y_m);
+            if dx_m * dx_m + dy_m * dy_m > site.range_m * site.range_m {
                 continue;
             }
+            let travel = self.medium.travel(site.wave, dx_m, dy_m);
             let due_s = at.time_s + travel.time_s + site.ahead_s;
             let path_sd_s = self.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s + slack_s * slack_s;
-            let (ln_heard, _) = site.chance(travel.distance_m);
             // The sum of the sigmas is more than theirs together; the gate itself is `worth`'s.
             let gate_s = GATE * (self.window.most_sd_s(number) + path_sd_s + slack_s);
             let mut best: Option<Candidate> = None;
@@ -362,7 +365,7 @@ impl Problem<'_> {
                 site,
                 due_s,
                 environment,
-                ln_heard,
+                ln_heard: f64::NAN,
                 loudness,
                 loudness_is_fitted,
                 ln_distance: f64::NAN,
@@ -371,9 +374,10 @@ impl Problem<'_> {
                 if !free.arrival(slot) {
                     continue;
                 }
-                // Most sites have no arrival in the gate, and a logarithm is not for nothing.
+                // Most sites have no arrival in the gate, and neither of the two is for nothing.
                 if expected.ln_distance.is_nan() {
                     expected.ln_distance = Law::ln_distance(travel.distance_m);
+                    expected.ln_heard = site.chance(travel.distance_m).0;
                 }
                 let Some((gain, residual_s, weight)) = self.worth(slot, &expected, against, free) else {
                     continue;
@@ -381,7 +385,7 @@ impl Problem<'_> {
                 let arrival = self.window.arrival(slot);
                 let mut candidate = Candidate {
                     slot,
-                    order: site.order,
+                    site: number,
                     gain,
                     time: time_row(&travel, residual_s, weight),
                     azimuth: None,
@@ -396,10 +400,9 @@ impl Problem<'_> {
                     best = Some(candidate);
                 }
             }
+            // In the order of names, as sums are to be taken: they depend neither on the order of arrival nor on the registry's.
             chosen.extend(best);
         }
-        // Sums are taken in the order of names, so that they depend neither on the order of arrival nor on the registry's.
-        chosen.sort_unstable_by_key(|candidate| candidate.order);
     }
 
     fn add_azimuth(&self, site: &Site, arrival: &Arrival, at: Place, candidate: &mut Candidate) {
@@ -421,6 +424,7 @@ impl Problem<'_> {
 
     /// ln of the rate at which the site picks things that are free, other than one event (1/s): what is known of the
     /// site, or what is seen around.
+    #[inline]
     pub fn ln_rest(&self, number: u32, site: &Site, time_s: f64, free: &impl Free) -> f64 {
         let (from_s, to_s) = (time_s - RATE_HALF_S, (time_s + RATE_HALF_S).min(self.until_s));
         let around = self.window.between(number, from_s, to_s).filter(|&(_, slot)| free.arrival(slot)).count();
@@ -431,7 +435,7 @@ impl Problem<'_> {
     pub fn ln_rate(&self, site: &Site, around: usize) -> f64 {
         match around.saturating_sub(1) {
             0 => site.ln_clutter,
-            others => (others as f64 / (2.0 * RATE_HALF_S)).ln().max(site.ln_clutter),
+            others => ln(others as f64 * (1.0 / (2.0 * RATE_HALF_S))).max(site.ln_clutter),
         }
     }
 
@@ -512,6 +516,7 @@ impl Problem<'_> {
             .iter()
             .map(|c| Explained {
                 slot: c.slot,
+                site: c.site,
                 gain: c.gain,
                 residual_s: c.residual_s,
                 residual_deg: c.residual_deg.is_finite().then_some(c.residual_deg),
@@ -545,11 +550,12 @@ impl Problem<'_> {
             if !site.wave.silence_counts() {
                 continue;
             }
-            let distance_m = ((site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2)).sqrt();
-            if distance_m > site.range_m {
+            let square_m2 = (site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2);
+            if square_m2 > site.range_m * site.range_m {
                 continue;
             }
-            let heard = |e: &Explained| !e.is_second && self.window.arrival(e.slot).site == number;
+            let distance_m = square_m2.sqrt();
+            let heard = |e: &Explained| !e.is_second && e.site == number;
             let picked = located.arrivals.iter().any(heard);
             if !picked {
                 let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
@@ -580,6 +586,7 @@ fn time_row(travel: &Travel, residual: f64, weight: f64) -> Row {
 }
 
 /// ln of the density of a residual, and its weight in the normal equations.
+#[inline]
 fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let z2 = residual_s * residual_s / variance_s2;
     let wide = exp(-0.5 * z2 / 9.0);
@@ -587,7 +594,7 @@ fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let cubed = wide * wide * wide;
     let (core, tail) = ((1.0 - TAIL) * (cubed * cubed * cubed), TAIL / 3.0 * wide);
     let sum = core + tail;
-    ((sum * sum / (TAU * variance_s2)).ln() * 0.5, (core + tail / 9.0) / sum / variance_s2)
+    (ln(sum * sum / (TAU * variance_s2)) * 0.5, (core + tail / 9.0) / (sum * variance_s2))
 }
 
 /// Inverse of a symmetric 3 × 3 matrix (xx, xy, xt, yy, yt, tt) and its determinant; `None` when it has none.

@@ -90,6 +90,7 @@ mod tests {
         // Of no arrivals nothing is shared.
         let explained = super::super::locate::Explained {
             slot: 0,
+            site: 0,
             gain: 1.0,
             residual_s: 0.0,
             residual_deg: None,

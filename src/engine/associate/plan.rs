@@ -88,6 +88,7 @@ impl Free for Priced<'_> {
 
 impl Plan {
     /// Who owns an arrival.
+    #[inline]
     pub fn owner(&self, slot: Slot) -> u32 {
         self.owner.get(slot as usize).copied().unwrap_or(NO_ONE)
     }
@@ -295,6 +296,7 @@ impl Plan {
                 if let Some(Some(event)) = self.events.get_mut(event as usize) {
                     event.located.arrivals.push(super::locate::Explained {
                         slot,
+                        site: group[0].site,
                         gain,
                         residual_s: 0.0,
                         residual_deg: None,
@@ -388,12 +390,12 @@ impl Plan {
 }
 
 /// Tells of each site in range of a place, with the wave's travel there.
-pub fn each_heard(problem: &Problem<'_>, at: Place, tell: &mut dyn FnMut(u32, &Site, super::wave::Travel)) {
+pub fn each_heard(problem: &Problem<'_>, at: Place, tell: &mut impl FnMut(u32, &Site, super::wave::Travel)) {
     for &number in problem.field.near(at.x_m, at.y_m) {
         let site = &problem.field.sites()[number as usize];
-        let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
-        if travel.distance_m <= site.range_m {
-            tell(number, site, travel);
+        let (dx_m, dy_m) = (site.x_m - at.x_m, site.y_m - at.y_m);
+        if dx_m * dx_m + dy_m * dy_m <= site.range_m * site.range_m {
+            tell(number, site, problem.medium.travel(site.wave, dx_m, dy_m));
         }
     }
 }

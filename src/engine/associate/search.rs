@@ -90,6 +90,11 @@ pub struct Search {
     columns: Columns,
     slots: Vec<Slot>,
     found: Vec<Found>,
+    /// For sorting those: the distance's bits, which compare as the distance does, and which one it is.
+    keys: Vec<(u64, u32)>,
+    unsorted: Vec<Found>,
+    /// How many arrivals each group has, and which it is: the most first.
+    depths: Vec<(u32, u32)>,
     /// Where each site's arrivals begin in `found`.
     groups: Vec<usize>,
     /// Of these sites, how many have one that costs nothing.
@@ -186,16 +191,17 @@ impl Search {
         let site = &problem.field.sites()[arrival.site as usize];
         let mut best: Option<Located> = None;
         let how = How { against: wanted.against, near: false };
+        let mut most = None;
+        self.seeds.iter().for_each(|&seed| keep_better(&mut most, seed));
         for _ in 0..wanted.fits {
-            let most = self.seeds.iter().copied().max_by(|a, b| {
-                let place = |seed: &Seed| (seed.x_m, seed.y_m, seed.time_s);
-                let ((ax, ay, at), (bx, by, bt)) = (place(&a.1), place(&b.1));
-                a.0.total_cmp(&b.0).then(ax.total_cmp(&bx)).then(ay.total_cmp(&by)).then(at.total_cmp(&bt))
-            });
-            let Some((worth, seed)) = most else { break };
-            self.seeds.retain(|(_, other)| {
-                (other.x_m - seed.x_m).hypot(other.y_m - seed.y_m) > SAME_M
-                    || (other.time_s - seed.time_s).abs() > SAME_S
+            let Some((worth, seed)) = most.take() else { break };
+            self.seeds.retain(|&other| {
+                let (dx, dy) = (other.1.x_m - seed.x_m, other.1.y_m - seed.y_m);
+                let is_other = dx * dx + dy * dy > SAME_M * SAME_M || (other.1.time_s - seed.time_s).abs() > SAME_S;
+                if is_other {
+                    keep_better(&mut most, other);
+                }
+                is_other
             });
             let start = Place {
                 x_m: site.x_m + f64::from(seed.x_m),
@@ -349,13 +355,7 @@ impl Search {
             let (site, range_m) = (other.site, there.range_m);
             self.found.push(Found { slot, site, order: there.order, distance_m, range_m, third, same_wave });
         }
-        // Equal distances by name, so that it does not matter which node was heard first.
-        let id = |found: &Found| problem.window.arrival(found.slot).id;
-        self.found.sort_unstable_by(|a, b| {
-            (a.distance_m.total_cmp(&b.distance_m).then(a.order.cmp(&b.order)))
-                .then(a.third.after_s.total_cmp(&b.third.after_s))
-                .then_with(|| id(a).cmp(&id(b)))
-        });
+        self.sort(problem);
         let mut from = 0;
         for group in self.found.chunk_by(|a, b| a.site == b.site) {
             self.groups.push(from);
@@ -366,6 +366,23 @@ impl Search {
             }
         }
         self.found.truncate(from);
+    }
+
+    /// Puts what was found in order: by distance, and equal ones by name, so that it does not matter which node was heard
+    /// first, then by time and id. Sorting keys and then what is equal takes a tenth of sorting all of it at once.
+    fn sort(&mut self, problem: &Problem<'_>) {
+        self.keys.clear();
+        self.keys.extend((0u32..).zip(&self.found).map(|(number, found)| (found.distance_m.to_bits(), number)));
+        self.keys.sort_unstable();
+        std::mem::swap(&mut self.found, &mut self.unsorted);
+        self.found.clear();
+        self.found.extend(self.keys.iter().map(|&(_, number)| self.unsorted[number as usize]));
+        let id = |found: &Found| problem.window.arrival(found.slot).id;
+        for equal in self.found.chunk_by_mut(|a, b| a.distance_m == b.distance_m) {
+            equal.sort_unstable_by(|a, b| {
+                (a.order.cmp(&b.order).then(a.third.after_s.total_cmp(&b.third.after_s))).then_with(|| id(a).cmp(&id(b)))
+            });
+        }
     }
 
     /// Puts the apex and what was found into the kernel's columns.
@@ -379,7 +396,13 @@ impl Search {
         let worth = value(problem, apex, 0.0, wanted.against, free);
         self.columns.arrival(0.0, worth.gain, worth.weight);
         let mut crowded = worth.crowded;
-        for group in self.found.chunk_by(|a, b| a.site == b.site) {
+        // Those with the most arrivals side by side: a lane costs as much as the fullest of its eight.
+        self.depths.clear();
+        let ends = self.groups.iter().copied().skip(1).chain([self.found.len()]);
+        self.depths.extend((0u32..).zip(self.groups.iter().zip(ends)).map(|(at, (from, to))| ((to - from) as u32, at)));
+        self.depths.sort_unstable_by_key(|&(depth, at)| (std::cmp::Reverse(depth), at));
+        for at in 0..self.depths.len() {
+            let group = &self.found[self.group(self.depths[at].1 as usize)];
             let first = &group[0];
             self.columns.site(&ear(problem, &sites[first.site as usize], (first.third.x_m, first.third.y_m)));
             for found in group {
@@ -389,6 +412,22 @@ impl Search {
             }
         }
         self.crowded |= crowded;
+    }
+}
+
+/// Keeps the seed that promises more; of two that promise the same, the one further east, north, later.
+#[inline]
+fn keep_better(most: &mut Option<(f32, Seed)>, other: (f32, Seed)) {
+    let is_better = |known: &(f32, Seed)| {
+        if other.0 != known.0 {
+            return other.0 > known.0;
+        }
+        let place = |seed: &Seed| [seed.x_m, seed.y_m, seed.time_s];
+        let order = place(&other.1).into_iter().zip(place(&known.1)).map(|(other, known)| other.total_cmp(&known));
+        order.fold(std::cmp::Ordering::Equal, std::cmp::Ordering::then).is_gt()
+    };
+    if most.as_ref().is_none_or(is_better) {
+        *most = Some(other);
     }
 }
 

@@ -52,15 +52,8 @@ impl Drift {
     /// Where and when an event was that the first node, at the origin, heard at 0 and the others as stated: up to two
     /// solutions (east, north, time), m and s.
     pub fn solve(&self, a: &Prepared, b: &Prepared) -> impl Iterator<Item = (f64, f64, f64)> + use<> {
-        let column = |value: f64| [value];
-        let lane = Lanes {
-            x_m: &column(a.x_m),
-            y_m: &column(a.y_m),
-            square_m2: &column(a.square_m2),
-            after_s: &column(a.after_s),
-            constant_m2: &column(a.constant_m2),
-            linear_m2_s: &column(a.linear_m2_s),
-        };
+        let mut lane = Lanes::<1>::NONE;
+        lane.put(0, a);
         let [first, second] = self.solve_lanes(&lane, b);
         let found = [first, second].map(|of| (of.x_m[0], of.y_m[0], of.time_s[0]));
         found.into_iter().filter(|found| !found.2.is_nan())
@@ -72,7 +65,7 @@ impl Drift {
     /// x′ = x − w t, the source s′ satisfies |x′ₙ − s′| = c (tₙ − t₀). Differences of the squares are linear in s′ and t₀,
     /// so s′ = u + v t₀; |s′|² = c² t₀² is then a quadratic (Bancroft 1985, IEEE Trans. AES-21).
     #[inline(always)]
-    fn solve_lanes<const N: usize>(&self, a: &Lanes<'_, N>, b: &Prepared) -> [Solved<N>; 2] {
+    fn solve_lanes<const N: usize>(&self, a: &Lanes<N>, b: &Prepared) -> [Solved<N>; 2] {
         let none = Solved { x_m: [0.0; N], y_m: [0.0; N], time_s: [f64::NAN; N] };
         let (mut first, mut second) = (none, none);
         let c2 = self.speed_m_s * self.speed_m_s;
@@ -104,13 +97,42 @@ impl Drift {
 }
 
 /// Columns of [`Prepared`].
-struct Lanes<'a, const N: usize> {
-    x_m: &'a [f64; N],
-    y_m: &'a [f64; N],
-    square_m2: &'a [f64; N],
-    after_s: &'a [f64; N],
-    constant_m2: &'a [f64; N],
-    linear_m2_s: &'a [f64; N],
+#[derive(Clone, Copy)]
+struct Lanes<const N: usize> {
+    x_m: [f64; N],
+    y_m: [f64; N],
+    square_m2: [f64; N],
+    after_s: [f64; N],
+    constant_m2: [f64; N],
+    linear_m2_s: [f64; N],
+}
+
+impl<const N: usize> Lanes<N> {
+    const NONE: Lanes<N> = Lanes {
+        x_m: [0.0; N],
+        y_m: [0.0; N],
+        square_m2: [0.0; N],
+        after_s: [0.0; N],
+        constant_m2: [0.0; N],
+        linear_m2_s: [0.0; N],
+    };
+
+    fn put(&mut self, lane: usize, prepared: &Prepared) {
+        let &Prepared { x_m, y_m, square_m2, after_s, constant_m2, linear_m2_s } = prepared;
+        (self.x_m[lane], self.y_m[lane], self.square_m2[lane]) = (x_m, y_m, square_m2);
+        (self.after_s[lane], self.constant_m2[lane], self.linear_m2_s[lane]) = (after_s, constant_m2, linear_m2_s);
+    }
+
+    fn prepared(&self, lane: usize) -> Prepared {
+        Prepared {
+            x_m: self.x_m[lane],
+            y_m: self.y_m[lane],
+            square_m2: self.square_m2[lane],
+            after_s: self.after_s[lane],
+            constant_m2: self.constant_m2[lane],
+            linear_m2_s: self.linear_m2_s[lane],
+        }
+    }
 }
 
 /// Solutions, one a lane.
@@ -121,66 +143,53 @@ struct Solved<const N: usize> {
     time_s: [f64; N],
 }
 
-/// Arrivals that make triples with one apex, in columns.
-#[derive(Default)]
-pub struct Thirds {
-    /// As prepared.
-    x_m: Vec<f64>,
-    y_m: Vec<f64>,
-    square_m2: Vec<f64>,
-    after_s: Vec<f64>,
-    constant_m2: Vec<f64>,
-    linear_m2_s: Vec<f64>,
-    /// As they are: where its node stands, and how far that hears, squared.
-    stands_x_m: Vec<f64>,
-    stands_y_m: Vec<f64>,
-    range_m2: Vec<f64>,
-}
-
 /// Lanes: what an AVX2 register holds of f64.
 const LANES: usize = 4;
+
+/// Four arrivals side by side, so that one instruction serves all of them.
+#[derive(Clone, Copy)]
+struct Block {
+    prepared: Lanes<LANES>,
+    /// Where each node stands, and how far it hears, squared; a lane without an arrival hears nothing.
+    stands_x_m: [f64; LANES],
+    stands_y_m: [f64; LANES],
+    range_m2: [f64; LANES],
+}
+
+impl Block {
+    const EMPTY: Block = Block {
+        prepared: Lanes::NONE,
+        stands_x_m: [0.0; LANES],
+        stands_y_m: [0.0; LANES],
+        range_m2: [-1.0; LANES],
+    };
+}
+
+/// Arrivals that make triples with one apex.
+#[derive(Default)]
+pub struct Thirds {
+    blocks: Vec<Block>,
+    len: usize,
+}
 
 impl Thirds {
     /// Forgets all, keeps the memory.
     pub fn clear(&mut self) {
-        for column in [
-            &mut self.x_m,
-            &mut self.y_m,
-            &mut self.square_m2,
-            &mut self.after_s,
-            &mut self.constant_m2,
-            &mut self.linear_m2_s,
-            &mut self.stands_x_m,
-            &mut self.stands_y_m,
-            &mut self.range_m2,
-        ] {
-            column.clear();
-        }
+        self.blocks.clear();
+        self.len = 0;
     }
 
     /// Adds an arrival at a node that hears so far, m; one that hears nothing makes no triple.
     pub fn push(&mut self, drift: &Drift, third: Third, range_m: Option<f64>) {
-        let prepared = drift.prepare(third);
-        self.x_m.push(prepared.x_m);
-        self.y_m.push(prepared.y_m);
-        self.square_m2.push(prepared.square_m2);
-        self.after_s.push(prepared.after_s);
-        self.constant_m2.push(prepared.constant_m2);
-        self.linear_m2_s.push(prepared.linear_m2_s);
-        self.stands_x_m.push(third.x_m);
-        self.stands_y_m.push(third.y_m);
-        self.range_m2.push(range_m.map_or(-1.0, |range_m| range_m * range_m));
-    }
-
-    fn prepared(&self, at: usize) -> Prepared {
-        Prepared {
-            x_m: self.x_m[at],
-            y_m: self.y_m[at],
-            square_m2: self.square_m2[at],
-            after_s: self.after_s[at],
-            constant_m2: self.constant_m2[at],
-            linear_m2_s: self.linear_m2_s[at],
+        let lane = self.len % LANES;
+        if lane == 0 {
+            self.blocks.push(Block::EMPTY);
         }
+        self.len += 1;
+        let Some(block) = self.blocks.last_mut() else { return };
+        block.prepared.put(lane, &drift.prepare(third));
+        (block.stands_x_m[lane], block.stands_y_m[lane]) = (third.x_m, third.y_m);
+        block.range_m2[lane] = range_m.map_or(-1.0, |range_m| range_m * range_m);
     }
 
     /// The events (east, north, time) that the arrival number `b` and each of the first `count` make with the apex, as
@@ -222,69 +231,36 @@ impl Thirds {
         &self,
         drift: &Drift,
         (count, b): (usize, usize),
-        limits: (f64, f64),
-        found: &mut Vec<(f64, f64, f64)>,
-    ) {
-        let whole = count - count % LANES;
-        for from in (0..whole).step_by(LANES) {
-            self.solve_some::<LANES>(drift, from, b, limits, found);
-        }
-        for from in whole..count {
-            self.solve_some::<1>(drift, from, b, limits, found);
-        }
-    }
-
-    #[inline(always)]
-    fn solve_some<const N: usize>(
-        &self,
-        drift: &Drift,
-        from: usize,
-        b: usize,
         (range_m2, slack_s): (f64, f64),
         found: &mut Vec<(f64, f64, f64)>,
     ) {
-        fn lanes<const N: usize>(column: &[f64], from: usize) -> Option<&[f64; N]> {
-            column.get(from..from + N)?.try_into().ok()
-        }
-        let columns = || {
-            let a = Lanes {
-                x_m: lanes(&self.x_m, from)?,
-                y_m: lanes(&self.y_m, from)?,
-                square_m2: lanes(&self.square_m2, from)?,
-                after_s: lanes(&self.after_s, from)?,
-                constant_m2: lanes(&self.constant_m2, from)?,
-                linear_m2_s: lanes(&self.linear_m2_s, from)?,
-            };
-            Some((
-                a,
-                lanes::<N>(&self.stands_x_m, from)?,
-                lanes::<N>(&self.stands_y_m, from)?,
-                lanes::<N>(&self.range_m2, from)?,
-            ))
-        };
-        let Some((a, stands_x_m, stands_y_m, a_range_m2)): Option<(Lanes<'_, N>, _, _, _)> = columns() else { return };
-        let (b_x_m, b_y_m, b_range_m2) = (self.stands_x_m[b], self.stands_y_m[b], self.range_m2[b]);
-        let b = self.prepared(b);
-        let solved: [Solved<N>; 2] = drift.solve_lanes(&a, &b);
-        let mut hits = [[0u64; N]; 2];
-        for j in 0..N {
-            let square_m2 = |dx: f64, dy: f64| dx * dx + dy * dy;
-            let beyond_m = ((a.after_s[j] - b.after_s).abs() - slack_s) * drift.speed_m_s;
-            let apart_m2 = square_m2(stands_x_m[j] - b_x_m, stands_y_m[j] - b_y_m);
-            let is_near = (beyond_m <= 0.0) | (beyond_m * beyond_m <= 1.05 * 1.05 * apart_m2);
-            for (solved, hits) in solved.iter().zip(&mut hits) {
-                let (x_m, y_m) = (solved.x_m[j], solved.y_m[j]);
-                let is_heard = (square_m2(x_m, y_m) <= range_m2)
-                    & (square_m2(x_m - b_x_m, y_m - b_y_m) <= b_range_m2)
-                    & (square_m2(x_m - stands_x_m[j], y_m - stands_y_m[j]) <= a_range_m2[j])
-                    & (solved.time_s[j] <= 0.0);
-                hits[j] = u64::from(is_near & is_heard);
+        let Some(of_b) = self.blocks.get(b / LANES) else { return };
+        let lane = b % LANES;
+        let (b_x_m, b_y_m, b_range_m2) = (of_b.stands_x_m[lane], of_b.stands_y_m[lane], of_b.range_m2[lane]);
+        let b = of_b.prepared.prepared(lane);
+        for (block, from) in self.blocks.iter().zip((0..count).step_by(LANES)) {
+            let solved = drift.solve_lanes(&block.prepared, &b);
+            let mut hits = [[0u64; LANES]; 2];
+            for j in 0..LANES {
+                let square_m2 = |dx: f64, dy: f64| dx * dx + dy * dy;
+                let (a_x_m, a_y_m) = (block.stands_x_m[j], block.stands_y_m[j]);
+                let beyond_m = ((block.prepared.after_s[j] - b.after_s).abs() - slack_s) * drift.speed_m_s;
+                let apart_m2 = square_m2(a_x_m - b_x_m, a_y_m - b_y_m);
+                let is_near = (beyond_m <= 0.0) | (beyond_m * beyond_m <= 1.05 * 1.05 * apart_m2);
+                for (solved, hits) in solved.iter().zip(&mut hits) {
+                    let (x_m, y_m) = (solved.x_m[j], solved.y_m[j]);
+                    let is_heard = (square_m2(x_m, y_m) <= range_m2)
+                        & (square_m2(x_m - b_x_m, y_m - b_y_m) <= b_range_m2)
+                        & (square_m2(x_m - a_x_m, y_m - a_y_m) <= block.range_m2[j])
+                        & (solved.time_s[j] <= 0.0);
+                    hits[j] = u64::from(is_near & is_heard);
+                }
             }
-        }
-        for j in 0..N {
-            for (solved, hits) in solved.iter().zip(&hits) {
-                if hits[j] != 0 {
-                    found.push((solved.x_m[j], solved.y_m[j], solved.time_s[j]));
+            for j in 0..LANES.min(count - from) {
+                for (solved, hits) in solved.iter().zip(&hits) {
+                    if hits[j] != 0 {
+                        found.push((solved.x_m[j], solved.y_m[j], solved.time_s[j]));
+                    }
                 }
             }
         }

@@ -171,6 +171,7 @@ impl Medium {
     }
 
     /// One sigma of the path's travel time, s.
+    #[inline]
     pub fn path_sd_s(&self, wave: Wave, travel_s: f64) -> f64 {
         travel_s
             * match wave {
@@ -183,6 +184,7 @@ impl Medium {
 
     /// From (x, y) to a node `dx` east and `dy` north of it, metres. Sound goes with the wind along the path:
     /// t = d / (c + u·w). Seismic P and S come from the assumed depth by the way that is quickest, Lg straight.
+    #[inline]
     pub fn travel(&self, wave: Wave, dx_m: f64, dy_m: f64) -> Travel {
         // Not `hypot`, which guards against overflow at ten times the cost.
         let distance_m = (dx_m * dx_m + dy_m * dy_m).sqrt().max(1.0);
@@ -190,14 +192,13 @@ impl Medium {
             Wave::Acoustic => {
                 let (c, (wx, wy)) = (self.sound_m_s, self.wind_m_s);
                 // t = d² / q with q = c d + w·(dx, dy); the source moves, so d(dx) = −dx₀.
-                let q = (c * distance_m + dx_m * wx + dy_m * wy).max(1.0);
-                let time_s = distance_m * distance_m / q;
-                let (ux, uy) = (dx_m / distance_m, dy_m / distance_m);
-                let k = time_s / q;
+                let per_q = 1.0 / (c * distance_m + dx_m * wx + dy_m * wy).max(1.0);
+                let time_s = distance_m * distance_m * per_q;
+                let (k, c_per_m) = (time_s * per_q, c / distance_m);
                 Travel {
                     time_s,
-                    east_s_m: -(2.0 * dx_m / q - k * (c * ux + wx)),
-                    north_s_m: -(2.0 * dy_m / q - k * (c * uy + wy)),
+                    east_s_m: k * (c_per_m * dx_m + wx) - 2.0 * per_q * dx_m,
+                    north_s_m: k * (c_per_m * dy_m + wy) - 2.0 * per_q * dy_m,
                     distance_m,
                 }
             }

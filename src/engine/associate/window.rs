@@ -32,11 +32,11 @@ pub enum Admitted {
     Not,
 }
 
-/// An arrival at a site. Times are seconds since the region's epoch.
+/// An arrival at a site. Times are seconds since the region's epoch. What a fit asks of each stands in the first line of
+/// memory.
 #[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
 pub struct Arrival {
-    /// The site.
-    pub site: u32,
     /// When.
     pub time_s: f64,
     /// One sigma of the pick.
@@ -49,6 +49,8 @@ pub struct Arrival {
     pub azimuth_deg: f64,
     /// One sigma of that.
     pub azimuth_sd_deg: f64,
+    /// The site.
+    pub site: u32,
     /// ln √(2π) σ with the sigma of pick and clock, for a first look.
     pub ln_norm: f32,
     /// What the sender takes it for.
@@ -242,11 +244,13 @@ impl Window {
     }
 
     /// The arrival in a slot.
+    #[inline]
     pub fn arrival(&self, slot: Slot) -> &Arrival {
         &self.arrivals[slot as usize]
     }
 
     /// Who it belongs to.
+    #[inline]
     pub fn owner(&self, slot: Slot) -> Owner {
         self.owner[slot as usize]
     }

@@ -32,15 +32,15 @@ impl Region {
             let medium = self.medium(step_s - travel_s, around);
             let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
             // What is read again has taught before: its lessons are in the record.
-            let mut learnt = if is_taught { self.learnt.clone() } else { std::mem::take(&mut self.learnt) };
-            let mut events = self.settling.step(self.isa, &problem, &mut learnt, step_s, bar);
+            let mut read_again = is_taught.then(|| self.learnt.clone());
+            let learnt = read_again.as_mut().unwrap_or(&mut self.learnt);
+            let mut events = self.settling.step(self.isa, &problem, learnt, step_s, bar);
             for located in &mut events {
                 located.silent = problem.silent(located);
             }
             self.stepped_to_s = step_s;
             self.others = self.settling.places();
             if !is_taught {
-                self.learnt = learnt;
                 let to_s = step_s - 2.0 * travel_s;
                 teach(&mut self.learnt, &mut self.prior, &mut self.field, &events, &self.others, to_s);
             }
