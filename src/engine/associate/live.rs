@@ -72,8 +72,8 @@ const UNSEEN: f64 = 2.0;
 /// An arrival further than this from when an event would have it is not looked at, s.
 const MOST_RESIDUAL_S: f64 = 5.0;
 
-const NEAR: How = How { against: Against::Rest, near: true };
-const FAR: How = How { against: Against::Rest, near: false };
+const NEAR: How = How { against: Against::Rest, near: true, least: f64::NEG_INFINITY };
+const FAR: How = How { against: Against::Rest, near: false, least: f64::NEG_INFINITY };
 
 /// Most provisional events at a time in one region; beyond, arrivals wait for the final word.
 pub const MAX_OPEN: usize = 4_096;

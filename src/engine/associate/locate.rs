@@ -114,6 +114,8 @@ const AZIMUTH_WILD: f64 = 0.05;
 pub const RATE_HALF_S: f64 = 20.0;
 /// Extra sigma in the first steps from a place that is off by a cell, s.
 const SLACK_S: [f64; 3] = [0.25, 0.08, 0.02];
+/// By how much the score may still rise after these steps: the gates narrow, and the place settles.
+const RISES: [(usize, f64); 2] = [(1, 12.0), (2, 5.0)];
 /// Most steps.
 const MAX_STEPS: usize = 9;
 /// Beyond so many sigma an arrival is no candidate.
@@ -148,6 +150,8 @@ pub struct How {
     pub against: Against,
     /// Whether the start is a place that was fitted before, so that the gates can be narrow at once.
     pub near: bool,
+    /// What scores less is of no use: a fit that cannot come so far any more is given up.
+    pub least: f64,
 }
 
 /// Everything a fit looks at.
@@ -275,6 +279,15 @@ impl Problem<'_> {
                 let known = chosen.iter().filter(|c| c.loudness.is_finite());
                 let (sum, n) = known.fold((0.0, 0.0), |(sum, n), c| (sum + c.loudness, n + 1.0));
                 (loudness, unsure) = law.event(sum, n);
+            }
+            let rises = RISES.iter().find(|rise| !how.near && how.least.is_finite() && rise.0 == step);
+            if let Some(&(_, rise)) = rises {
+                let gains = chosen.iter().map(|c| c.gain).sum::<f64>() + 1.5 * TAU.ln() - 0.5 * ln(determinant) + unsure;
+                let area_m2 = self.field.covered_m2();
+                let points = points.iter().map(|&number| self.point_gain(&self.points[number], at, area_m2));
+                if gains + points.sum::<f64>() + self.prior.ln_density(at, self.others) + rise < how.least {
+                    return None;
+                }
             }
             let settled = step > slack.len() && length_m < step_m * 2e-3 && scratch.slots == scratch.before;
             if settled || step + 1 == MAX_STEPS {
@@ -508,7 +521,7 @@ impl Problem<'_> {
         chosen: &[Candidate],
         points: Vec<usize>,
     ) -> Located {
-        let mut score = self.prior.ln_density(at, self.others) + 1.5 * TAU.ln() - 0.5 * determinant.ln();
+        let mut score = self.prior.ln_density(at, self.others) + 1.5 * TAU.ln() - 0.5 * ln(determinant);
         score += unsure + chosen.iter().map(|candidate| candidate.gain).sum::<f64>();
         let area_m2 = self.field.covered_m2();
         score += points.iter().map(|&number| self.point_gain(&self.points[number], at, area_m2)).sum::<f64>();

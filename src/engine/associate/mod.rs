@@ -16,6 +16,7 @@ pub mod learnt;
 pub mod live;
 pub mod locate;
 mod mirror;
+pub mod partners;
 pub mod plan;
 pub mod prior;
 pub mod recent;

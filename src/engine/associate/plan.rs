@@ -225,7 +225,7 @@ impl Plan {
     /// `false` when it is gone.
     pub fn refit(&mut self, problem: &Problem<'_>, number: u32) -> bool {
         let Some(event) = self.lift(number) else { return false };
-        let how = How { against: Against::Clutter, near: true };
+        let how = How { against: Against::Clutter, near: true, least: 0.0 };
         match self.locate(problem, event.located.at, how, number) {
             Some(located) if located.score > 0.0 => {
                 self.put_at(number, Event { located, ..event });
@@ -243,7 +243,7 @@ impl Plan {
         let Some(start) = self.event(number).and_then(|event| mirror::other_side(problem, &event.located)) else {
             return;
         };
-        let how = How { against: Against::Clutter, near: false };
+        let how = How { against: Against::Clutter, near: false, least: f64::NEG_INFINITY };
         let other = self.locate(problem, start, how, number);
         if let (Some(other), Some(Some(event))) = (other, self.events.get_mut(number as usize)) {
             mirror::blur(&mut event.located, &other);

@@ -21,6 +21,9 @@ const REACH: f64 = 4.0;
 const MEMORY_S: f64 = 3_600.0;
 /// Events so near to each other are one place, m.
 const SAME_PLACE_M: f64 = 50.0;
+/// Weight of a place, in events, from which on it is looked at first whenever something is heard: one event alone may have
+/// been the only one there.
+const AGAIN: f64 = 1.2;
 /// Most places remembered; the least weighty goes first.
 const MAX_PLACES: usize = 512;
 /// Most recent events kept.
@@ -52,6 +55,9 @@ pub struct Prior {
     events: f64,
     last_s: f64,
     recent: Vec<Place>,
+    /// Where those were, east and north, for a first look.
+    recent_x_m: Vec<f32>,
+    recent_y_m: Vec<f32>,
     /// Of each of `recent`: how much is left at its time of all before, itself included, and of all after.
     left: Vec<(f64, f64)>,
     places: Vec<Known>,
@@ -67,6 +73,8 @@ impl Default for Prior {
             events: 0.0,
             last_s: f64::NAN,
             recent: Vec::new(),
+            recent_x_m: Vec::new(),
+            recent_y_m: Vec::new(),
             left: Vec::new(),
             places: Vec::new(),
             explained: FIRST_GUESS,
@@ -119,6 +127,12 @@ impl Prior {
         self.places.iter().map(|known| (known.x_m, known.y_m)).chain(others.iter().map(|at| (at.x_m, at.y_m)))
     }
 
+    /// Of these those at which there was fire more than once, and all that is not final.
+    pub fn firing_places<'a>(&'a self, others: &'a [Place]) -> impl Iterator<Item = (f64, f64)> + 'a {
+        let again = self.places.iter().filter(|known| known.weight > AGAIN);
+        again.map(|known| (known.x_m, known.y_m)).chain(others.iter().map(|at| (at.x_m, at.y_m)))
+    }
+
     fn memory_s(&self) -> f64 {
         let elapsed_s = if self.since_s.is_nan() { 0.0 } else { (self.last_s - self.since_s).max(0.0) };
         (MEMORY_S * (1.0 - (-elapsed_s / MEMORY_S).exp())).max(300.0)
@@ -165,7 +179,19 @@ impl Prior {
             }
         };
         let from = self.recent.partition_point(|other| other.time_s < at.time_s - ECHOES * ECHO_S);
-        self.recent[from..].iter().for_each(|other| near(other, true));
+        // Most are far off, which is seen eight at a time.
+        let (x_m, y_m, beyond_m) = (at.x_m as f32, at.y_m as f32, reach_m as f32 + 1.0);
+        let columns = self.recent_x_m[from..].chunks(8).zip(self.recent_y_m[from..].chunks(8));
+        for (some, (xs_m, ys_m)) in self.recent[from..].chunks(8).zip(columns) {
+            let mut hits = 0;
+            for (&other_x_m, &other_y_m) in xs_m.iter().zip(ys_m) {
+                let (dx, dy) = (other_x_m - x_m, other_y_m - y_m);
+                hits += u32::from(dx * dx + dy * dy < beyond_m * beyond_m);
+            }
+            if hits > 0 {
+                some.iter().for_each(|other| near(other, true));
+            }
+        }
         others.iter().for_each(|other| near(other, false));
         parts[1] = fading.max(0.0) / (2.0 * ECHO_S) / self.area_m2;
         parts
@@ -187,6 +213,10 @@ impl Prior {
     /// Sums up what is left of what is recent.
     fn sum_up(&mut self) {
         let recent = &self.recent;
+        self.recent_x_m.clear();
+        self.recent_x_m.extend(recent.iter().map(|at| at.x_m as f32));
+        self.recent_y_m.clear();
+        self.recent_y_m.extend(recent.iter().map(|at| at.y_m as f32));
         let lasting = |k: usize| exp((recent[k].time_s - recent[k + 1].time_s) / ECHO_S);
         self.left.clear();
         self.left.resize(recent.len(), (1.0, 0.0));

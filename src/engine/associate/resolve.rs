@@ -11,7 +11,8 @@ use super::field::Site;
 use super::kernel::{self, Columns, Isa, Seed};
 use super::locate::{Against, How, Located, Place, Problem};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
-use super::search::{below, ear, straight, value, wind};
+use super::partners::{ear, value};
+use super::search::{below, straight, wind};
 use super::triple::Third;
 use super::window::Slot;
 
@@ -190,7 +191,7 @@ impl Resolver {
         }
         self.seeds.sort_by(|a, b| b.0.total_cmp(&a.0));
         let mut best: Option<(f64, Located)> = None;
-        let how = How { against: Against::Clutter, near: false };
+        let how = How { against: Against::Clutter, near: false, least: 0.0 };
         let mut fits = 0;
         let mut tried: Vec<Place> = Vec::with_capacity(FITS);
         for &(_, seed) in &self.seeds {
@@ -334,8 +335,9 @@ impl Resolver {
                 self.columns.site(&ear(problem, site, about(site)));
                 last = pooled.site;
             }
-            let worth = value(problem, pooled.slot, 0.01, Against::Clutter, &free);
-            self.columns.arrival(pooled.third.after_s as f32, worth.gain, worth.weight);
+            let ln_clutter = problem.field.sites()[pooled.site as usize].ln_clutter;
+            let (gain, weight) = value(problem, pooled.slot, 0.01, ln_clutter, &free);
+            self.columns.arrival(pooled.third.after_s as f32, gain, weight);
         }
     }
 }

@@ -5,17 +5,13 @@
 //! all arrivals that could share an event with the apex, and the most promising are located. Near nodes come first,
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
-use super::field::Site;
 use super::ground::Head;
-use super::kernel::{self, Columns, Ear, Isa, Seed, Wind};
+use super::kernel::{self, Columns, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
-use super::recent::Asked;
-use super::triple::{Drift, Third, Thirds};
+use super::partners::{Group, Partners, ear};
+use super::triple::{Drift, Thirds};
 use super::wave::Wave;
 use super::window::Slot;
-
-/// Partners of one apex at most; beyond, those at the farthest nodes are left out.
-pub const MAX_PARTNERS: usize = 1_024;
 
 /// Nodes whose arrivals make triples with the apex, the nearest that have any.
 const TRIPLE_SITES: usize = 8;
@@ -67,43 +63,18 @@ pub struct Wanted {
     pub earliest: bool,
 }
 
-/// An arrival that may come this much before the earliest one of its event, s: picks and clocks err.
-const EARLIER_S: f64 = 0.5;
-
-/// An arrival that could share an event with the apex.
-#[derive(Clone, Copy)]
-struct Found {
-    slot: Slot,
-    /// Its site, by number and by name.
-    site: u32,
-    order: u64,
-    /// How far from the apex's that is, and how far it hears, m.
-    distance_m: f64,
-    range_m: f64,
-    third: Third,
-    same_wave: bool,
-}
-
 /// Memory of the search, used again.
 #[derive(Default)]
 pub struct Search {
     columns: Columns,
-    slots: Vec<Slot>,
-    found: Vec<Found>,
-    /// For sorting those: the distance's bits, which compare as the distance does, and which one it is.
-    keys: Vec<(u64, u32)>,
-    unsorted: Vec<Found>,
-    /// How many arrivals each group has, and which it is: the most first.
-    depths: Vec<(u32, u32)>,
-    /// Where each site's arrivals begin in `found`.
-    groups: Vec<usize>,
-    /// Of these sites, how many have one that costs nothing.
-    free_groups: usize,
+    partners: Partners,
     thirds: Thirds,
     /// Where and when they lead.
     events: Vec<(f64, f64, f64)>,
+    /// The most that a seed was worth, before silence is heard.
+    most: f32,
     /// Whether another search from the same apex could find more: arrivals were left out because they have an owner, or
-    /// were weighed against more than clutter, or something nearly reached the bar.
+    /// were weighed against more than clutter and that decided, or something nearly reached the bar.
     crowded: bool,
     seeds: Vec<(f32, Seed)>,
     scratch: Scratch,
@@ -138,23 +109,31 @@ impl Search {
             // Light has no travel time to turn into a place; flashes join events that others found.
             return None;
         }
-        self.gather(isa, problem, apex, wanted, free);
+        self.partners.gather(isa, problem, apex, wanted.earliest, free);
+        self.crowded = self.partners.has_owned;
         let least_arrivals = problem.settings.min_arrivals;
-        if self.groups.len() + 1 < least_arrivals || self.free_groups < LEAST_FREE.min(least_arrivals - 1) {
+        let too_few_free = self.partners.free_groups < LEAST_FREE.min(least_arrivals.saturating_sub(1));
+        if self.partners.groups().len() + 1 < least_arrivals || too_few_free {
             return None;
         }
-        self.fill(problem, apex, wanted, free);
+        let more = self.partners.fill(problem, apex, wanted.against, free, &mut self.columns);
         let credit = problem.prior.ln_most(problem.others) + LN_VOLUME + wanted.unseen;
         let least = (wanted.bar - credit) as f32;
-        if self.columns.most() < least {
+        // Weighed against clutter alone nothing could be worth more than this.
+        let would_do = |worth: f32| more > 0.0 && worth + more >= least - NEARLY as f32;
+        let most = self.columns.most();
+        if most < least {
+            self.crowded |= would_do(most);
             return None;
         }
         let sites = least_arrivals as u32;
         let mut hunt =
             Hunt { isa, problem, wind: wind(problem), range_m: site.range_m, least, sites, left: wanted.seeds };
         self.seeds.clear();
+        self.most = f32::NEG_INFINITY;
         self.seed_places(&mut hunt, apex);
         self.seed_triples(&mut hunt, apex);
+        self.crowded |= hunt.left == 0 || would_do(self.most);
         self.hear_silence(isa, problem, apex, least);
         self.locate(problem, apex, wanted, free)
     }
@@ -190,7 +169,9 @@ impl Search {
         let arrival = problem.window.arrival(apex);
         let site = &problem.field.sites()[arrival.site as usize];
         let mut best: Option<Located> = None;
-        let how = How { against: wanted.against, near: false };
+        // What misses the bar by more is of no use, not even to compare with.
+        let least = (wanted.bar - NEARLY).min(-NEARLY);
+        let how = How { against: wanted.against, near: false, least };
         let mut most = None;
         self.seeds.iter().for_each(|&seed| keep_better(&mut most, seed));
         for _ in 0..wanted.fits {
@@ -236,17 +217,20 @@ impl Search {
         hunt.left -= 1;
         let seed = Seed { x_m: x_m as f32, y_m: y_m as f32, time_s: time_s as f32, slack_s };
         let (worth, heard) = kernel::gains(hunt.isa, &self.columns, seed, hunt.wind);
-        if worth >= hunt.least && heard >= hunt.sites {
-            self.seeds.push((worth, seed));
+        if heard >= hunt.sites {
+            self.most = self.most.max(worth);
+            if worth >= hunt.least {
+                self.seeds.push((worth, seed));
+            }
         }
     }
 
-    /// The places at which there was fire, at the time that the apex gives them.
+    /// The places at which there is fire again and again, at the time that the apex gives them.
     fn seed_places(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
         let problem = hunt.problem;
         let arrival = problem.window.arrival(apex);
         let site = &problem.field.sites()[arrival.site as usize];
-        for (x_m, y_m) in problem.prior.places(problem.others) {
+        for (x_m, y_m) in problem.prior.firing_places(problem.others) {
             if hunt.left == 0 {
                 return;
             }
@@ -271,15 +255,17 @@ impl Search {
     /// The same for waves of one speed that take so much longer than the distance has it.
     fn seed_triples_at(&mut self, hunt: &mut Hunt<'_, '_>, drift: Drift, wave: Wave, intercept_s: f64) {
         let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
-        let last = self.groups.len().min(TRIPLE_SITES);
-        let end = self.groups.get(last).copied().unwrap_or(self.found.len());
+        let last = self.partners.groups().len().min(TRIPLE_SITES);
         self.thirds.clear();
-        for found in &self.found[..end] {
-            self.thirds.push(&drift, found.third, found.same_wave.then_some(found.range_m));
+        for group in &self.partners.groups()[..last] {
+            let range_m = group.same_wave.then_some(group.range_m);
+            for partner in &self.partners.all()[group.range()] {
+                self.thirds.push(&drift, partner.third, range_m);
+            }
         }
         let mut events = std::mem::take(&mut self.events);
         'all: for far in 1..last {
-            let group = self.group(far);
+            let group = self.partners.groups().get(far).map_or(0..0, Group::range);
             for b in group.clone() {
                 self.thirds.solve(hunt.isa, &drift, (group.start, b), (hunt.range_m, PICKS_S), &mut events);
                 for &(x_m, y_m, time_s) in &events {
@@ -291,127 +277,6 @@ impl Search {
             }
         }
         self.events = events;
-    }
-
-    fn group(&self, number: usize) -> std::ops::Range<usize> {
-        self.groups[number]..self.groups.get(number + 1).copied().unwrap_or(self.found.len())
-    }
-
-    /// Finds the arrivals that could share an event with the apex, the nearest sites' first.
-    ///
-    /// Two arrivals of one event differ by at most d·s + |s′ − s|·range, the pairwise gate: |t_i − t_j| ≤ d_ij / c for
-    /// waves of one speed, 5% more for the wind and four sigma for the picks.
-    fn gather(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
-        let arrival = problem.window.arrival(apex);
-        let sites = problem.field.sites();
-        let here = &sites[arrival.site as usize];
-        let slowness_here = 1.0 / problem.medium.speed_m_s(here.wave);
-        let own_variance = problem.variance(here, arrival);
-        let apex_s = arrival.time_s - here.ahead_s;
-        let clocks_s = 2.0 * problem.field.most_ahead_s();
-        let asked = Asked {
-            stand: here.stand(problem.settings),
-            time_s: arrival.time_s,
-            before_s: problem.travel_s + clocks_s,
-            after_s: (problem.travel_s + clocks_s).min(problem.until_s - arrival.time_s),
-            slack_s: 4.0 * (own_variance.sqrt() + problem.window.widest_sd_s()) + clocks_s,
-        };
-        problem.window.recent().find(isa, &asked, &mut self.slots);
-        self.found.clear();
-        self.groups.clear();
-        self.free_groups = 0;
-        self.crowded = false;
-        for &slot in &self.slots {
-            let other = problem.window.arrival(slot);
-            let there = &sites[other.site as usize];
-            let after_s = other.time_s - apex_s - there.ahead_s;
-            // Both come within the longest travel time of the event.
-            let same_wave = there.wave == here.wave;
-            let before_s = if wanted.earliest && same_wave { EARLIER_S } else { problem.travel_s };
-            if other.site == arrival.site
-                || !(-before_s..=problem.travel_s).contains(&after_s)
-                || other.time_s > problem.until_s
-            {
-                continue;
-            }
-            let (x_m, y_m) = (there.x_m - here.x_m, there.y_m - here.y_m);
-            let distance_m = (x_m * x_m + y_m * y_m).sqrt();
-            if distance_m > here.range_m + there.range_m {
-                continue;
-            }
-            let slowness = if same_wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
-            let apart_s =
-                1.05 * (distance_m * slowness.max(slowness_here) + here.range_m * (slowness - slowness_here).abs());
-            let beyond_s = after_s.abs() - apart_s;
-            let variance = own_variance + problem.variance(there, other);
-            if beyond_s > 0.0 && beyond_s * beyond_s > 16.0 * variance {
-                continue;
-            }
-            if !free.arrival(slot) {
-                self.crowded = true;
-                continue;
-            }
-            let third = Third { x_m, y_m, after_s };
-            let (site, range_m) = (other.site, there.range_m);
-            self.found.push(Found { slot, site, order: there.order, distance_m, range_m, third, same_wave });
-        }
-        self.sort(problem);
-        let mut from = 0;
-        for group in self.found.chunk_by(|a, b| a.site == b.site) {
-            self.groups.push(from);
-            self.free_groups += usize::from(group.iter().any(|found| free.price(found.slot) == 0.0));
-            from += group.len();
-            if from >= MAX_PARTNERS {
-                break;
-            }
-        }
-        self.found.truncate(from);
-    }
-
-    /// Puts what was found in order: by distance, and equal ones by name, so that it does not matter which node was heard
-    /// first, then by time and id. Sorting keys and then what is equal takes a tenth of sorting all of it at once.
-    fn sort(&mut self, problem: &Problem<'_>) {
-        self.keys.clear();
-        self.keys.extend((0u32..).zip(&self.found).map(|(number, found)| (found.distance_m.to_bits(), number)));
-        self.keys.sort_unstable();
-        std::mem::swap(&mut self.found, &mut self.unsorted);
-        self.found.clear();
-        self.found.extend(self.keys.iter().map(|&(_, number)| self.unsorted[number as usize]));
-        let id = |found: &Found| problem.window.arrival(found.slot).id;
-        for equal in self.found.chunk_by_mut(|a, b| a.distance_m == b.distance_m) {
-            equal.sort_unstable_by(|a, b| {
-                (a.order.cmp(&b.order).then(a.third.after_s.total_cmp(&b.third.after_s))).then_with(|| id(a).cmp(&id(b)))
-            });
-        }
-    }
-
-    /// Puts the apex and what was found into the kernel's columns.
-    fn fill(&mut self, problem: &Problem<'_>, apex: Slot, wanted: Wanted, free: &impl Free) {
-        let arrival = problem.window.arrival(apex);
-        let sites = problem.field.sites();
-        let here = &sites[arrival.site as usize];
-        let own_variance = problem.variance(here, arrival);
-        self.columns.clear();
-        self.columns.site(&ear(problem, here, (0.0, 0.0)));
-        let worth = value(problem, apex, 0.0, wanted.against, free);
-        self.columns.arrival(0.0, worth.gain, worth.weight);
-        let mut crowded = worth.crowded;
-        // Those with the most arrivals side by side: a lane costs as much as the fullest of its eight.
-        self.depths.clear();
-        let ends = self.groups.iter().copied().skip(1).chain([self.found.len()]);
-        self.depths.extend((0u32..).zip(self.groups.iter().zip(ends)).map(|(at, (from, to))| ((to - from) as u32, at)));
-        self.depths.sort_unstable_by_key(|&(depth, at)| (std::cmp::Reverse(depth), at));
-        for at in 0..self.depths.len() {
-            let group = &self.found[self.group(self.depths[at].1 as usize)];
-            let first = &group[0];
-            self.columns.site(&ear(problem, &sites[first.site as usize], (first.third.x_m, first.third.y_m)));
-            for found in group {
-                let worth = value(problem, found.slot, own_variance, wanted.against, free);
-                self.columns.arrival(found.third.after_s as f32, worth.gain, worth.weight);
-                crowded |= worth.crowded;
-            }
-        }
-        self.crowded |= crowded;
     }
 }
 
@@ -454,43 +319,4 @@ pub fn straight(problem: &Problem<'_>, wave: Wave) -> Drift {
 /// How a wave comes that has gone along a layer below.
 pub fn below(head: Head) -> Drift {
     Drift { speed_m_s: 1.0 / head.slowness_s_m, wind_m_s: (0.0, 0.0) }
-}
-
-/// A site as the kernel wants it; (x, y) is its place about the reference.
-pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64)) -> Ear {
-    let far = problem.medium.far(site.wave, site.range_m);
-    Ear {
-        far_slowness_s_m: far.map_or(0.0, |head| head.slowness_s_m as f32),
-        far_s: far.map_or(kernel::NEVER_S, |head| head.intercept_s as f32),
-        x_m: x_m as f32,
-        y_m: y_m as f32,
-        slowness_s_m: (1.0 / problem.medium.speed_m_s(site.wave)) as f32,
-        range_m: site.range_m as f32,
-        fall: site.glance.fall,
-        missed: site.glance.missed,
-    }
-}
-
-/// An arrival as the kernel wants it.
-pub struct Worth {
-    /// What it is worth at its site, natural log.
-    pub gain: f32,
-    /// ½ / σ² of its time, 1/s².
-    pub weight: f32,
-    /// Whether it was weighed against more than clutter.
-    pub crowded: bool,
-}
-
-/// What an arrival is worth to an event whose place is known with `other` more variance.
-pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, against: Against, free: &impl Free) -> Worth {
-    let arrival = problem.window.arrival(slot);
-    let site = &problem.field.sites()[arrival.site as usize];
-    let ln_rate = match against {
-        Against::Rest => problem.ln_rest(arrival.site, site, arrival.time_s, free),
-        Against::Clutter => site.ln_clutter,
-    };
-    let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
-    let own = problem.variance(site, arrival) + path_sd_s * path_sd_s;
-    let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate - free.price(slot);
-    Worth { gain: gain as f32, weight: (0.5 / (own + other)) as f32, crowded: ln_rate != site.ln_clutter }
 }

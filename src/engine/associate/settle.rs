@@ -246,7 +246,7 @@ impl Settling {
             let contested = located.arrivals.iter().any(|e| self.plan.owner(e.slot) != NO_ONE)
                 || located.points.iter().any(|&point| self.plan.point_owner(point) != NO_ONE);
             if contested {
-                let again = self.plan.locate(problem, located.at, How { against, near: true }, NO_ONE);
+                let again = self.plan.locate(problem, located.at, How { against, near: true, least: bar }, NO_ONE);
                 // What is left of it takes its place among the others.
                 found.extend(again.filter(|again| again.score > bar && again.score < located.score));
                 continue;
@@ -285,7 +285,7 @@ impl Settling {
     /// The event that a radar's point tells of, of what is free.
     fn about_point(&mut self, problem: &Problem<'_>, number: usize, against: Against, bar: f64) -> Option<Located> {
         let start = problem.points[number].at;
-        let located = self.plan.locate(problem, start, How { against, near: false }, NO_ONE);
+        let located = self.plan.locate(problem, start, How { against, near: false, least: bar }, NO_ONE);
         located.filter(|located| located.score > bar && located.points.contains(&number))
     }
 
