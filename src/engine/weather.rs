@@ -35,7 +35,7 @@ struct Report {
 #[derive(Debug, Default)]
 pub struct Weather {
     by_node: Vec<VecDeque<Report>>,
-    /// How many reports were noted of each minute, by the number of its end.
+    /// How many reports were noted up to the end of each minute, by its number.
     noted: BTreeMap<i64, u64>,
     /// The same of all minutes that are forgotten.
     noted_before: u64,
@@ -103,14 +103,17 @@ impl Weather {
         if reports.len() > MAX_REPORTS {
             reports.pop_front();
         }
-        *self.noted.entry(minute_end(time_ns)).or_default() += 1;
+        let (minute, before) = (minute_end(time_ns), self.noted_up_to(time_ns));
+        self.noted.entry(minute).or_insert(before);
+        // Most are of the newest minute.
+        self.noted.range_mut(minute..).for_each(|(_, count)| *count += 1);
     }
 
     /// How many reports have been noted up to that time, or up to the next whole minute if it is none. While it stays
     /// the same, so does every answer about that time: whoever caches one compares it. What is reported of later
     /// changes neither.
     pub fn noted_up_to(&self, time_ns: i64) -> u64 {
-        self.noted_before + self.noted.range(..=minute_end(time_ns)).map(|(_, count)| count).sum::<u64>()
+        self.noted.range(..=minute_end(time_ns)).next_back().map_or(self.noted_before, |(_, &count)| count)
     }
 
     /// Forgets what is older than needed to answer about `time_ns` and later; at once or within a minute.
@@ -127,7 +130,7 @@ impl Weather {
             }
         }
         while let Some(first) = self.noted.first_entry().filter(|first| *first.key() < keep) {
-            self.noted_before += first.remove();
+            self.noted_before = first.remove();
         }
     }
 

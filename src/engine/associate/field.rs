@@ -136,7 +136,7 @@ impl Site {
 
     /// What picking an event at that distance is worth before the time is looked at, and what missing it costs:
     /// ln p/(1 − p) and ln (1 − p). Of waves whose silence says nothing the first is ln p.
-    #[inline]
+    #[inline(always)]
     pub fn chance(&self, distance_m: f64) -> (f64, f64) {
         let at = (distance_m / self.range_m * STEPS as f64).min(STEPS as f64 - 1e-9);
         let step = at as u32;

@@ -324,7 +324,7 @@ impl Learnt {
             }
         }
         self.loudness.learn(&loud);
-        problem.each_due(located, &mut |_, site, distance_m, picked| {
+        problem.each_due(located.at, &located.arrivals, &mut |_, site, distance_m, picked| {
             let curve = &mut self.curves[site.wave as usize];
             let at = (distance_m / site.range_m * 8.0).min(8.0 - 1e-9);
             let (knot, share) = (at as usize, at.fract());

@@ -64,8 +64,8 @@ pub struct Live {
 }
 
 /// Seeds of a search for the first word, and how many of them are located: the next arrival must not wait.
-const SEEDS: usize = 250;
-const FITS: usize = 3;
+const SEEDS: usize = 120;
+const FITS: usize = 2;
 /// What the first look is trusted to miss: less than for the final word, since more arrivals will come.
 const UNSEEN: f64 = 2.0;
 

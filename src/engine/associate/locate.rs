@@ -113,9 +113,9 @@ const AZIMUTH_WILD: f64 = 0.05;
 /// Half the window in which a site's own rate of picks is counted, s.
 pub const RATE_HALF_S: f64 = 20.0;
 /// Extra sigma in the first steps from a place that is off by a cell, s.
-const SLACK_S: [f64; 3] = [0.25, 0.08, 0.02];
-/// By how much the score may still rise after these steps: the gates narrow, and the place settles.
-const RISES: [(usize, f64); 2] = [(1, 12.0), (2, 5.0)];
+const SLACK_S: [f64; 2] = [0.2, 0.04];
+/// By how much the score may still rise after the second step, in which it is known within a nat or two in most cases.
+const RISES: f64 = 6.0;
 /// Most steps.
 const MAX_STEPS: usize = 9;
 /// Beyond so many sigma an arrival is no candidate.
@@ -280,12 +280,10 @@ impl Problem<'_> {
                 let (sum, n) = known.fold((0.0, 0.0), |(sum, n), c| (sum + c.loudness, n + 1.0));
                 (loudness, unsure) = law.event(sum, n);
             }
-            let rises = RISES.iter().find(|rise| !how.near && how.least.is_finite() && rise.0 == step);
-            if let Some(&(_, rise)) = rises {
-                let gains = chosen.iter().map(|c| c.gain).sum::<f64>() + 1.5 * TAU.ln() - 0.5 * ln(determinant) + unsure;
-                let area_m2 = self.field.covered_m2();
-                let points = points.iter().map(|&number| self.point_gain(&self.points[number], at, area_m2));
-                if gains + points.sum::<f64>() + self.prior.ln_density(at, self.others) + rise < how.least {
+            if step == 1 && !how.near && how.least.is_finite() {
+                let arrivals: Vec<Explained> = chosen.iter().map(Candidate::explained).collect();
+                let hoped = self.sum((at, determinant, unsure), &arrivals, &points);
+                if hoped + RISES < how.least {
                     return None;
                 }
             }
@@ -521,22 +519,9 @@ impl Problem<'_> {
         chosen: &[Candidate],
         points: Vec<usize>,
     ) -> Located {
-        let mut score = self.prior.ln_density(at, self.others) + 1.5 * TAU.ln() - 0.5 * ln(determinant);
-        score += unsure + chosen.iter().map(|candidate| candidate.gain).sum::<f64>();
-        let area_m2 = self.field.covered_m2();
-        score += points.iter().map(|&number| self.point_gain(&self.points[number], at, area_m2)).sum::<f64>();
-        let arrivals: Vec<Explained> = chosen
-            .iter()
-            .map(|c| Explained {
-                slot: c.slot,
-                site: c.site,
-                gain: c.gain,
-                residual_s: c.residual_s,
-                residual_deg: c.residual_deg.is_finite().then_some(c.residual_deg),
-                is_second: false,
-            })
-            .collect();
-        let mut located = Located {
+        let arrivals: Vec<Explained> = chosen.iter().map(Candidate::explained).collect();
+        let score = self.sum((at, determinant, unsure), &arrivals, &points);
+        Located {
             at,
             covariance,
             score,
@@ -547,17 +532,23 @@ impl Problem<'_> {
             points,
             silent: Vec::new(),
             two_places: false,
-        };
+        }
+    }
+
+    /// The score of an event that is there and explains that.
+    fn sum(&self, (at, determinant, unsure): (Place, f64, f64), arrivals: &[Explained], points: &[usize]) -> f64 {
+        let mut score = self.prior.ln_density(at, self.others) + 1.5 * TAU.ln() - 0.5 * ln(determinant);
+        score += unsure + arrivals.iter().map(|explained| explained.gain).sum::<f64>();
+        let area_m2 = self.field.covered_m2();
+        score += points.iter().map(|&number| self.point_gain(&self.points[number], at, area_m2)).sum::<f64>();
         let mut missed = 0.0;
-        self.each_due(&located, &mut |_, site, distance_m, _| missed += site.chance(distance_m).1);
-        located.score += missed;
-        located
+        self.each_due(at, arrivals, &mut |_, site, distance_m, _| missed += site.chance(distance_m).1);
+        score + missed
     }
 
     /// Tells of every site that should have picked an event by now, or did: its number, the site, how far it is, and
     /// whether it did.
-    pub fn each_due(&self, located: &Located, tell: &mut dyn FnMut(u32, &Site, f64, bool)) {
-        let at = located.at;
+    pub fn each_due(&self, at: Place, arrivals: &[Explained], tell: &mut impl FnMut(u32, &Site, f64, bool)) {
         for &number in self.field.near(at.x_m, at.y_m) {
             let site = &self.field.sites()[number as usize];
             if !site.wave.silence_counts() {
@@ -569,7 +560,7 @@ impl Problem<'_> {
             }
             let distance_m = square_m2.sqrt();
             let heard = |e: &Explained| !e.is_second && e.site == number;
-            let picked = located.arrivals.iter().any(heard);
+            let picked = arrivals.iter().any(heard);
             if !picked {
                 let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
                 let due_s = at.time_s + travel.time_s;
@@ -585,12 +576,25 @@ impl Problem<'_> {
     /// Sites in range and up that should have picked the event by now and did not.
     pub fn silent(&self, located: &Located) -> Vec<u32> {
         let mut silent = Vec::new();
-        self.each_due(located, &mut |number, _, _, picked| {
+        self.each_due(located.at, &located.arrivals, &mut |number, _, _, picked| {
             if !picked {
                 silent.push(number);
             }
         });
         silent
+    }
+}
+
+impl Candidate {
+    fn explained(&self) -> Explained {
+        Explained {
+            slot: self.slot,
+            site: self.site,
+            gain: self.gain,
+            residual_s: self.residual_s,
+            residual_deg: self.residual_deg.is_finite().then_some(self.residual_deg),
+            is_second: false,
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 //! word is a joint one: a [`plan`] of who owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`];
 //! a [`record`] carries both over a restart.
 
+pub mod bells;
 pub mod calibration;
 mod exp;
 pub mod field;

@@ -188,9 +188,8 @@ impl Partners {
             let group = groups[group as usize];
             let group = Group { from: group.from - group.len, ..group };
             let partners = &mut all[group.range()];
-            partners.sort_unstable_by(|a, b| {
-                a.third.after_s.total_cmp(&b.third.after_s).then_with(|| id(a).cmp(&id(b)))
-            });
+            partners
+                .sort_unstable_by(|a, b| a.third.after_s.total_cmp(&b.third.after_s).then_with(|| id(a).cmp(&id(b))));
             self.free_groups += usize::from(partners.iter().any(|partner| free.price(partner.slot) == 0.0));
             sorted.push(group);
         }

@@ -5,18 +5,16 @@
 //! a minute (a self-exciting point process: Ogata 1998, Ann. Inst. Statist. Math. 50). The shares of the mixture are
 //! learnt from final events, each explained by the others (expectation-maximisation, one event at a time).
 
+use super::bells::{self, Fading, Known, Sums, WIDTHS_M};
 use super::exp::exp;
+use super::kernel::Isa;
 use super::locate::Place;
 use super::record::PriorRecord;
 
-/// Widths of the kernels, m. Their ratios are whole numbers, so that one exponential serves all of them: see [`bells`].
-const WIDTHS_M: [f64; 4] = [50.0, 150.0, 400.0, 1_200.0];
 /// How long fire begets fire, s.
 const ECHO_S: f64 = 45.0;
 /// Beyond so many of these nothing is left of it.
 const ECHOES: f64 = 6.0;
-/// Nothing is left of a kernel beyond so many widths.
-const REACH: f64 = 4.0;
 /// How long a place is remembered, s.
 const MEMORY_S: f64 = 3_600.0;
 /// Events so near to each other are one place, m.
@@ -38,13 +36,13 @@ const FIRST_GUESS: [f64; COMPONENTS] = [4.0, 2.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 
 /// Events after which old ones fade.
 const MOST_LEARNT: f64 = 400.0;
 
-#[derive(Clone, Copy, Debug)]
-struct Known {
-    x_m: f64,
-    y_m: f64,
-    weight: f64,
-    last_s: f64,
-}
+/// Fire at a place that is remembered.
+const LASTING: Fading =
+    Fading { in_s: MEMORY_S, both_ways: false, most: f64::INFINITY, self_s: 0.0, self_m: 0.0, counts_far: false };
+/// Fire that begets fire: what is final, all of which is summed up already, and what is not.
+const ECHOING: Fading =
+    Fading { in_s: ECHO_S, both_ways: true, most: ECHOES, self_s: SELF_S, self_m: SELF_M, counts_far: false };
+const ECHOING_OPEN: Fading = Fading { counts_far: true, ..ECHOING };
 
 /// The prior of one region.
 #[derive(Clone, Debug)]
@@ -54,14 +52,12 @@ pub struct Prior {
     since_s: f64,
     events: f64,
     last_s: f64,
-    recent: Vec<Place>,
-    /// Where those were, east and north, for a first look.
-    recent_x_m: Vec<f32>,
-    recent_y_m: Vec<f32>,
+    recent: Vec<Known>,
     /// Of each of `recent`: how much is left at its time of all before, itself included, and of all after.
     left: Vec<(f64, f64)>,
     places: Vec<Known>,
     explained: [f64; COMPONENTS],
+    isa: Isa,
 }
 
 impl Default for Prior {
@@ -73,11 +69,10 @@ impl Default for Prior {
             events: 0.0,
             last_s: f64::NAN,
             recent: Vec::new(),
-            recent_x_m: Vec::new(),
-            recent_y_m: Vec::new(),
             left: Vec::new(),
             places: Vec::new(),
             explained: FIRST_GUESS,
+            isa: Isa::best(),
         }
     }
 }
@@ -98,7 +93,7 @@ impl Prior {
     /// ln λ where nothing is known of the place.
     pub fn ln_background(&self) -> f64 {
         let total: f64 = self.explained.iter().sum();
-        (self.rate_per_s() / self.area_m2 * self.explained[0] / total).ln()
+        (self.rate_per_s(self.memory_s()) / self.area_m2 * self.explained[0] / total).ln()
     }
 
     /// An upper bound of ln λ, for a search that has no place yet.
@@ -138,63 +133,46 @@ impl Prior {
         (MEMORY_S * (1.0 - (-elapsed_s / MEMORY_S).exp())).max(300.0)
     }
 
-    fn rate_per_s(&self) -> f64 {
+    fn rate_per_s(&self, memory_s: f64) -> f64 {
         // The first guess is worth an hour.
-        (self.events + self.first_rate_per_s * 3600.0) / (self.memory_s() + 3600.0)
+        (self.events + self.first_rate_per_s * 3600.0) / (memory_s + 3600.0)
     }
 
     fn parts(&self, at: Place, others: &[Place]) -> [f64; COMPONENTS] {
         let mut parts = [0.0; COMPONENTS];
-        parts[0] = self.rate_per_s() / self.area_m2;
         let memory_s = self.memory_s();
-        let reach_m = REACH * WIDTHS_M[WIDTHS_M.len() - 1];
-        let kernels = |square_m2: f64, factor: f64, sums: &mut [f64]| {
-            for (bell, sum) in bells(square_m2).into_iter().zip(sums) {
-                *sum += factor * bell;
-            }
-        };
-        for known in &self.places {
-            let square_m2 = (known.x_m - at.x_m).powi(2) + (known.y_m - at.y_m).powi(2);
-            if square_m2 < reach_m * reach_m {
-                let weight = known.weight * exp(-(at.time_s - known.last_s).max(0.0) / MEMORY_S);
-                kernels(square_m2, weight / memory_s, &mut parts[2..2 + WIDTHS_M.len()]);
-            }
-        }
-        let mut fading = self.left_at(at.time_s);
-        let mut near = |other: &Place, counted: bool| {
-            let square_m2 = (other.x_m - at.x_m).powi(2) + (other.y_m - at.y_m).powi(2);
-            let is_near = square_m2 < reach_m * reach_m;
-            let after_s = (other.time_s - at.time_s).abs();
-            if after_s > ECHOES * ECHO_S || counted && !is_near {
-                return;
-            }
-            let left = exp(-after_s / ECHO_S);
-            if after_s < SELF_S && square_m2 < SELF_M * SELF_M {
-                fading -= if counted { left } else { 0.0 };
-                return;
-            }
-            fading += if counted { 0.0 } else { left };
-            if is_near {
-                kernels(square_m2, left / (2.0 * ECHO_S), &mut parts[2 + WIDTHS_M.len()..]);
-            }
-        };
+        parts[0] = self.rate_per_s(memory_s) / self.area_m2;
+        let here = (at.x_m, at.y_m, at.time_s);
+        let lasting = bells::sums(self.isa, &self.places, here, &LASTING);
         let from = self.recent.partition_point(|other| other.time_s < at.time_s - ECHOES * ECHO_S);
-        // Most are far off, which is seen eight at a time.
-        let (x_m, y_m, beyond_m) = (at.x_m as f32, at.y_m as f32, reach_m as f32 + 1.0);
-        let columns = self.recent_x_m[from..].chunks(8).zip(self.recent_y_m[from..].chunks(8));
-        for (some, (xs_m, ys_m)) in self.recent[from..].chunks(8).zip(columns) {
-            let mut hits = 0;
-            for (&other_x_m, &other_y_m) in xs_m.iter().zip(ys_m) {
-                let (dx, dy) = (other_x_m - x_m, other_y_m - y_m);
-                hits += u32::from(dx * dx + dy * dy < beyond_m * beyond_m);
+        let to = self.recent.partition_point(|other| other.time_s <= at.time_s + ECHOES * ECHO_S);
+        let recent = bells::sums(self.isa, &self.recent[from..to], here, &ECHOING);
+        let open = self.open(here, others);
+        let fading = self.left_at(at.time_s) - recent.left_itself + open.left;
+        parts[1] = fading.max(0.0) / (2.0 * ECHO_S) / self.area_m2;
+        for k in 0..WIDTHS_M.len() {
+            parts[2 + k] = lasting.densities[k] / memory_s;
+            parts[2 + WIDTHS_M.len() + k] = (recent.densities[k] + open.densities[k]) / (2.0 * ECHO_S);
+        }
+        parts
+    }
+
+    /// The same of events that are not final.
+    fn open(&self, here: (f64, f64, f64), others: &[Place]) -> Sums {
+        const AT_A_TIME: usize = 32;
+        let mut sums = Sums::default();
+        for some in others.chunks(AT_A_TIME) {
+            let mut known = [Known { x_m: 0.0, y_m: 0.0, time_s: 0.0, weight: 0.0 }; AT_A_TIME];
+            for (known, other) in known.iter_mut().zip(some) {
+                *known = event(*other);
             }
-            if hits > 0 {
-                some.iter().for_each(|other| near(other, true));
+            let of = bells::sums(self.isa, &known[..some.len()], here, &ECHOING_OPEN);
+            sums.left += of.left;
+            for (sum, density) in sums.densities.iter_mut().zip(of.densities) {
+                *sum += density;
             }
         }
-        others.iter().for_each(|other| near(other, false));
-        parts[1] = fading.max(0.0) / (2.0 * ECHO_S) / self.area_m2;
-        parts
+        sums
     }
 
     /// How much is left of all that is recent at that time: the sum of exp(−|Δt| / τ).
@@ -213,10 +191,6 @@ impl Prior {
     /// Sums up what is left of what is recent.
     fn sum_up(&mut self) {
         let recent = &self.recent;
-        self.recent_x_m.clear();
-        self.recent_x_m.extend(recent.iter().map(|at| at.x_m as f32));
-        self.recent_y_m.clear();
-        self.recent_y_m.extend(recent.iter().map(|at| at.y_m as f32));
         let lasting = |k: usize| exp((recent[k].time_s - recent[k + 1].time_s) / ECHO_S);
         self.left.clear();
         self.left.resize(recent.len(), (1.0, 0.0));
@@ -250,7 +224,7 @@ impl Prior {
             self.recent.drain(..MAX_RECENT / 2);
         }
         let spot = self.recent.partition_point(|other| other.time_s <= at.time_s);
-        self.recent.insert(spot, at);
+        self.recent.insert(spot, event(at));
         if self.recent.first().is_some_and(|first| first.time_s < at.time_s - 2.0 * ECHOES * ECHO_S) {
             self.recent.retain(|other| other.time_s >= at.time_s - ECHOES * ECHO_S - 120.0);
         }
@@ -263,15 +237,15 @@ impl Prior {
             from_to_s: (!self.since_s.is_nan()).then_some((self.since_s, self.last_s)),
             events: self.events,
             explained: self.explained,
-            places: self.places.iter().map(|known| [known.x_m, known.y_m, known.weight, known.last_s]).collect(),
-            recent: self.recent.iter().map(|at| [at.x_m, at.y_m, at.time_s]).collect(),
+            places: self.places.iter().map(|known| [known.x_m, known.y_m, known.weight, known.time_s]).collect(),
+            recent: self.recent.iter().map(|known| [known.x_m, known.y_m, known.time_s]).collect(),
         }
     }
 
     /// As it was written down. What is more than fits is left out.
     pub fn from_record(record: &PriorRecord) -> Prior {
         let (since_s, last_s) = record.from_to_s.unwrap_or((f64::NAN, f64::NAN));
-        let known = |&[x_m, y_m, weight, last_s]: &[f64; 4]| Known { x_m, y_m, weight: weight.max(0.0), last_s };
+        let known = |&[x_m, y_m, weight, time_s]: &[f64; 4]| Known { x_m, y_m, weight: weight.max(0.0), time_s };
         let mut explained = record.explained;
         for (explained, first) in explained.iter_mut().zip(FIRST_GUESS) {
             *explained = explained.max(0.25 * first);
@@ -286,7 +260,7 @@ impl Prior {
                 .recent
                 .iter()
                 .take(MAX_RECENT)
-                .map(|&[x_m, y_m, time_s]| Place { x_m, y_m, time_s })
+                .map(|&[x_m, y_m, time_s]| event(Place { x_m, y_m, time_s }))
                 .collect(),
             ..Prior::default()
         };
@@ -316,45 +290,35 @@ impl Prior {
         match nearest {
             Some((_, number)) => {
                 let known = &mut self.places[number];
-                let kept = known.weight * (-(at.time_s - known.last_s).max(0.0) / MEMORY_S).exp();
+                let kept = known.weight * (-(at.time_s - known.time_s).max(0.0) / MEMORY_S).exp();
                 known.x_m = (known.x_m * kept + at.x_m) / (kept + 1.0);
                 known.y_m = (known.y_m * kept + at.y_m) / (kept + 1.0);
-                (known.weight, known.last_s) = (kept + 1.0, known.last_s.max(at.time_s));
+                (known.weight, known.time_s) = (kept + 1.0, known.time_s.max(at.time_s));
             }
             None => {
                 if self.places.len() >= MAX_PLACES {
                     let now_s = self.last_s;
-                    let weight = |known: &Known| known.weight * (-(now_s - known.last_s).max(0.0) / MEMORY_S).exp();
+                    let weight = |known: &Known| known.weight * (-(now_s - known.time_s).max(0.0) / MEMORY_S).exp();
                     let least = (0..self.places.len())
                         .min_by(|&a, &b| weight(&self.places[a]).total_cmp(&weight(&self.places[b])));
                     if let Some(least) = least {
                         self.places.swap_remove(least);
                     }
                 }
-                self.places.push(Known { x_m: at.x_m, y_m: at.y_m, weight: 1.0, last_s: at.time_s });
+                self.places.push(Known { x_m: at.x_m, y_m: at.y_m, weight: 1.0, time_s: at.time_s });
             }
         }
         self.places.retain(|known| now_weight(known, at.time_s) > 0.02);
     }
 }
 
-/// The densities of the normal distributions of each of [`WIDTHS_M`] at that distance squared, 1/m².
-#[inline]
-fn bells(square_m2: f64) -> [f64; WIDTHS_M.len()] {
-    let [a, b, c, d] = WIDTHS_M;
-    let cubed = |x: f64| x * x * x;
-    // With q = exp(−½ z²) of the widest: 3² = 9, 8² = 64 and 24² = 576 are the squares of the others' shares of it.
-    let q = exp(-0.5 * square_m2 / (d * d));
-    let q2 = q * q;
-    let q8 = (q2 * q2) * (q2 * q2);
-    let q16 = q8 * q8;
-    let q64 = (q16 * q16) * (q16 * q16);
-    let at = |h: f64, bell: f64| bell * (1.0 / (std::f64::consts::TAU * h * h));
-    [at(a, cubed(cubed(q64))), at(b, q64), at(c, cubed(cubed(q))), at(d, q)]
+/// An event as [`bells`] wants it.
+fn event(at: Place) -> Known {
+    Known { x_m: at.x_m, y_m: at.y_m, time_s: at.time_s, weight: 1.0 }
 }
 
 fn now_weight(known: &Known, now_s: f64) -> f64 {
-    known.weight * (-(now_s - known.last_s).max(0.0) / MEMORY_S).exp()
+    known.weight * (-(now_s - known.time_s).max(0.0) / MEMORY_S).exp()
 }
 
 #[cfg(test)]
@@ -389,17 +353,6 @@ mod tests {
         let with_other = prior.ln_density(places[0], &places);
         assert!((alone - prior.ln_background()).abs() < 1e-9);
         assert!(with_other > alone + 3.0);
-    }
-
-    #[test]
-    fn one_exponential_serves_all_widths() {
-        for distance_m in [0.0f64, 20.0, 70.0, 300.0, 1_000.0, 4_000.0] {
-            let square_m2 = distance_m * distance_m;
-            for (h, bell) in WIDTHS_M.into_iter().zip(bells(square_m2)) {
-                let density = (-0.5 * square_m2 / (h * h)).exp() / (std::f64::consts::TAU * h * h);
-                assert!((bell - density).abs() < 1e-5 * density + 1e-30, "{distance_m} {h}: {bell} for {density}");
-            }
-        }
     }
 
     proptest! {

@@ -10,8 +10,8 @@
 use super::field::Site;
 use super::kernel::{self, Columns, Isa, Seed};
 use super::locate::{Against, How, Located, Place, Problem};
-use super::plan::{Event, NO_ONE, Plan, each_heard};
 use super::partners::{ear, value};
+use super::plan::{Event, NO_ONE, Plan, each_heard};
 use super::search::{below, straight, wind};
 use super::triple::Third;
 use super::window::Slot;

@@ -65,7 +65,8 @@ impl Problem<'_> {
                 }
                 let Some((gain, residual_s, _)) = self.worth(slot, &expected, against, free) else { continue };
                 if gain > best.map_or(0.0, |best| best.gain) {
-                    best = Some(Explained { slot, site: number, gain, residual_s, residual_deg: None, is_second: true });
+                    best =
+                        Some(Explained { slot, site: number, gain, residual_s, residual_deg: None, is_second: true });
                 }
             }
             seconds.extend(best);

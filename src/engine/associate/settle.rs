@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 /// Event time between two steps, s.
 pub const STEP_S: f64 = 2.0;
 /// Seeds of a search for the final word, and how many of them are located.
-const SEEDS: usize = 600;
+const SEEDS: usize = 300;
 const FITS: usize = 4;
 /// What the first look is trusted to miss.
 const UNSEEN: f64 = 4.0;

@@ -157,12 +157,8 @@ struct Block {
 }
 
 impl Block {
-    const EMPTY: Block = Block {
-        prepared: Lanes::NONE,
-        stands_x_m: [0.0; LANES],
-        stands_y_m: [0.0; LANES],
-        range_m2: [-1.0; LANES],
-    };
+    const EMPTY: Block =
+        Block { prepared: Lanes::NONE, stands_x_m: [0.0; LANES], stands_y_m: [0.0; LANES], range_m2: [-1.0; LANES] };
 }
 
 /// Arrivals that make triples with one apex.
