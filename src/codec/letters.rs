@@ -26,20 +26,17 @@ pub(super) fn past_spaces(bytes: &[u8], mut at: usize) -> usize {
 fn word(bytes: &[u8], at: usize) -> u64 {
     match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
         Some(chunk) => u64::from_le_bytes(*chunk),
-        None => double_word(bytes, at) as u64,
-    }
-}
-
-/// Sixteen of them.
-#[inline(always)]
-fn double_word(bytes: &[u8], at: usize) -> u128 {
-    match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
-        Some(chunk) => u128::from_le_bytes(*chunk),
-        None => last_double_word(bytes, at),
+        None => last_word(bytes, at),
     }
 }
 
 #[inline(never)]
+fn last_word(bytes: &[u8], at: usize) -> u64 {
+    last_double_word(bytes, at) as u64
+}
+
+/// Sixteen bytes, of which some are past the end.
+#[inline]
 fn last_double_word(bytes: &[u8], at: usize) -> u128 {
     let Some(missing) = (at + 16).checked_sub(bytes.len()).filter(|&missing| missing < 16) else { return 0 };
     match bytes.last_chunk() {
@@ -77,12 +74,20 @@ fn stops_simply(bytes: u128) -> u32 {
 #[cfg(not(target_arch = "x86_64"))]
 use stops_simply as stops;
 
+#[inline(never)]
+fn last_stops(bytes: &[u8], at: usize) -> u32 {
+    stops(last_double_word(bytes, at))
+}
+
 /// Where the closing quote of the text stands that begins at `start`, after its opening quote.
 #[inline(always)]
 pub(super) fn text_end(bytes: &[u8], start: usize) -> Option<usize> {
     let mut at = start;
     loop {
-        let stops = stops(double_word(bytes, at));
+        let stops = match bytes.get(at..).and_then(|rest| rest.first_chunk()) {
+            Some(chunk) => stops(u128::from_le_bytes(*chunk)),
+            None => last_stops(bytes, at),
+        };
         if stops != 0 {
             let end = at + stops.trailing_zeros() as usize;
             return (byte(bytes, end) == b'"').then_some(end);
@@ -116,14 +121,16 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
     let others = others(word);
     let whole = others.trailing_zeros() as usize / 8;
     if others == 0 || whole == 0 || (whole > 1 && word as u8 == 0) {
-        return long_number(bytes, at);
+        let (value, end) = long_number(bytes, at)?;
+        return Some((value, end));
     }
     let stop = (word >> (8 * whole)) as u8 ^ b'0';
     let (value, decimals, end) = if stop == b'.' {
         let after_point = others & (others - 1);
         let len = after_point.trailing_zeros() as usize / 8;
         if after_point == 0 || len == whole + 1 {
-            return long_number(bytes, at);
+            let (value, end) = long_number(bytes, at)?;
+            return Some((value, end));
         }
         let before_point = word & ((1 << (8 * whole)) - 1);
         let without_point = before_point | (word >> (8 * whole + 8) << (8 * whole));
@@ -132,12 +139,10 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
         (joined(word, whole), 0, whole)
     };
     if byte(bytes, start + end) | 0x20 == b'e' {
-        return long_number(bytes, at);
+        let (value, end) = long_number(bytes, at)?;
+        return Some((value, end));
     }
-    let value = value as f64 / POWERS[decimals];
-    // A whole number has no negative zero.
-    let value = if negative && (value != 0.0 || decimals > 0) { -value } else { value };
-    Some((value, start + end))
+    Some((signed(value as f64 / POWERS[decimals], negative, value != 0 || decimals > 0), start + end))
 }
 
 /// As [`number`], for any that JSON has and 18 digits hold.
@@ -180,8 +185,13 @@ fn long_number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
         let text = std::str::from_utf8(bytes.get(start..end)?).ok()?;
         text.parse().ok().filter(|size: &f64| size.is_finite())?
     };
-    let value = if negative && (size != 0.0 || is_float) { -size } else { size };
-    Some((value, end))
+    Some((signed(size, negative, value != 0 || is_float), end))
+}
+
+/// `size` with its sign, if it has one: whole numbers have no negative zero.
+#[inline(always)]
+fn signed(size: f64, negative: bool, has_sign: bool) -> f64 {
+    f64::from_bits(size.to_bits() | u64::from(negative & has_sign) << 63)
 }
 
 /// Top bits of the bytes that are above 9. A carry can only set a bit above one that is rightly set, so the lowest is
@@ -202,8 +212,16 @@ fn joined(word: u64, count: usize) -> u64 {
 }
 
 /// `value` with the digits from `at` on behind it, and how many they are: 1 to [`MAX_DIGITS`].
+#[inline]
 fn digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
-    let mut count = 0;
+    /// What a value is multiplied by to make room for digits behind it.
+    const ROOM: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+    let word = word(bytes, at) ^ (ONES * b'0' as u64);
+    let mut count = others(word).trailing_zeros() as usize / 8;
+    if (1..8).contains(&count) {
+        return Some((value.wrapping_mul(ROOM[count]).wrapping_add(joined(word, count)), count));
+    }
+    count = 0;
     while let digit @ b'0'..=b'9' = byte(bytes, at + count) {
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         count += 1;

@@ -11,8 +11,9 @@ use super::fields::{Field, Fields, Value};
 use super::letters::{byte, number, past_spaces, text_end};
 use crate::model::reject::{Reason, Refusal};
 
-/// Guesses for each key before, and one more for the line's beginning.
-const AFTER: usize = Field::ALL.len() + 1;
+/// Guesses for each key before, and one more for the line's beginning; a power of two is found quicker.
+const AFTER: usize = 128;
+const BEGINNING: usize = Field::ALL.len();
 
 /// Into so many groups lines are sorted by their kind. Two kinds may share one: that costs guesses, nothing else.
 const GROUPS: usize = 32;
@@ -22,8 +23,18 @@ pub(super) struct Scanner {
     next: [[Field; AFTER]; GROUPS],
     /// Whether a space stands after each colon.
     spaced: bool,
-    /// What the fields of the last line held. Only those that are `present` mean anything.
+    /// What the fields of the last line held. Only those that are present in it mean anything.
     cells: [Cell; Field::ALL.len()],
+}
+
+/// How far a line has been read.
+#[derive(Clone, Copy)]
+struct Place {
+    at: usize,
+    /// The last field, or the line's beginning.
+    before: usize,
+    group: usize,
+    /// One bit for each field that is there and not null.
     present: u128,
 }
 
@@ -36,6 +47,7 @@ enum Cell {
 }
 
 /// A key as it stands in a line, from its first quote to where its value begins: a text's after the quote.
+#[repr(align(64))]
 struct Key {
     bytes: [u8; KEY_BYTES],
     words: [u64; 3],
@@ -112,12 +124,7 @@ static KEYS: [[Key; Field::ALL.len()]; 2] = [keys(false), keys(true)];
 impl Scanner {
     /// A scanner that has seen nothing yet.
     pub(super) fn new() -> Scanner {
-        Scanner {
-            next: [[Field::Id; AFTER]; GROUPS],
-            spaced: false,
-            cells: [Cell::Flag(false); Field::ALL.len()],
-            present: 0,
-        }
+        Scanner { next: [[Field::Id; AFTER]; GROUPS], spaced: false, cells: [Cell::Flag(false); Field::ALL.len()] }
     }
 
     /// The fields of the object that `bytes` begin with, and how long its line is; the end of a line or of `bytes` must
@@ -128,31 +135,25 @@ impl Scanner {
             return None;
         }
         let keys = &KEYS[usize::from(self.spaced)];
-        let mut at = 1;
-        let (mut before, mut group) = (AFTER - 1, 0);
-        self.present = 0;
+        // Apart, and handed over by value, or they would not stay in registers.
+        let (mut at, mut before, mut group, mut present) = (1, BEGINNING, 0, 0);
         loop {
             let guess = self.next[group][before];
             let key = &keys[guess as usize];
             let start = at + key.len;
-            if !key.stands_at(bytes, at) {
-                at = self.any_member(bytes, at, &mut before, &mut group)?;
-            } else if key.is_text {
+            let is_guessed = key.stands_at(bytes, at);
+            if is_guessed && key.is_text {
                 let end = text_end(bytes, start)?;
                 self.cells[guess as usize] = Cell::Text { start: start as u32, end: end as u32 };
-                self.present |= key.bit;
-                before = guess as usize;
                 if guess == Field::Kind {
-                    group = group_of(&bytes[start..end]);
+                    group = group_of(bytes.get(start..end)?);
                 }
-                at = end + 1;
-            } else if let Some((value, end)) = number(bytes, start) {
+                (at, before, present) = (end + 1, guess as usize, present | key.bit);
+            } else if is_guessed && let Some((value, end)) = number(bytes, start) {
                 self.cells[guess as usize] = Cell::Number(value);
-                self.present |= key.bit;
-                before = guess as usize;
-                at = end;
+                (at, before, present) = (end, guess as usize, present | key.bit);
             } else {
-                at = self.any_member(bytes, at, &mut before, &mut group)?;
+                Place { at, before, group, present } = self.any_member(bytes, Place { at, before, group, present })?;
             }
             match byte(bytes, at) {
                 b',' => at += 1 + usize::from(byte(bytes, at + 1) == b' '),
@@ -160,59 +161,56 @@ impl Scanner {
                 _ => return None,
             }
         }
-        at += 1;
-        while matches!(byte(bytes, at), b' ' | b'\t' | b'\r') {
-            at += 1;
+        let mut len = at + 1;
+        while matches!(byte(bytes, len), b' ' | b'\t' | b'\r') {
+            len += 1;
         }
-        if !matches!(bytes.get(at), None | Some(b'\n')) {
+        if !matches!(bytes.get(len), None | Some(b'\n')) {
             return None;
         }
-        Some((Scanned { bytes, cells: &self.cells, present: self.present }, at))
+        Some((Scanned { bytes, cells: &self.cells, present }, len))
     }
 
-    /// Reads a key that was not guessed and its value, whatever it is. Returns where the comma or brace after it stands.
+    /// Reads a key that was not guessed and its value, whatever it is. The comma or brace after it is next.
     #[inline(never)]
-    fn any_member(&mut self, bytes: &[u8], at: usize, before: &mut usize, group: &mut usize) -> Option<usize> {
-        let at = past_spaces(bytes, at);
+    fn any_member(&mut self, bytes: &[u8], mut place: Place) -> Option<Place> {
+        let at = past_spaces(bytes, place.at);
         if byte(bytes, at) != b'"' {
             return None;
         }
         let end = text_end(bytes, at + 1)?;
-        let field = Field::find(&bytes[at + 1..end]);
+        let field = Field::find(bytes.get(at + 1..end)?);
         if byte(bytes, end + 1) != b':' {
             return None;
         }
         let at = past_spaces(bytes, end + 2);
         self.spaced = at > end + 2;
+        let rest = bytes.get(at..)?;
         let (cell, end) = match byte(bytes, at) {
             b'"' => {
                 let end = text_end(bytes, at + 1)?;
-                if field == Some(Field::Kind) {
-                    *group = group_of(&bytes[at + 1..end]);
-                }
                 (Some(Cell::Text { start: at as u32 + 1, end: end as u32 }), end + 1)
             }
             b'-' | b'0'..=b'9' => number(bytes, at).map(|(value, end)| (Some(Cell::Number(value)), end))?,
-            _ if bytes[at..].starts_with(b"true") => (Some(Cell::Flag(true)), at + 4),
-            _ if bytes[at..].starts_with(b"false") => (Some(Cell::Flag(false)), at + 5),
-            _ if bytes[at..].starts_with(b"null") => (None, at + 4),
+            _ if rest.starts_with(b"true") => (Some(Cell::Flag(true)), at + 4),
+            _ if rest.starts_with(b"false") => (Some(Cell::Flag(false)), at + 5),
+            _ if rest.starts_with(b"null") => (None, at + 4),
             _ => return None,
         };
         if let Some(field) = field {
-            // What is learnt of a kind's first key is learnt for its group, which the kind's own value has just set.
-            let from = if field == Field::Kind { 0 } else { *group };
-            self.next[from][*before] = field;
-            *before = field as usize;
-            let bit = KEYS[0][field as usize].bit;
-            match cell {
-                Some(cell) => {
-                    self.cells[field as usize] = cell;
-                    self.present |= bit;
+            self.next[place.group][place.before] = field;
+            place.before = field as usize;
+            let bit = 1 << field as u32;
+            place.present = if cell.is_some() { place.present | bit } else { place.present & !bit };
+            if let Some(cell) = cell {
+                self.cells[field as usize] = cell;
+                if let (Field::Kind, Cell::Text { start, end }) = (field, cell) {
+                    place.group = group_of(bytes.get(start as usize..end as usize)?);
                 }
-                None => self.present &= !bit,
             }
         }
-        Some(past_spaces(bytes, end))
+        place.at = past_spaces(bytes, end);
+        Some(place)
     }
 }
 

@@ -1,14 +1,18 @@
 //! Which node has which name: a hash table that holds short names in itself.
 //!
-//! Every observation asks it. A map of owned strings would cost three misses of the cache, one each for its tags, its
-//! bucket and the string; here a name of up to 24 bytes is compared where its slot is.
+//! Every observation asks it, and what it costs is waiting for memory. A map of owned strings would be three misses of
+//! the cache, one each for its tags, its bucket and the string. Here it is one: a name of up to 11 bytes is compared
+//! where its slot is, and slots are small.
 
 use super::node::NodeIx;
 use rustc_hash::FxHasher;
 use std::hash::Hasher as _;
 
-/// As much of a name as a slot holds.
-const HELD_BYTES: usize = 24;
+/// The longest name that a slot holds, in bytes.
+const MAX_HELD_BYTES: usize = 11;
+
+/// In the place of the length: the name is longer, and its hash is held instead.
+const IS_LONGER: u32 = 0xff << 24;
 
 /// Index in a slot that is free. A registry never holds so many nodes.
 const FREE: u32 = u32::MAX;
@@ -16,18 +20,65 @@ const FREE: u32 = u32::MAX;
 /// The smallest table.
 const MIN_SLOTS: usize = 64;
 
-/// Half a line of the cache.
-#[derive(Clone, Copy, Debug)]
-#[repr(align(32))]
-struct Slot {
-    /// The name's beginning.
-    held: [u8; HELD_BYTES],
-    ix: u32,
-    /// Bytes of the whole name.
-    len: u32,
+/// A name as slots hold it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    /// Its first eight bytes, or its hash.
+    first: u64,
+    /// Its last three, and its length on top.
+    last: u32,
 }
 
-const FREE_SLOT: Slot = Slot { held: [0; HELD_BYTES], ix: FREE, len: 0 };
+impl Held {
+    #[inline]
+    fn of(name: &[u8]) -> Held {
+        if name.len() > MAX_HELD_BYTES {
+            let mut hasher = FxHasher::default();
+            hasher.write(name);
+            return Held { first: hasher.finish(), last: IS_LONGER };
+        }
+        let len = (name.len() as u32) << 24;
+        match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
+            (Some(first), Some(last)) => {
+                // What both have is shifted out.
+                let rest = u64::from_le_bytes(*last).unbounded_shr(8 * (16 - name.len() as u32));
+                Held { first: u64::from_le_bytes(*first), last: rest as u32 | len }
+            }
+            _ => Held { first: few_bytes(name), last: len },
+        }
+    }
+
+    #[inline]
+    fn hash(self) -> usize {
+        let product = u128::from(self.first ^ u64::from(self.last) << 32) * 0x9e37_79b9_7f4a_7c15;
+        (product >> 64) as usize ^ product as usize
+    }
+}
+
+/// Up to seven bytes, the first one lowest: two halves that may overlap.
+#[inline]
+fn few_bytes(name: &[u8]) -> u64 {
+    match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let (first, last) = (u64::from(u32::from_le_bytes(*first)), u64::from(u32::from_le_bytes(*last)));
+            first | last << (8 * (name.len() - 4))
+        }
+        _ => name.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    first: u64,
+    last: u32,
+    ix: u32,
+}
+
+impl Slot {
+    fn held(self) -> Held {
+        Held { first: self.first, last: self.last }
+    }
+}
 
 /// Indices by name. It is probed step by step, and grows when half full, so that probing is short.
 #[derive(Clone, Debug, Default)]
@@ -37,61 +88,45 @@ pub(super) struct Names {
     len: usize,
 }
 
-fn hash(name: &[u8]) -> usize {
-    let mut hasher = FxHasher::default();
-    hasher.write(name);
-    hasher.finish() as usize
-}
-
 impl Names {
     /// The index of `name`; `name_of` tells the names that do not fit into a slot.
     #[inline]
     pub(super) fn find<'n>(&self, name: &[u8], name_of: impl Fn(NodeIx) -> &'n str) -> Option<NodeIx> {
         let mask = self.slots.len().checked_sub(1)?;
-        let mut at = hash(name) & mask;
+        let held = Held::of(name);
+        let mut at = held.hash() & mask;
         loop {
             let slot = &self.slots[at];
             if slot.ix == FREE {
                 return None;
             }
-            if slot.len as usize == name.len() {
-                let is_same = match slot.held.get(..name.len()) {
-                    Some(held) => held == name,
-                    None => name_of(NodeIx(slot.ix)).as_bytes() == name,
-                };
-                if is_same {
-                    return Some(NodeIx(slot.ix));
-                }
+            let ix = NodeIx(slot.ix);
+            if slot.held() == held && (held.last != IS_LONGER || name_of(ix).as_bytes() == name) {
+                return Some(ix);
             }
             at = (at + 1) & mask;
         }
     }
 
     /// Adds a name that is not there yet.
-    pub(super) fn insert<'n>(&mut self, name: &str, ix: NodeIx, name_of: impl Fn(NodeIx) -> &'n str) {
+    pub(super) fn insert(&mut self, name: &str, ix: NodeIx) {
         if 2 * (self.len + 1) > self.slots.len() {
-            let bigger = vec![FREE_SLOT; (2 * self.slots.len()).max(MIN_SLOTS)];
+            let free = Slot { first: 0, last: 0, ix: FREE };
+            let bigger = vec![free; (2 * self.slots.len()).max(MIN_SLOTS)];
             for slot in std::mem::replace(&mut self.slots, bigger) {
                 if slot.ix != FREE {
-                    let hash = match slot.held.get(..slot.len as usize) {
-                        Some(held) => hash(held),
-                        None => hash(name_of(NodeIx(slot.ix)).as_bytes()),
-                    };
-                    self.put(hash, slot);
+                    self.put(slot);
                 }
             }
         }
-        let mut slot = Slot { ix: ix.0, len: name.len() as u32, ..FREE_SLOT };
-        for (to, from) in slot.held.iter_mut().zip(name.bytes()) {
-            *to = from;
-        }
-        self.put(hash(name.as_bytes()), slot);
+        let Held { first, last } = Held::of(name.as_bytes());
+        self.put(Slot { first, last, ix: ix.0 });
         self.len += 1;
     }
 
-    fn put(&mut self, hash: usize, slot: Slot) {
+    fn put(&mut self, slot: Slot) {
         let mask = self.slots.len() - 1;
-        let mut at = hash & mask;
+        let mut at = slot.held().hash() & mask;
         while self.slots[at].ix != FREE {
             at = (at + 1) & mask;
         }
@@ -105,9 +140,21 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
+    #[test]
+    fn short_names_are_held_as_they_are() {
+        let name = b"abcdefghijk";
+        for len in 0..=name.len() {
+            let held = Held::of(&name[..len]);
+            let bytes = [&held.first.to_le_bytes()[..], &held.last.to_le_bytes()].concat();
+            assert_eq!((&bytes[..len], bytes[11]), (&name[..len], len as u8));
+            assert!(bytes[len..11].iter().all(|&byte| byte == 0));
+        }
+        assert_eq!(std::mem::size_of::<Slot>(), 16);
+    }
+
     proptest! {
         #[test]
-        fn it_is_a_map(names in proptest::collection::vec("[ab]{0,3}|[a-c]{22,27}|[a-z0-9é]{1,12}", 0..200), other in "[ab]{0,4}") {
+        fn it_is_a_map(names in proptest::collection::vec("[ab]{0,3}|[ab]{7,13}|[a-z0-9é]{1,12}", 0..200), other in "[ab]{0,4}") {
             let (mut table, mut kept, mut map) = (Names::default(), Vec::<String>::new(), HashMap::new());
             for name in &names {
                 let name_of = |ix: NodeIx| kept[ix.at()].as_str();
@@ -115,7 +162,7 @@ mod tests {
                 prop_assert_eq!(found, map.get(name).copied());
                 if found.is_none() {
                     let ix = NodeIx(kept.len() as u32);
-                    table.insert(name, ix, name_of);
+                    table.insert(name, ix);
                     kept.push(name.clone());
                     map.insert(name.clone(), ix);
                 }

@@ -157,7 +157,7 @@ impl Registry {
             return None;
         }
         let ix = NodeIx(self.nodes.len() as u32);
-        self.names.insert(&node.name, ix, |ix| &self.nodes[ix.at()].name);
+        self.names.insert(&node.name, ix);
         self.standings.push(Standing::of(&node));
         self.nodes.push(node);
         self.version += 1;
