@@ -118,7 +118,7 @@ fn line() -> impl Strategy<Value = String> {
         |(members, (before_colon, after_colon, after_comma), front, end)| {
             let members: Vec<String> =
                 members.iter().map(|(name, value)| format!("{name}{before_colon}:{after_colon}{value}")).collect();
-            let front = if members.len() % 5 == 0 { front } else { String::new() };
+            let front = if members.len().is_multiple_of(5) { front } else { String::new() };
             format!("{front}{{{}}}{end}", members.join(&format!(",{after_comma}")))
         },
     )
