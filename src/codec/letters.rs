@@ -125,24 +125,31 @@ pub(super) fn number(bytes: &[u8], at: usize) -> Option<(f64, usize)> {
         return Some((value, end));
     }
     let stop = (word >> (8 * whole)) as u8 ^ b'0';
-    let (value, decimals, end) = if stop == b'.' {
+    let (value, decimals, len) = if stop == b'.' {
+        let before_point = word & ((1 << (8 * whole)) - 1);
         let after_point = others & (others - 1);
         let len = after_point.trailing_zeros() as usize / 8;
-        if after_point == 0 || len == whole + 1 {
-            let (value, end) = long_number(bytes, at)?;
-            return Some((value, end));
+        if after_point == 0 {
+            let (value, decimals) = digits(bytes, start + whole + 1, joined(word, whole))?;
+            if decimals > 8 {
+                let (value, end) = long_number(bytes, at)?;
+                return Some((value, end));
+            }
+            (value, decimals, whole + 1 + decimals)
+        } else if len == whole + 1 {
+            return None;
+        } else {
+            let without_point = before_point | (word >> (8 * whole + 8) << (8 * whole));
+            (joined(without_point, len - 1), len - 1 - whole, len)
         }
-        let before_point = word & ((1 << (8 * whole)) - 1);
-        let without_point = before_point | (word >> (8 * whole + 8) << (8 * whole));
-        (joined(without_point, len - 1), len - 1 - whole, len)
     } else {
         (joined(word, whole), 0, whole)
     };
-    if byte(bytes, start + end) | 0x20 == b'e' {
+    if byte(bytes, start + len) | 0x20 == b'e' {
         let (value, end) = long_number(bytes, at)?;
         return Some((value, end));
     }
-    Some((signed(value as f64 / POWERS[decimals], negative, value != 0 || decimals > 0), start + end))
+    Some((signed(value as f64 / POWERS[decimals], negative, value != 0 || decimals > 0), start + len))
 }
 
 /// As [`number`], for any that JSON has and 18 digits hold.
@@ -212,16 +219,21 @@ fn joined(word: u64, count: usize) -> u64 {
 }
 
 /// `value` with the digits from `at` on behind it, and how many they are: 1 to [`MAX_DIGITS`].
-#[inline]
+#[inline(always)]
 fn digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
     /// What a value is multiplied by to make room for digits behind it.
     const ROOM: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
     let word = word(bytes, at) ^ (ONES * b'0' as u64);
-    let mut count = others(word).trailing_zeros() as usize / 8;
+    let count = others(word).trailing_zeros() as usize / 8;
     if (1..8).contains(&count) {
         return Some((value.wrapping_mul(ROOM[count]).wrapping_add(joined(word, count)), count));
     }
-    count = 0;
+    many_digits(bytes, at, value)
+}
+
+#[inline(never)]
+fn many_digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
+    let mut count = 0;
     while let digit @ b'0'..=b'9' = byte(bytes, at + count) {
         value = value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
         count += 1;

@@ -80,7 +80,8 @@ impl Slot {
     }
 }
 
-/// Indices by name. It is probed step by step, and grows when half full, so that probing is short.
+/// Indices by name. It is probed step by step, and grows when seven eighths full: four slots are in one line of the
+/// cache, so that further steps cost less than a table that is larger than it need be.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names {
     /// A power of two, or none.
@@ -110,7 +111,7 @@ impl Names {
 
     /// Adds a name that is not there yet.
     pub(super) fn insert(&mut self, name: &str, ix: NodeIx) {
-        if 2 * (self.len + 1) > self.slots.len() {
+        if 8 * (self.len + 1) > 7 * self.slots.len() {
             let free = Slot { first: 0, last: 0, ix: FREE };
             let bigger = vec![free; (2 * self.slots.len()).max(MIN_SLOTS)];
             for slot in std::mem::replace(&mut self.slots, bigger) {
