@@ -220,7 +220,7 @@ fn joined(word: u64, count: usize) -> u64 {
 
 /// `value` with the digits from `at` on behind it, and how many they are: 1 to [`MAX_DIGITS`].
 #[inline(always)]
-fn digits(bytes: &[u8], at: usize, mut value: u64) -> Option<(u64, usize)> {
+fn digits(bytes: &[u8], at: usize, value: u64) -> Option<(u64, usize)> {
     /// What a value is multiplied by to make room for digits behind it.
     const ROOM: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
     let word = word(bytes, at) ^ (ONES * b'0' as u64);
