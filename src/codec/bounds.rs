@@ -12,11 +12,10 @@ pub(super) struct Bounds {
 }
 
 impl Bounds {
-    /// Whether `value` is in the interval. NaN and the infinities never are.
+    /// Whether `value` is in the interval. NaN and the infinities never are, as both ends are finite.
     #[inline(always)]
     pub(super) fn hold(&self, value: f64) -> bool {
-        value.is_finite()
-            && value >= self.low
+        value >= self.low
             && value <= self.high
             && !(self.low_is_out && value == self.low)
             && !(self.high_is_out && value == self.high)

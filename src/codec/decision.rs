@@ -15,7 +15,7 @@ const MAX_VERSION_BYTES: usize = 64;
 
 /// The decision in this object, bare or as its `data`; `None` if it holds none.
 #[inline]
-pub(super) fn find(fields: &Fields<'_, '_>) -> Option<Result<Decision, Refusal>> {
+pub(super) fn find<'i>(fields: &impl Fields<'i>) -> Option<Result<Decision, Refusal>> {
     if is_decision(fields) {
         return Some(read(fields));
     }
@@ -26,23 +26,27 @@ pub(super) fn find(fields: &Fields<'_, '_>) -> Option<Result<Decision, Refusal>>
     Some(fields.name(Field::SpecVersion, MAX_VERSION_BYTES).and_then(|_| read(&data)))
 }
 
-fn is_decision(fields: &Fields<'_, '_>) -> bool {
+fn is_decision<'i>(fields: &impl Fields<'i>) -> bool {
     fields.has(Field::Decision) && fields.has(Field::Alert)
 }
 
-fn read(fields: &Fields<'_, '_>) -> Result<Decision, Refusal> {
-    let text = |field| fields.text(field).map(|text| Some(text.to_owned()).filter(|text| !text.is_empty()));
+fn read<'i>(fields: &impl Fields<'i>) -> Result<Decision, Refusal> {
+    let text = |field| fields.text(field).map(|text| Some(owned(text)).filter(|text| !text.is_empty()));
     if !fields.has(Field::Revision) {
         return Err(fields.missing(Field::Revision));
     }
     Ok(Decision {
-        alert: fields.name(Field::Alert, MAX_ID_BYTES)?.to_owned(),
+        alert: owned(fields.name(Field::Alert, MAX_ID_BYTES)?),
         revision: fields.number(Field::Revision, &REVISION)? as u32,
-        decision: fields.required_word(Field::Decision, Verdict::parse, Verdict::ALL)?,
+        decision: fields.required_word(Field::Decision, Verdict::parse_bytes, Verdict::ALL)?,
         attribution: text(Field::Attribution)?,
-        by: fields.name(Field::By, MAX_BY_BYTES)?.to_owned(),
+        by: owned(fields.name(Field::By, MAX_BY_BYTES)?),
         at: Timestamp(fields.time_ns(Field::At)?),
         reason: text(Field::Reason)?,
         signature: text(Field::Signature)?,
     })
+}
+
+fn owned(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
 }

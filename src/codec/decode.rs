@@ -1,10 +1,12 @@
 //! A record becomes lines, a line becomes a row of columns or a refusal.
 //!
-//! The record is copied once, with the padding that the parser wants, because the parser unescapes in place and
-//! the received bytes must stay as they were. Its tape, buffers and the copy are kept from record to record.
+//! Most lines take the short way ([`Scanner`]), which reads them where they are. The others are copied, with the padding
+//! that the general parser wants, because it unescapes in place and the received bytes must stay as they were. Its tape,
+//! buffers and the copy are kept from line to line.
 
-use super::fields::Fields;
+use super::fields::{self, Fields};
 use super::numbers::tame_numbers;
+use super::scan::Scanner;
 use super::{decision, kinds};
 use crate::model::decision::Decision;
 use crate::model::node::Registry;
@@ -128,7 +130,8 @@ fn is_blank(line: &[u8]) -> bool {
 /// Decodes records. One a thread; it keeps its memory between records.
 pub struct Decoder {
     options: DecodeOptions,
-    /// The record and the parser's padding; the parser unescapes strings in it.
+    scanner: Scanner,
+    /// A line and the parser's padding; the parser unescapes strings in it.
     scratch: Vec<u8>,
     buffers: Buffers,
     tape: Tape<'static>,
@@ -139,6 +142,7 @@ impl Decoder {
     pub fn new(options: DecodeOptions) -> Decoder {
         Decoder {
             options,
+            scanner: Scanner::new(),
             scratch: Vec::new(),
             buffers: Buffers::with_max_depth(MAX_LINE_BYTES, MAX_DEPTH),
             tape: Tape(Vec::new()),
@@ -152,40 +156,57 @@ impl Decoder {
             out.reject(at.line(0), too_large("record", payload.len(), MAX_RECORD_BYTES), payload);
             return;
         }
-        self.scratch.clear();
-        self.scratch.extend_from_slice(payload);
-        self.scratch.resize(payload.len() + INPUT_PADDING, b' ');
-        for (line, range) in lines(payload) {
-            let raw = &payload[range.clone()];
-            if is_blank(raw) {
-                continue;
-            }
-            let origin = at.line(line);
-            let read = if raw.len() > MAX_LINE_BYTES {
-                Err(too_large("line", raw.len(), MAX_LINE_BYTES))
-            } else {
-                self.line(raw, range.start, origin, registry, out)
+        let (mut line, mut start) = (0, 0);
+        while start < payload.len() {
+            let rest = &payload[start..];
+            let len = match self.short_way(rest, at.line(line), registry, out) {
+                Some(len) => len,
+                None => {
+                    let len = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                    self.long_way(&rest[..len], at.line(line), registry, out);
+                    len
+                }
             };
-            if let Err(refusal) = read {
-                out.reject(origin, refusal, raw);
-            }
+            start += len + 1;
+            line += 1;
         }
     }
 
-    /// Decodes the line that was received as `raw` and stands in the scratch from `start` on.
-    fn line(
-        &mut self,
-        raw: &[u8],
-        start: usize,
-        origin: Origin,
-        registry: &mut Registry,
-        out: &mut Lines,
-    ) -> Result<(), Refusal> {
-        let keep_raw = self.options.keep_raw;
+    /// Decodes the line that `rest` begins with, if it is a plain one and nothing is wrong with it. Returns its length.
+    #[inline]
+    fn short_way(&mut self, rest: &[u8], origin: Origin, registry: &mut Registry, out: &mut Lines) -> Option<usize> {
+        let (fields, len) = self.scanner.scan(rest)?;
+        if len > MAX_LINE_BYTES {
+            return None;
+        }
+        accept(&fields, &rest[..len], self.options.keep_raw, origin, registry, out).ok().map(|()| len)
+    }
+
+    /// Decodes any line.
+    #[inline(never)]
+    fn long_way(&mut self, raw: &[u8], origin: Origin, registry: &mut Registry, out: &mut Lines) {
+        if is_blank(raw) {
+            return;
+        }
+        let read = if raw.len() > MAX_LINE_BYTES {
+            Err(too_large("line", raw.len(), MAX_LINE_BYTES))
+        } else {
+            self.general(raw, origin, registry, out)
+        };
+        if let Err(refusal) = read {
+            out.reject(origin, refusal, raw);
+        }
+    }
+
+    /// Decodes a line by the general parser.
+    fn general(&mut self, raw: &[u8], origin: Origin, registry: &mut Registry, out: &mut Lines) -> Result<(), Refusal> {
+        self.scratch.clear();
+        self.scratch.extend_from_slice(raw);
+        self.scratch.resize(raw.len() + INPUT_PADDING, b' ');
         let mut tape: Tape<'_> = std::mem::replace(&mut self.tape, Tape(Vec::new()));
-        let parsed = fill_tape_padded(&mut self.scratch[start..], raw.len(), &mut self.buffers, &mut tape);
+        let parsed = fill_tape_padded(&mut self.scratch, raw.len(), &mut self.buffers, &mut tape);
         let (read, kept) = match parsed {
-            Ok(()) => (accept(&tape.0, raw, keep_raw, origin, registry, out), tape.reset()),
+            Ok(()) => (accept_root(&tape.0, raw, self.options.keep_raw, origin, registry, out), tape.reset()),
             Err(error) => {
                 let kept = tape.reset();
                 (self.second_try(raw, &error, origin, registry, out), kept)
@@ -221,15 +242,14 @@ impl Decoder {
         rewritten.resize(len + INPUT_PADDING, b' ');
         let mut tape = Tape(Vec::new());
         match fill_tape_padded(&mut rewritten, len, &mut self.buffers, &mut tape) {
-            Ok(()) => accept(&tape.0, raw, self.options.keep_raw, origin, registry, out),
+            Ok(()) => accept_root(&tape.0, raw, self.options.keep_raw, origin, registry, out),
             Err(_) => Err(not_json(raw, error)),
         }
     }
 }
 
-/// Reads what stands on the tape: a decision, or an observation.
-#[inline]
-fn accept(
+/// Reads the object that is a whole tape, if it is one.
+fn accept_root(
     nodes: &[Node<'_>],
     raw: &[u8],
     keep_raw: bool,
@@ -237,15 +257,28 @@ fn accept(
     registry: &mut Registry,
     out: &mut Lines,
 ) -> Result<(), Refusal> {
-    let Some(fields) = Fields::of(nodes, 0, "") else {
-        return Err(Refusal {
+    match fields::Tape::of(nodes, 0, "") {
+        Some(fields) => accept(&fields, raw, keep_raw, origin, registry, out),
+        None => Err(Refusal {
             reason: Reason::NotJson,
             message: format!("the line held {}; expected a JSON object", start_of(raw)),
-        });
-    };
-    match decision::find(&fields) {
+        }),
+    }
+}
+
+/// Reads an object: a decision, or an observation.
+#[inline]
+fn accept<'i>(
+    fields: &impl Fields<'i>,
+    raw: &[u8],
+    keep_raw: bool,
+    origin: Origin,
+    registry: &mut Registry,
+    out: &mut Lines,
+) -> Result<(), Refusal> {
+    match decision::find(fields) {
         Some(decision) => out.decisions.push(DecisionLine { origin, decision: decision?, raw: raw.to_vec() }),
-        None => kinds::read(&fields, raw, keep_raw, origin, registry, &mut out.observations)?,
+        None => kinds::read(fields, raw, keep_raw, origin, registry, &mut out.observations)?,
     }
     Ok(())
 }
@@ -276,5 +309,7 @@ fn start_of(raw: &[u8]) -> String {
     format!("{:?}{}", String::from_utf8_lossy(cut), if cut.len() < raw.len() { "…" } else { "" })
 }
 
+#[cfg(test)]
+mod both_ways;
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,12 @@
-//! The fields of one object: found on the tape by name in one pass, then read by type and range.
+//! The fields of one object, read by type and range: a trait for whoever has found them, and the way that finds them on
+//! the general parser's tape, by name in one pass.
 //!
 //! A name is looked up in a small hash table that the compiler builds. Names that are not in it are not looked at
 //! again. Of a name that comes twice the last holds; `null` is as good as absent.
 
 use super::bounds::{Bounds, LATITUDE, LONGITUDE};
 use super::numbers::is_beyond_f64;
+use super::signature;
 use crate::model::reject::{MAX_VALUE_CHARS, Reason, Refusal};
 use crate::model::time::{YEAR_2000_NS, parse_rfc3339};
 use simd_json::{Node, StaticNode};
@@ -17,7 +19,8 @@ macro_rules! names {
         #[repr(u8)]
         pub(super) enum Field { $($field),+ }
         impl Field {
-            const ALL: &'static [Field] = &[$(Field::$field),+];
+            /// Every field.
+            pub(super) const ALL: &'static [Field] = &[$(Field::$field),+];
             const NAMES: &'static [&'static str] = &[$($name),+];
         }
     };
@@ -77,6 +80,38 @@ const fn slot_of(name: &[u8]) -> usize {
 }
 
 impl Field {
+    /// Whether it is meant to hold a text. A sender may do otherwise, and will hear of it.
+    pub(super) const fn is_text(self) -> bool {
+        use Field::*;
+        matches!(
+            self,
+            Id | Node
+                | Kind
+                | Time
+                | Supersedes
+                | Class
+                | Phase
+                | Emitter
+                | Projectile
+                | Track
+                | Domain
+                | ObjectClass
+                | Identity
+                | Band
+                | Health
+                | Activity
+                | Text
+                | By
+                | Reason
+                | Alert
+                | Decision
+                | Attribution
+                | At
+                | Signature
+                | SpecVersion
+        )
+    }
+
     /// The name on the wire.
     pub(super) const fn name(self) -> &'static str {
         Field::NAMES[self as usize]
@@ -84,17 +119,17 @@ impl Field {
 
     /// The field of that name.
     #[inline]
-    fn find(name: &str) -> Option<Field> {
+    pub(super) fn find(name: &[u8]) -> Option<Field> {
         if name.is_empty() {
             return None;
         }
-        let mut slot = slot_of(name.as_bytes());
+        let mut slot = slot_of(name);
         loop {
             let at = TABLE[slot];
             if at == NO_NAME {
                 return None;
             }
-            if is_same(Field::NAMES[usize::from(at)].as_bytes(), name.as_bytes()) {
+            if is_same(Field::NAMES[usize::from(at)].as_bytes(), name) {
                 return Some(Field::ALL[usize::from(at)]);
             }
             slot = (slot + 1) % TABLE_SLOTS;
@@ -121,57 +156,53 @@ fn is_same(one: &[u8], other: &[u8]) -> bool {
     }
 }
 
-/// The known fields of one object on a tape.
-pub(super) struct Fields<'t, 'i> {
-    nodes: &'t [Node<'i>],
-    /// Where each field's value stands on the tape; 0, where the root stands, is an absent field.
-    slots: [u32; Field::NAMES.len()],
-    /// Prefixed to names in messages: `impact.` within an impact.
-    within: &'static str,
+/// What a field holds, as far as the contract has a use for it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Value<'i> {
+    /// It is not there, or null.
+    Absent,
+    /// A number.
+    Number(f64),
+    /// A text in UTF-8, its escapes undone.
+    Text(&'i [u8]),
+    /// `true` or `false`.
+    Flag(bool),
+    /// An object or an array.
+    Nested,
 }
 
-impl<'t, 'i> Fields<'t, 'i> {
-    /// The fields of the object that starts at `at`; `None` if no object does.
-    #[inline]
-    pub(super) fn of(nodes: &'t [Node<'i>], at: usize, within: &'static str) -> Option<Fields<'t, 'i>> {
-        let Some(&Node::Object { len, .. }) = nodes.get(at) else { return None };
-        let mut fields = Fields { nodes, slots: [0; Field::NAMES.len()], within };
-        let mut at = at + 1;
-        for _ in 0..len {
-            let (Some(Node::String(name)), Some(value)) = (nodes.get(at), nodes.get(at + 1)) else { return None };
-            if let Some(field) = Field::find(name) {
-                let absent = matches!(value, Node::Static(StaticNode::Null));
-                fields.slots[field as usize] = if absent { 0 } else { at as u32 + 1 };
-            }
-            at += match *value {
-                Node::Object { count, .. } | Node::Array { count, .. } => count + 2,
-                Node::String(_) | Node::Static(_) => 2,
-            };
-        }
-        Some(fields)
-    }
-
-    /// Whether the field is there and not null.
-    #[inline]
-    pub(super) fn has(&self, field: Field) -> bool {
-        self.slots[field as usize] != 0
-    }
+/// The known fields of one object.
+pub(super) trait Fields<'i> {
+    /// What the field holds.
+    fn value(&self, field: Field) -> Value<'i>;
 
     /// The object in that field, if it holds one.
-    pub(super) fn object(&self, field: Field, within: &'static str) -> Option<Fields<'t, 'i>> {
-        let at = self.slots[field as usize] as usize;
-        if at == 0 { None } else { Fields::of(self.nodes, at, within) }
+    fn object(&self, field: Field, within: &'static str) -> Option<impl Fields<'i>>;
+
+    /// Checks the signature of `raw`, the line whose fields these are.
+    fn verify(&self, raw: &[u8], public_key: &[u8; 32]) -> Result<(), Refusal>;
+
+    /// The refusal of an object that lacks `field`.
+    fn missing(&self, field: Field) -> Refusal;
+
+    /// The refusal of what `field` holds.
+    fn bad(&self, reason: Reason, field: Field, expected: &str) -> Refusal;
+
+    /// Whether the field is there and not null.
+    #[inline(always)]
+    fn has(&self, field: Field) -> bool {
+        self.value(field) != Value::Absent
     }
 
     /// A number within `bounds`; NaN if absent.
     #[inline(always)]
-    pub(super) fn number(&self, field: Field, bounds: &Bounds) -> Result<f64, Refusal> {
+    fn number(&self, field: Field, bounds: &Bounds) -> Result<f64, Refusal> {
         self.number_or(field, bounds, Reason::BadField)
     }
 
     /// A longitude and a latitude, degrees; NaN if both are absent. One alone is no position.
     #[inline]
-    pub(super) fn position(&self, lon: Field, lat: Field) -> Result<(f64, f64), Refusal> {
+    fn position(&self, lon: Field, lat: Field) -> Result<(f64, f64), Refusal> {
         let lon_deg = self.number_or(lon, &LONGITUDE, Reason::BadPosition)?;
         let lat_deg = self.number_or(lat, &LATITUDE, Reason::BadPosition)?;
         match (lon_deg.is_nan(), lat_deg.is_nan()) {
@@ -183,7 +214,7 @@ impl<'t, 'i> Fields<'t, 'i> {
 
     /// As [`position`](Fields::position), but it must be there.
     #[inline]
-    pub(super) fn required_position(&self, lon: Field, lat: Field) -> Result<(f64, f64), Refusal> {
+    fn required_position(&self, lon: Field, lat: Field) -> Result<(f64, f64), Refusal> {
         match (self.has(lon), self.has(lat)) {
             (false, _) => Err(self.missing(lon)),
             (_, false) => Err(self.missing(lat)),
@@ -194,34 +225,27 @@ impl<'t, 'i> Fields<'t, 'i> {
     /// A number, with the code that an outlier gets. A wrong type is always `bad_field`.
     #[inline(always)]
     fn number_or(&self, field: Field, bounds: &Bounds, outside: Reason) -> Result<f64, Refusal> {
-        let at = self.slots[field as usize] as usize;
-        if at == 0 {
-            return Ok(f64::NAN);
+        match self.value(field) {
+            Value::Absent => Ok(f64::NAN),
+            Value::Number(value) if bounds.hold(value) => Ok(value),
+            Value::Number(_) => Err(self.bad(outside, field, bounds.text)),
+            _ => Err(self.bad(Reason::BadField, field, bounds.text)),
         }
-        let value = match self.nodes[at] {
-            Node::Static(StaticNode::F64(value)) => value,
-            Node::Static(StaticNode::I64(value)) => value as f64,
-            Node::Static(StaticNode::U64(value)) => value as f64,
-            _ => return Err(self.bad(Reason::BadField, field, bounds.text)),
-        };
-        if bounds.hold(value) { Ok(value) } else { Err(self.bad(outside, field, bounds.text)) }
     }
 
     /// A text; empty if absent.
     #[inline]
-    pub(super) fn text(&self, field: Field) -> Result<&'i str, Refusal> {
-        match self.slots[field as usize] as usize {
-            0 => Ok(""),
-            at => match self.nodes[at] {
-                Node::String(text) => Ok(text),
-                _ => Err(self.bad(Reason::BadField, field, "a string")),
-            },
+    fn text(&self, field: Field) -> Result<&'i [u8], Refusal> {
+        match self.value(field) {
+            Value::Absent => Ok(b""),
+            Value::Text(text) => Ok(text),
+            _ => Err(self.bad(Reason::BadField, field, "a string")),
         }
     }
 
     /// A text that must be there, of 1 to `max_bytes` bytes.
     #[inline]
-    pub(super) fn name(&self, field: Field, max_bytes: usize) -> Result<&'i str, Refusal> {
+    fn name(&self, field: Field, max_bytes: usize) -> Result<&'i [u8], Refusal> {
         if !self.has(field) {
             return Err(self.missing(field));
         }
@@ -234,42 +258,36 @@ impl<'t, 'i> Fields<'t, 'i> {
 
     /// `true` or `false`; false if absent.
     #[inline]
-    pub(super) fn flag(&self, field: Field) -> Result<bool, Refusal> {
-        match self.slots[field as usize] as usize {
-            0 => Ok(false),
-            at => match self.nodes[at] {
-                Node::Static(StaticNode::Bool(flag)) => Ok(flag),
-                _ => Err(self.bad(Reason::BadField, field, "true or false")),
-            },
+    fn flag(&self, field: Field) -> Result<bool, Refusal> {
+        match self.value(field) {
+            Value::Absent => Ok(false),
+            Value::Flag(flag) => Ok(flag),
+            _ => Err(self.bad(Reason::BadField, field, "true or false")),
         }
     }
 
     /// A member of a vocabulary, read by `parse`; `None` if absent. `words` are its members, for the message.
     #[inline]
-    pub(super) fn word<T: Copy + std::fmt::Display>(
+    fn word<T: Copy + std::fmt::Display>(
         &self,
         field: Field,
-        parse: fn(&str) -> Option<T>,
+        parse: impl Fn(&[u8]) -> Option<T>,
         words: &[T],
     ) -> Result<Option<T>, Refusal> {
-        match self.slots[field as usize] as usize {
-            0 => Ok(None),
-            at => match self.nodes[at] {
-                Node::String(text) => match parse(text) {
-                    Some(word) => Ok(Some(word)),
-                    None => Err(self.bad(Reason::BadField, field, &one_of(words))),
-                },
-                _ => Err(self.bad(Reason::BadField, field, &one_of(words))),
-            },
-        }
+        let word = match self.value(field) {
+            Value::Absent => return Ok(None),
+            Value::Text(text) => parse(text),
+            _ => None,
+        };
+        if word.is_some() { Ok(word) } else { Err(self.bad_word(field, words)) }
     }
 
     /// As [`word`](Fields::word), but it must be there.
     #[inline]
-    pub(super) fn required_word<T: Copy + std::fmt::Display>(
+    fn required_word<T: Copy + std::fmt::Display>(
         &self,
         field: Field,
-        parse: fn(&str) -> Option<T>,
+        parse: impl Fn(&[u8]) -> Option<T>,
         words: &[T],
     ) -> Result<T, Refusal> {
         self.word(field, parse, words)?.ok_or_else(|| self.missing(field))
@@ -277,13 +295,10 @@ impl<'t, 'i> Fields<'t, 'i> {
 
     /// A time from 2000 on, nanoseconds. It must be there.
     #[inline]
-    pub(super) fn time_ns(&self, field: Field) -> Result<i64, Refusal> {
-        let at = self.slots[field as usize] as usize;
-        if at == 0 {
-            return Err(self.missing(field));
-        }
-        let time_ns = match self.nodes[at] {
-            Node::String(text) => parse_rfc3339(text.as_bytes()),
+    fn time_ns(&self, field: Field) -> Result<i64, Refusal> {
+        let time_ns = match self.value(field) {
+            Value::Absent => return Err(self.missing(field)),
+            Value::Text(text) => parse_rfc3339(text),
             _ => None,
         };
         match time_ns {
@@ -293,20 +308,9 @@ impl<'t, 'i> Fields<'t, 'i> {
         }
     }
 
-    /// The refusal of an object that lacks `field`.
     #[cold]
-    pub(super) fn missing(&self, field: Field) -> Refusal {
-        Refusal {
-            reason: Reason::MissingField,
-            message: format!("{}{} is missing; it is required here", self.within, field.name()),
-        }
-    }
-
-    /// The refusal of what `field` holds.
-    #[cold]
-    pub(super) fn bad(&self, reason: Reason, field: Field, expected: &str) -> Refusal {
-        let held = self.shown(self.slots[field as usize] as usize);
-        Refusal::field(reason, &format!("{}{}", self.within, field.name()), &held, expected)
+    fn bad_word<T: std::fmt::Display>(&self, field: Field, words: &[T]) -> Refusal {
+        self.bad(Reason::BadField, field, &one_of(words))
     }
 
     #[cold]
@@ -316,7 +320,41 @@ impl<'t, 'i> Fields<'t, 'i> {
 
     #[cold]
     fn alone(&self, absent: Field, present: Field) -> Refusal {
-        self.bad(Reason::BadPosition, present, &format!("to come with {}{}", self.within, absent.name()))
+        self.bad(Reason::BadPosition, present, &format!("to come with {}{}", self.within(), absent.name()))
+    }
+
+    /// Prefixed to names in messages.
+    fn within(&self) -> &'static str;
+}
+
+/// The known fields of one object on a tape.
+pub(super) struct Tape<'t, 'i> {
+    nodes: &'t [Node<'i>],
+    /// Where each field's value stands on the tape; 0, where the root stands, is an absent field.
+    slots: [u32; Field::NAMES.len()],
+    /// Prefixed to names in messages: `impact.` within an impact.
+    within: &'static str,
+}
+
+impl<'t, 'i> Tape<'t, 'i> {
+    /// The fields of the object that starts at `at`; `None` if no object does.
+    #[inline]
+    pub(super) fn of(nodes: &'t [Node<'i>], at: usize, within: &'static str) -> Option<Tape<'t, 'i>> {
+        let Some(&Node::Object { len, .. }) = nodes.get(at) else { return None };
+        let mut fields = Tape { nodes, slots: [0; Field::NAMES.len()], within };
+        let mut at = at + 1;
+        for _ in 0..len {
+            let (Some(Node::String(name)), Some(value)) = (nodes.get(at), nodes.get(at + 1)) else { return None };
+            if let Some(field) = Field::find(name.as_bytes()) {
+                let absent = matches!(value, Node::Static(StaticNode::Null));
+                fields.slots[field as usize] = if absent { 0 } else { at as u32 + 1 };
+            }
+            at += match *value {
+                Node::Object { count, .. } | Node::Array { count, .. } => count + 2,
+                Node::String(_) | Node::Static(_) => 2,
+            };
+        }
+        Some(fields)
     }
 
     /// The value at `at` as a message shows it.
@@ -333,6 +371,57 @@ impl<'t, 'i> Fields<'t, 'i> {
             Some(Node::Array { .. }) => "an array".to_owned(),
             None => String::new(),
         }
+    }
+}
+
+impl<'i> Fields<'i> for Tape<'_, 'i> {
+    #[inline(always)]
+    fn value(&self, field: Field) -> Value<'i> {
+        let at = self.slots[field as usize] as usize;
+        if at == 0 {
+            return Value::Absent;
+        }
+        match self.nodes[at] {
+            Node::Static(StaticNode::F64(value)) => Value::Number(value),
+            Node::Static(StaticNode::I64(value)) => Value::Number(value as f64),
+            Node::Static(StaticNode::U64(value)) => Value::Number(value as f64),
+            Node::Static(StaticNode::Bool(flag)) => Value::Flag(flag),
+            Node::Static(StaticNode::Null) => Value::Absent,
+            Node::String(text) => Value::Text(text.as_bytes()),
+            Node::Object { .. } | Node::Array { .. } => Value::Nested,
+        }
+    }
+
+    #[inline(always)]
+    fn has(&self, field: Field) -> bool {
+        self.slots[field as usize] != 0
+    }
+
+    fn object(&self, field: Field, within: &'static str) -> Option<impl Fields<'i>> {
+        let at = self.slots[field as usize] as usize;
+        if at == 0 { None } else { Tape::of(self.nodes, at, within) }
+    }
+
+    fn verify(&self, raw: &[u8], public_key: &[u8; 32]) -> Result<(), Refusal> {
+        signature::verify(raw, public_key).map_err(signature::SignatureError::refusal)
+    }
+
+    #[cold]
+    fn missing(&self, field: Field) -> Refusal {
+        Refusal {
+            reason: Reason::MissingField,
+            message: format!("{}{} is missing; it is required here", self.within, field.name()),
+        }
+    }
+
+    #[cold]
+    fn bad(&self, reason: Reason, field: Field, expected: &str) -> Refusal {
+        let held = self.shown(self.slots[field as usize] as usize);
+        Refusal::field(reason, &format!("{}{}", self.within, field.name()), &held, expected)
+    }
+
+    fn within(&self) -> &'static str {
+        self.within
     }
 }
 
@@ -355,11 +444,11 @@ mod tests {
     #[test]
     fn every_name_is_found_and_no_other() {
         for &field in Field::ALL {
-            assert_eq!(Field::find(field.name()), Some(field));
-            assert_eq!(Field::find(&format!("{}_", field.name())), None);
+            assert_eq!(Field::find(field.name().as_bytes()), Some(field));
+            assert_eq!(Field::find(format!("{}_", field.name()).as_bytes()), None);
         }
-        assert_eq!(Field::find(""), None);
-        assert_eq!(Field::find("Id"), None);
+        assert_eq!(Field::find(b""), None);
+        assert_eq!(Field::find(b"Id"), None);
     }
 
     proptest! {

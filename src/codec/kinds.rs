@@ -4,7 +4,6 @@
 
 use super::bounds::{AIR_TEMPERATURE, ANY, AZIMUTH, COUNT, ELEVATION, NOT_NEGATIVE, POSITIVE, SHARE};
 use super::fields::{Field, Fields};
-use super::signature;
 use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind, Phase};
 use crate::model::node::{Node, NodeIx, Registry};
 use crate::model::observation::{
@@ -15,8 +14,8 @@ use crate::model::reject::{Reason, Refusal};
 
 /// Reads an observation into the columns. `raw` is the line as received; it is stored if `keep_raw`.
 #[inline]
-pub(super) fn read(
-    fields: &Fields<'_, '_>,
+pub(super) fn read<'i>(
+    fields: &impl Fields<'i>,
     raw: &[u8],
     keep_raw: bool,
     origin: Origin,
@@ -31,7 +30,7 @@ pub(super) fn read(
     let (lon_deg, lat_deg) = fields.position(Field::Lon, Field::Lat)?;
     let alt_m = fields.number(Field::AltM, &ANY)?;
     let withdrawn = fields.flag(Field::Withdrawn)?;
-    let supersedes = if fields.has(Field::Supersedes) { fields.name(Field::Supersedes, MAX_ID_BYTES)? } else { "" };
+    let supersedes = if fields.has(Field::Supersedes) { fields.name(Field::Supersedes, MAX_ID_BYTES)? } else { b"" };
     if withdrawn && supersedes.is_empty() {
         return Err(fields.missing(Field::Supersedes));
     }
@@ -43,8 +42,8 @@ pub(super) fn read(
         origin,
         kind,
         node,
-        id: out.store(id.as_bytes()),
-        key: duplicate_key(node, id.as_bytes()),
+        id: out.store(id),
+        key: duplicate_key(node, id),
         time_ns,
         time_sd_s,
         lon_deg,
@@ -59,9 +58,9 @@ pub(super) fn read(
     Ok(())
 }
 
-fn kind(fields: &Fields<'_, '_>) -> Result<Kind, Refusal> {
+fn kind<'i>(fields: &impl Fields<'i>) -> Result<Kind, Refusal> {
     let text = fields.text(Field::Kind)?;
-    match Kind::parse(text) {
+    match Kind::parse_bytes(text) {
         Some(kind) => Ok(kind),
         None if !fields.has(Field::Kind) => Err(fields.missing(Field::Kind)),
         None => Err(fields.bad(Reason::UnknownKind, Field::Kind, "a kind of the contract")),
@@ -70,20 +69,21 @@ fn kind(fields: &Fields<'_, '_>) -> Result<Kind, Refusal> {
 
 /// Who sent it: a registered node, whose signature must hold if it has a key, or one that says where it is.
 #[inline]
-fn sender(
-    fields: &Fields<'_, '_>,
-    name: &str,
+fn sender<'i>(
+    fields: &impl Fields<'i>,
+    name: &[u8],
     has_position: bool,
     raw: &[u8],
     registry: &mut Registry,
 ) -> Result<NodeIx, Refusal> {
-    let found = registry.find(name);
-    if let Some(ix) = found {
-        let node = registry.node(ix);
-        if let Some(key) = &node.public_key {
-            signature::verify(raw, key).map_err(signature::SignatureError::refusal)?;
+    if let Some(ix) = registry.find_bytes(name) {
+        let standing = registry.standing(ix);
+        if standing.signs
+            && let Some(key) = &registry.node(ix).public_key
+        {
+            fields.verify(raw, key)?;
         }
-        if node.registered || has_position {
+        if standing.registered || has_position {
             return Ok(ix);
         }
     }
@@ -92,24 +92,24 @@ fn sender(
         return Err(fields.bad(Reason::UnknownNode, Field::Node, expected));
     }
     registry
-        .upsert(Node::unregistered(name))
+        .upsert(Node::unregistered(&String::from_utf8_lossy(name)))
         .ok_or_else(|| fields.bad(Reason::UnknownNode, Field::Node, "a known node: no more can be remembered"))
 }
 
 /// What only one kind has, texts still borrowed from the line.
 enum Detail<'i> {
-    Arrival(Arrival, &'i str),
-    Radar(Radar, &'i str),
-    Track(Plot, [&'i str; 3]),
+    Arrival(Arrival, &'i [u8]),
+    Radar(Radar, &'i [u8]),
+    Track(Plot, [&'i [u8]; 3]),
     Thermal(Thermal),
     Interference(Interference),
     Status(Status),
-    Patrol(Report, [&'i str; 4]),
+    Patrol(Report, [&'i [u8]; 4]),
 }
 
 impl<'i> Detail<'i> {
     #[inline]
-    fn read(kind: Kind, fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
+    fn read(kind: Kind, fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
         match kind {
             Kind::Acoustic | Kind::Infrasound | Kind::Seismic | Kind::Radio | Kind::Flash => arrival(kind, fields),
             Kind::Radar => radar(fields),
@@ -155,21 +155,21 @@ impl<'i> Detail<'i> {
 
 /// Stores a text; an absent one takes no place.
 #[inline]
-fn store(out: &mut Observations, text: &str) -> Span {
-    if text.is_empty() { Span::default() } else { out.store(text.as_bytes()) }
+fn store(out: &mut Observations, text: &[u8]) -> Span {
+    if text.is_empty() { Span::default() } else { out.store(text) }
 }
 
 /// An azimuth and its standard deviation, degrees.
-fn azimuth(fields: &Fields<'_, '_>) -> Result<(f64, f64), Refusal> {
+fn azimuth<'i>(fields: &impl Fields<'i>) -> Result<(f64, f64), Refusal> {
     Ok((fields.number(Field::AzimuthDeg, &AZIMUTH)?, fields.number(Field::AzimuthSdDeg, &POSITIVE)?))
 }
 
-fn hint(fields: &Fields<'_, '_>) -> Result<Hint, Refusal> {
-    Ok(fields.word(Field::Class, Hint::parse, Hint::ALL)?.unwrap_or(Hint::Unknown))
+fn hint<'i>(fields: &impl Fields<'i>) -> Result<Hint, Refusal> {
+    Ok(fields.word(Field::Class, Hint::parse_bytes, Hint::ALL)?.unwrap_or(Hint::Unknown))
 }
 
 /// Each kind of wave has its own fields; another kind's are not looked at.
-fn arrival<'i>(kind: Kind, fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
+fn arrival<'i>(kind: Kind, fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
     let mut row = Arrival {
         amplitude: f64::NAN,
         snr_db: f64::NAN,
@@ -184,10 +184,10 @@ fn arrival<'i>(kind: Kind, fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusa
         elevation_deg: f64::NAN,
         intensity: f64::NAN,
     };
-    let mut emitter = "";
+    let mut emitter: &[u8] = b"";
     match kind {
         Kind::Seismic => {
-            row.phase = fields.word(Field::Phase, Phase::parse, Phase::ALL)?;
+            row.phase = fields.word(Field::Phase, Phase::parse_bytes, Phase::ALL)?;
             row.amplitude = fields.number(Field::AmplitudeMS, &NOT_NEGATIVE)?;
             row.snr_db = fields.number(Field::SnrDb, &ANY)?;
         }
@@ -215,7 +215,7 @@ fn arrival<'i>(kind: Kind, fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusa
     Ok(Detail::Arrival(row, emitter))
 }
 
-fn radar<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
+fn radar<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
     if !fields.has(Field::Origin) && !fields.has(Field::Impact) {
         return Err(Refusal {
             reason: Reason::MissingField,
@@ -230,7 +230,7 @@ fn radar<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
     Ok(Detail::Radar(row, fields.text(Field::Projectile)?))
 }
 
-fn radar_point(fields: &Fields<'_, '_>, field: Field, within: &'static str) -> Result<RadarPoint, Refusal> {
+fn radar_point<'i>(fields: &impl Fields<'i>, field: Field, within: &'static str) -> Result<RadarPoint, Refusal> {
     if !fields.has(field) {
         return Ok(RadarPoint::ABSENT);
     }
@@ -249,9 +249,9 @@ fn radar_point(fields: &Fields<'_, '_>, field: Field, within: &'static str) -> R
     })
 }
 
-fn track<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
+fn track<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
     let track = fields.name(Field::Track, usize::MAX)?;
-    let domain = fields.required_word(Field::Domain, Domain::parse, Domain::ALL)?;
+    let domain = fields.required_word(Field::Domain, Domain::parse_bytes, Domain::ALL)?;
     let (object_lon_deg, object_lat_deg) = fields.required_position(Field::ObjectLon, Field::ObjectLat)?;
     let row = Plot {
         track: Span::default(),
@@ -268,7 +268,7 @@ fn track<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
     Ok(Detail::Track(row, [track, fields.text(Field::ObjectClass)?, fields.text(Field::Identity)?]))
 }
 
-fn thermal<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
+fn thermal<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
     let (object_lon_deg, object_lat_deg) = fields.required_position(Field::ObjectLon, Field::ObjectLat)?;
     Ok(Detail::Thermal(Thermal {
         object_lon_deg,
@@ -280,16 +280,16 @@ fn thermal<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
     }))
 }
 
-fn interference<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
-    let band = fields.required_word(Field::Band, Band::parse, Band::ALL)?;
+fn interference<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
+    let band = fields.required_word(Field::Band, Band::parse_bytes, Band::ALL)?;
     let power_dbm = fields.number(Field::PowerDbm, &ANY)?;
     let (azimuth_deg, azimuth_sd_deg) = azimuth(fields)?;
     Ok(Detail::Interference(Interference { band, power_dbm, azimuth_deg, azimuth_sd_deg }))
 }
 
-fn status<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
+fn status<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
     Ok(Detail::Status(Status {
-        health: fields.word(Field::Health, Health::parse, Health::ALL)?.unwrap_or(Health::Ok),
+        health: fields.word(Field::Health, Health::parse_bytes, Health::ALL)?.unwrap_or(Health::Ok),
         clock_sd_s: fields.number(Field::ClockSdS, &POSITIVE)?,
         temperature_c: fields.number(Field::TemperatureC, &AIR_TEMPERATURE)?,
         wind_speed_m_s: fields.number(Field::WindSpeedMS, &NOT_NEGATIVE)?,
@@ -299,8 +299,8 @@ fn status<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
 }
 
 /// A position without a position says nothing, so there `lon` and `lat` are required; elsewhere all is optional.
-fn patrol<'i>(fields: &Fields<'_, 'i>) -> Result<Detail<'i>, Refusal> {
-    let activity = fields.required_word(Field::Activity, Activity::parse, Activity::ALL)?;
+fn patrol<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
+    let activity = fields.required_word(Field::Activity, Activity::parse_bytes, Activity::ALL)?;
     if activity == Activity::Position {
         fields.required_position(Field::Lon, Field::Lat)?;
     }

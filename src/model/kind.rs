@@ -16,6 +16,10 @@ macro_rules! vocabulary {
             pub const fn as_str(self) -> &'static str { match self { $($name::$variant => $text),+ } }
             /// The member of that wire name.
             pub fn parse(text: &str) -> Option<$name> { match text { $($text => Some($name::$variant),)+ _ => None } }
+            /// The member of that wire name, which may be any bytes.
+            pub fn parse_bytes(text: &[u8]) -> Option<$name> {
+                match text { $(word if word == $text.as_bytes() => Some($name::$variant),)+ _ => None }
+            }
         }
         impl std::fmt::Display for $name {
             fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result { f.pad(self.as_str()) }

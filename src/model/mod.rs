@@ -8,6 +8,7 @@ pub mod decision;
 pub mod fault;
 pub mod geo;
 pub mod kind;
+mod names;
 pub mod node;
 pub mod notice;
 pub mod observation;

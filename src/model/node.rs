@@ -2,7 +2,7 @@
 
 use super::geo::LonLat;
 use super::kind::{Component, Kind, KindSet};
-use rustc_hash::FxHashMap;
+use super::names::Names;
 use serde::{Deserialize, Serialize};
 
 /// A node's place in the [`Registry`]; stable for the life of the process.
@@ -76,11 +76,28 @@ impl Node {
     }
 }
 
+/// What decides whether a node is believed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Whether the registry named it.
+    pub registered: bool,
+    /// Whether it must sign.
+    pub signs: bool,
+}
+
+impl Standing {
+    fn of(node: &Node) -> Standing {
+        Standing { registered: node.registered, signs: node.public_key.is_some() }
+    }
+}
+
 /// All nodes, by index and by name.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     nodes: Vec<Node>,
-    by_name: FxHashMap<String, NodeIx>,
+    names: Names,
+    /// Apart from the nodes, which are too large for the caches.
+    standings: Vec<Standing>,
     version: u64,
 }
 
@@ -96,7 +113,19 @@ impl Registry {
 
     /// The node of that name.
     pub fn find(&self, name: &str) -> Option<NodeIx> {
-        self.by_name.get(name).copied()
+        self.find_bytes(name.as_bytes())
+    }
+
+    /// The node of that name, which may be any bytes.
+    #[inline]
+    pub fn find_bytes(&self, name: &[u8]) -> Option<NodeIx> {
+        self.names.find(name, |ix| &self.nodes[ix.at()].name)
+    }
+
+    /// Whether the node at `ix` is believed, and under which condition.
+    #[inline]
+    pub fn standing(&self, ix: NodeIx) -> Standing {
+        self.standings[ix.at()]
     }
 
     /// The node at `ix`.
@@ -116,8 +145,9 @@ impl Registry {
 
     /// Adds a node, or replaces the one of that name in its place. `None` when the registry is full.
     pub fn upsert(&mut self, node: Node) -> Option<NodeIx> {
-        if let Some(&ix) = self.by_name.get(&node.name) {
+        if let Some(ix) = self.find(&node.name) {
             if self.nodes[ix.at()] != node {
+                self.standings[ix.at()] = Standing::of(&node);
                 self.nodes[ix.at()] = node;
                 self.version += 1;
             }
@@ -127,7 +157,8 @@ impl Registry {
             return None;
         }
         let ix = NodeIx(self.nodes.len() as u32);
-        self.by_name.insert(node.name.clone(), ix);
+        self.names.insert(&node.name, ix);
+        self.standings.push(Standing::of(&node));
         self.nodes.push(node);
         self.version += 1;
         Some(ix)
@@ -152,5 +183,9 @@ mod tests {
         registry.upsert(changed);
         assert_eq!(registry.version(), version, "the same again is no change");
         assert_eq!(registry.find("c"), None);
+        let standing = |registry: &Registry| (registry.standing(b).registered, registry.standing(b).signs);
+        assert_eq!(standing(&registry), (false, false));
+        registry.upsert(Node { registered: true, public_key: Some([1; 32]), ..Node::unregistered("b") });
+        assert_eq!(standing(&registry), (true, true));
     }
 }
