@@ -265,12 +265,13 @@ pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &D
 }
 
 /// The same by two, of which the second takes the place of the first when that has seen so much: it gets what was said and
-/// kept, and sees again what is no older than `recall_s` before event time.
+/// kept, and sees again what is no older than `recall_s` before event time. Unless it `knows` the nodes at once, it comes to
+/// know each when it speaks.
 pub fn tell_by_two<R: Rule + Default>(
     sent: &[Sent],
     delivery: &Delivery,
     share: f64,
-    recall_s: i64,
+    (recall_s, knows): (i64, bool),
 ) -> Vec<AlertFeature> {
     let (registry, settings, places) = (nodes(), Settings::default(), zone());
     let world = World { registry: &registry, places: &places, settings: &settings };
@@ -297,8 +298,10 @@ pub fn tell_by_two<R: Rule + Default>(
     let mut second = R::default();
     let mut after = Post::new(&mut second, world);
     after.book.restore(kept, Settled { fire_ns: i64::MIN, rules_ns: stands_ns });
+    let nobody = Registry::default();
+    let at_first = if knows { world } else { World { registry: &nobody, ..world } };
     for row in rows.into_values() {
-        assert!(after.rule.memory().unwrap().restore(serde_json::from_slice(&row).unwrap(), world));
+        assert!(after.rule.memory().unwrap().restore(serde_json::from_slice(&row).unwrap(), at_first));
     }
     for &at in seen.iter().filter(|&&at| at_s(sent[at].second).0 >= stands_ns.saturating_sub(recall_s * NS_PER_S)) {
         after.hear(at, sent, delivery);

@@ -282,9 +282,10 @@ mod tests {
         #[test]
         fn a_successor_goes_on_where_the_first_one_ended(
             delivery in any_delivery(100), share in 0.0..1.0f64, recall_s in 90i64..2_000,
+            knows in proptest::bool::ANY,
         ) {
             let sent = a_pause_and_a_tampering();
-            let by_two = standing(tell_by_two::<Sensors>(&sent, &delivery, share, recall_s));
+            let by_two = standing(tell_by_two::<Sensors>(&sent, &delivery, share, (recall_s, knows)));
             prop_assert_eq!(by_two, deliver::<Sensors>(&sent, &Delivery::in_order()));
         }
 

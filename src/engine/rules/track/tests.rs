@@ -227,7 +227,7 @@ proptest! {
         wobble in proptest::collection::vec(-0.001f64..0.001, 150),
     ) {
         let sent = to_and_fro(&wobble);
-        let by_two = standing(tell_by_two::<Tracks>(&sent, &delivery, share, recall_s));
+        let by_two = standing(tell_by_two::<Tracks>(&sent, &delivery, share, (recall_s, true)));
         prop_assert_eq!(by_two, deliver::<Tracks>(&sent, &Delivery::in_order()));
     }
 
