@@ -37,6 +37,11 @@ fn minute_of(time_ns: i64) -> u32 {
     u32::try_from(time_ns.div_euclid(MINUTE_NS).max(0)).unwrap_or(u32::MAX - 1).saturating_add(1)
 }
 
+/// A table is chosen by the highest bits, a slot in it by the lowest.
+fn table_of(key: u64) -> usize {
+    (key >> 56) as usize % TABLES
+}
+
 #[derive(Debug, Default)]
 struct Table {
     slots: Vec<Slot>,
@@ -95,17 +100,30 @@ impl Table {
 #[derive(Debug)]
 pub struct Duplicates {
     tables: Vec<Table>,
-    /// How many keys each minute has that is not forgotten.
+    /// How many keys each minute has that is not forgotten, but for those that are counted in `at_hand`.
     minutes: BTreeMap<u32, usize>,
+    /// The minute of the last key, and how many keys of it came in a row.
+    at_hand: (u32, usize),
     len: usize,
     /// The first minute that counts.
     keep: u32,
+    /// When the last minute that was worked out begins, nanoseconds, and its number.
+    minute_ns: i64,
+    minute: u32,
 }
 
 impl Default for Duplicates {
     fn default() -> Duplicates {
         let tables = std::iter::repeat_with(Table::default).take(TABLES).collect();
-        Duplicates { tables, minutes: BTreeMap::new(), len: 0, keep: VACANT + 1 }
+        Duplicates {
+            tables,
+            minutes: BTreeMap::new(),
+            at_hand: (VACANT, 0),
+            len: 0,
+            keep: VACANT + 1,
+            minute_ns: 0,
+            minute: minute_of(0),
+        }
     }
 }
 
@@ -113,12 +131,15 @@ impl Duplicates {
     /// Notes the key, which must be a good hash; true when it was there already, whatever its time was.
     pub fn seen(&mut self, key: u64, time_ns: i64) -> bool {
         // What comes late is remembered as if it were of the oldest minute that counts.
-        let minute = minute_of(time_ns).max(self.keep);
-        // A table is chosen by the highest bits, a slot in it by the lowest.
-        if self.tables[(key >> 56) as usize % TABLES].insert(key, minute, self.keep) {
+        let minute = self.minute_of(time_ns).max(self.keep);
+        if self.tables[table_of(key)].insert(key, minute, self.keep) {
             return true;
         }
-        *self.minutes.entry(minute).or_default() += 1;
+        if self.at_hand.0 != minute {
+            self.count();
+            self.at_hand.0 = minute;
+        }
+        self.at_hand.1 += 1;
         self.len += 1;
         if self.len > MAX_KEYS {
             self.forget_oldest();
@@ -126,13 +147,44 @@ impl Duplicates {
         false
     }
 
+    /// Looks at where these keys would stand, one after the other: the processor waits for that memory once, and not each
+    /// time that one is noted.
+    pub fn look_ahead(&self, keys: &[u64]) {
+        let mut newest = 0;
+        for &key in keys {
+            let slots = &self.tables[table_of(key)].slots;
+            let mask = slots.len().wrapping_sub(1);
+            newest = slots.get(key as usize & mask).map_or(0, |slot| slot.minute).max(newest);
+        }
+        std::hint::black_box(newest);
+    }
+
+    fn minute_of(&mut self, time_ns: i64) -> u32 {
+        if !(0..MINUTE_NS).contains(&time_ns.wrapping_sub(self.minute_ns)) {
+            (self.minute_ns, self.minute) = (time_ns.div_euclid(MINUTE_NS).wrapping_mul(MINUTE_NS), minute_of(time_ns));
+        }
+        self.minute
+    }
+
+    /// Enters the keys that came in a row.
+    fn count(&mut self) {
+        let (minute, count) = std::mem::replace(&mut self.at_hand, (VACANT, 0));
+        if count > 0 {
+            *self.minutes.entry(minute).or_default() += count;
+        }
+    }
+
     /// Forgets the minutes that lie wholly before.
     pub fn forget_before(&mut self, time_ns: i64) {
-        let keep = minute_of(time_ns);
+        let keep = self.minute_of(time_ns);
+        if keep <= self.keep {
+            return;
+        }
+        self.count();
         while self.minutes.first_key_value().is_some_and(|(&minute, _)| minute < keep) {
             self.forget_oldest();
         }
-        self.keep = self.keep.max(keep);
+        self.keep = keep;
     }
 
     /// Keys held.
@@ -146,6 +198,7 @@ impl Duplicates {
     }
 
     fn forget_oldest(&mut self) {
+        self.count();
         if let Some((minute, count)) = self.minutes.pop_first() {
             self.keep = minute.saturating_add(1);
             self.len -= count;

@@ -21,7 +21,7 @@ mod succession;
 pub mod weather;
 
 use crate::model::decision::Decision;
-use crate::model::kind::{Kind, KindSet};
+use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::Refusal;
@@ -41,6 +41,9 @@ use weather::Weather;
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once. A live run waits
 /// with partitions that have such at half of it ([`Engine::ahead`]).
 pub const MAX_HELD: usize = 65_536;
+
+/// Rows that rules look ahead at a time: what is known of so many nodes fits into the processor's first cache.
+const LOOK_AHEAD: usize = 64;
 
 /// After the newest report seen, a node may still take this long to deliver: until then its silence means nothing to
 /// the first word about an event.
@@ -106,7 +109,9 @@ pub struct Engine {
     weather: Weather,
     fire: FireWatch,
     slow: SlowWatch,
-    rules: Vec<(KindSet, Box<dyn Rule>)>,
+    rules: Vec<Box<dyn Rule>>,
+    /// By kind: the numbers of the rules that look at it.
+    heeded_by: Vec<Vec<usize>>,
     book: Book,
     held: Observations,
     latecomers: Latecomers,
@@ -132,9 +137,12 @@ impl Engine {
     /// An engine with these settings, areas and notices. `topics` names what [`Origin::topic`] counts; the digest of
     /// the settings stands on every alert.
     pub fn new(settings: Settings, config_digest: String, topics: Vec<String>, places: Places) -> Engine {
+        let rules = rules::all();
+        let heeds = |kind: Kind| (0..rules.len()).filter(|&at| rules[at].kinds().contains(kind)).collect();
         Engine {
             progress: Progress::new(&settings),
-            rules: rules::all().into_iter().map(|rule| (rule.kinds(), rule)).collect(),
+            heeded_by: Kind::ALL.iter().map(|&kind| heeds(kind)).collect(),
+            rules,
             settings,
             places,
             duplicates: Duplicates::default(),
@@ -256,7 +264,12 @@ impl Engine {
         let mut from = 0;
         while from < batch.len() {
             self.judge(batch, from, &mut found);
+            let to = from + found.len();
             for (row, found) in (from..).zip(found.drain(..)) {
+                if row.is_multiple_of(LOOK_AHEAD) {
+                    let rows = row..to.min(row + LOOK_AHEAD);
+                    self.rules.iter_mut().for_each(|rule| rule.look_ahead(batch, rows.clone()));
+                }
                 from += 1;
                 match found {
                     Found::Repeated => self.counts.duplicates += 1,
@@ -289,6 +302,7 @@ impl Engine {
                 break;
             }
         }
+        self.duplicates.look_ahead(&batch.key[from..from + found.len()]);
         for (row, found) in (from..).zip(found) {
             if let Found::New(Standing::InTime | Standing::Late | Standing::Behind { .. }) = found
                 && batch.part[row] != Part::Progress
@@ -354,7 +368,8 @@ impl Engine {
             false => self.counts.accepted += 1,
         }
         let kind = batch.kind[row];
-        if kind == Kind::Status {
+        // Nobody but fire asks for the weather.
+        if kind == Kind::Status && self.settings.fire.on {
             let status = batch.statuses.row(batch.detail[row] as usize);
             self.weather.note(batch.node[row], batch.time_ns[row], &status);
         }
@@ -374,10 +389,8 @@ impl Engine {
         if batch.part[row] == Part::Halo {
             return;
         }
-        for (kinds, rule) in &mut self.rules {
-            if kinds.contains(kind) {
-                rule.observe(batch, row, world, &mut self.book);
-            }
+        for &rule in &self.heeded_by[kind as usize] {
+            self.rules[rule].observe(batch, row, world, &mut self.book);
         }
     }
 
@@ -411,7 +424,7 @@ impl Engine {
         }
         let world = World { registry, places: &self.places, settings: &self.settings };
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
-        for (_, rule) in &mut self.rules {
+        for rule in &mut self.rules {
             rule.advance(heard_ns, world, &mut self.book);
         }
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));

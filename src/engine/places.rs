@@ -4,7 +4,7 @@ mod grid;
 mod outline;
 
 use self::grid::Grid;
-use self::outline::Outline;
+use self::outline::{Bounds, Outline};
 use crate::model::alert::Class;
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
@@ -31,12 +31,34 @@ pub struct Judgement {
     pub protected_site: bool,
 }
 
+/// What tells in a moment that an area does not matter.
+#[derive(Clone, Copy, Debug)]
+struct Hint {
+    /// The box around it; `None` for what is not a polygon.
+    bounds: Option<Bounds>,
+    /// A bit for each thing that it prohibits.
+    prohibits: u32,
+}
+
+impl Hint {
+    fn of(area: &Area, outline: Option<&Outline>) -> Hint {
+        let is_polygon = matches!(area.shape, Shape::Polygons(_));
+        Hint { bounds: outline.filter(|_| is_polygon).map(Outline::bounds), prohibits: bits(&area.prohibits) }
+    }
+}
+
+fn bits(prohibitions: &[Prohibition]) -> u32 {
+    prohibitions.iter().fold(0, |bits, &what| bits | 1 << what as u32)
+}
+
 /// All areas and notices, indexed. An area's index holds until the next change of [`Places::version`].
 #[derive(Clone, Debug, Default)]
 pub struct Places {
     areas: Vec<Area>,
     area_by_id: FxHashMap<String, usize>,
     area_outlines: Vec<Option<Outline>>,
+    /// What is asked of most areas, and no more.
+    area_hints: Vec<Hint>,
     area_grid: Grid,
     notices: Vec<Notice>,
     notice_outlines: Vec<Option<Outline>>,
@@ -74,10 +96,12 @@ impl Places {
                 self.area_by_id.insert(area.area.clone(), self.areas.len());
                 self.areas.push(area);
                 self.area_outlines.push(None);
+                self.area_hints.push(Hint { bounds: None, prohibits: 0 });
                 self.areas.len() - 1
             }
         };
         self.area_grid.insert(ix, outline.as_ref().map(Outline::bounds));
+        self.area_hints[ix] = Hint::of(&self.areas[ix], outline.as_ref());
         self.area_outlines[ix] = outline;
         self.version += 1;
     }
@@ -88,6 +112,7 @@ impl Places {
         self.areas.remove(ix);
         self.area_by_id = self.areas.iter().enumerate().map(|(ix, area)| (area.area.clone(), ix)).collect();
         self.area_outlines.remove(ix);
+        self.area_hints.remove(ix);
         self.area_grid = Grid::of(self.area_outlines.iter().map(|outline| outline.as_ref().map(Outline::bounds)));
         self.version += 1;
     }
@@ -159,10 +184,10 @@ impl Places {
     /// The polygons that contain the place or whose border is at most `metres` away and that prohibit any of
     /// `prohibitions`, valid or not: index and signed distance in metres, in the order of the indices.
     pub fn near(&self, place: LonLat, metres: f64, prohibitions: &[Prohibition]) -> Vec<(usize, f64)> {
-        let mut found = Vec::new();
+        let (mut found, sought) = (Vec::new(), bits(prohibitions));
         self.area_grid.each_near(place, metres, |ix| {
-            let area = &self.areas[ix];
-            if matches!(area.shape, Shape::Polygons(_)) && prohibitions.iter().any(|&what| area.prohibits(what)) {
+            let hint = &self.area_hints[ix];
+            if hint.prohibits & sought != 0 && hint.bounds.is_some_and(|bounds| bounds.may_be_near(place, metres)) {
                 let distance_m = self.signed_distance_m(ix, place);
                 if distance_m >= -metres {
                     found.push((ix, distance_m));

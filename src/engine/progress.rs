@@ -9,11 +9,14 @@
 //! gone on for `max_future_s` without it, or when every partition has been read to its end since and then the stream
 //! has gone on for so long.
 
+mod clocks;
+
+use self::clocks::Clocks;
 use super::settings::Settings;
 use crate::model::node::NodeIx;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashSet;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Where an observation stands in event time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +139,7 @@ pub struct Progress {
     horizon_ns: i64,
     max_future_ns: i64,
     idle_after_ns: i64,
-    clocks: BTreeMap<Partition, PartitionClock>,
+    clocks: Clocks,
     leaders: Leaders,
     doubt: Doubt,
     /// The watermark as far as data alone has moved it.
@@ -152,7 +155,7 @@ impl Progress {
             horizon_ns: ns_from_s(settings.amend_horizon_s),
             max_future_ns: ns_from_s(settings.max_future_s),
             idle_after_ns: ns_from_s(settings.idle_after_s),
-            clocks: BTreeMap::new(),
+            clocks: Clocks::default(),
             leaders: Leaders::default(),
             doubt: Doubt::default(),
             borne_out_ns: i64::MIN,
@@ -172,31 +175,31 @@ impl Progress {
 
     /// A partition that is read: until its first observation it holds the watermark back.
     pub fn assign(&mut self, partition: Partition) {
-        self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
+        self.clocks.of(partition);
     }
 
     /// A partition that is read from now on, and what was read of it before, elsewhere, went up to that time.
     pub fn resume(&mut self, partition: Partition, newest_ns: i64) {
-        let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
+        let clock = self.clocks.of(partition);
         clock.newest_ns = clock.newest_ns.max(newest_ns);
         clock.resumed_ns = clock.resumed_ns.max(newest_ns);
     }
 
     /// A partition that is no longer read here.
     pub fn revoke(&mut self, partition: Partition) {
-        self.clocks.remove(&partition);
+        self.clocks.remove(partition);
         self.read_to_end(partition);
     }
 
     /// The shell has read all there is in the partition.
     pub fn caught_up(&mut self, partition: Partition) {
-        self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD).caught_up = true;
+        self.clocks.of(partition).caught_up = true;
         self.read_to_end(partition);
     }
 
     /// There is more in the partition, not yet read: until it is, the partition holds the watermark back again.
     pub fn behind(&mut self, partition: Partition) {
-        self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD).caught_up = false;
+        self.clocks.of(partition).caught_up = false;
     }
 
     /// Whether all there is has been read, of every partition.
@@ -213,7 +216,7 @@ impl Progress {
 
     /// Judges an observation and, unless it is ahead or too late, moves its partition's clock.
     pub fn observe(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
-        let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
+        let clock = self.clocks.of(partition);
         clock.caught_up = false;
         if time_ns < clock.newest_ns.saturating_sub(self.horizon_ns) {
             return Standing::TooLate;
@@ -260,7 +263,7 @@ impl Progress {
             doubt.ahead.insert(node);
         }
         doubt.leaders.note(time_ns, node);
-        for (&other, clock) in &mut self.clocks {
+        for (other, clock) in self.clocks.iter_mut() {
             if !clock.caught_up {
                 doubt.unread.insert(other);
             }
@@ -281,7 +284,7 @@ impl Progress {
         if self.doubt.unread.is_empty() && self.doubt.all_read_ns.is_some_and(|since_ns| gone_on(since_ns, stream_ns)) {
             return Some(Verdict::AllRefuted);
         }
-        for (&partition, clock) in &self.clocks {
+        for (partition, clock) in self.clocks.iter() {
             if let Some((since_ns, Leaders { second: Some((second_ns, _)), .. })) = clock.doubt
                 && gone_on(since_ns, second_ns)
             {
@@ -315,8 +318,8 @@ impl Progress {
             holding.insert(partition);
             earliest_ns = Some(earliest_ns.map_or(time_ns, |earliest_ns| earliest_ns.min(time_ns)));
         }
-        for (partition, clock) in &mut self.clocks {
-            if verdict == Verdict::Refuted(*partition) || !holding.contains(partition) {
+        for (partition, clock) in self.clocks.iter_mut() {
+            if verdict == Verdict::Refuted(partition) || !holding.contains(&partition) {
                 clock.doubt = None;
             }
         }
@@ -334,7 +337,7 @@ impl Progress {
 
     /// Lets a time that was held back count after all.
     pub fn release(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
-        let clock = self.clocks.entry(partition).or_insert(PartitionClock::UNHEARD);
+        let clock = self.clocks.of(partition);
         clock.newest_ns = clock.newest_ns.max(time_ns);
         clock.leaders.note(time_ns, node);
         self.leaders.note(time_ns, node);
@@ -377,7 +380,7 @@ impl Progress {
         self.clocks
             .iter()
             .filter(|(_, clock)| clock.newest_ns > i64::MIN)
-            .map(|(&partition, clock)| (partition, clock.newest_ns))
+            .map(|(partition, clock)| (partition, clock.newest_ns))
     }
 
     /// The partition furthest behind that still has something to read, and its clock: the one to read next.
@@ -385,7 +388,7 @@ impl Progress {
         self.clocks
             .iter()
             .filter(|(_, clock)| !clock.caught_up)
-            .map(|(&partition, clock)| (partition, clock.newest_ns))
+            .map(|(partition, clock)| (partition, clock.newest_ns))
             .min_by_key(|&(_, newest_ns)| newest_ns)
     }
 }

@@ -73,12 +73,12 @@ impl Engine {
     /// From now on rules tell what a successor needs to know of what lasts, no later than so much event time after it has
     /// changed ([`Engine::take_changes`]): as much has to be seen again.
     pub fn keep_within(&mut self, span_ns: i64) {
-        self.rules.iter_mut().filter_map(|(_, rule)| rule.memory()).for_each(|memory| memory.keep_within(span_ns));
+        self.rules.iter_mut().filter_map(|rule| rule.memory()).for_each(|memory| memory.keep_within(span_ns));
     }
 
     /// What is to be kept anew of what rules know, since the last call.
     pub fn take_changes(&mut self, registry: &Registry) -> Vec<Change> {
-        let memories = self.rules.iter_mut().filter_map(|(_, rule)| rule.memory());
+        let memories = self.rules.iter_mut().filter_map(|rule| rule.memory());
         memories.flat_map(|memory| memory.take_changes(registry)).collect()
     }
 
@@ -88,7 +88,7 @@ impl Engine {
         let world = World { registry, places: &self.places, settings: &self.settings };
         let mut not_understood = Vec::new();
         for record in records {
-            let mut memories = self.rules.iter_mut().filter_map(|(_, rule)| rule.memory());
+            let mut memories = self.rules.iter_mut().filter_map(|rule| rule.memory());
             let memory = memories.find(|memory| memory.rule() == record.rule);
             let key = record.key();
             if !memory.is_some_and(|memory| memory.restore(record, world)) {

@@ -1,6 +1,6 @@
 //! A grid of cells over the earth: which boxes may contain a place or lie near it.
 
-use super::outline::{Bounds, metres_per_degree};
+use super::outline::{Bounds, reach_deg};
 use crate::model::geo::LonLat;
 use rustc_hash::FxHashMap;
 
@@ -26,7 +26,11 @@ struct Span {
 
 impl Span {
     fn of(bounds: Bounds) -> Span {
-        let cell = |degrees: f64| (degrees / CELL_DEG).floor() as i32;
+        let cell = |degrees: f64| {
+            // Rounded down without a call into the mathematics library.
+            let towards_zero = (degrees / CELL_DEG) as i32;
+            towards_zero - i32::from(f64::from(towards_zero) > degrees / CELL_DEG)
+        };
         let (west, east) = (cell(bounds.west_deg), cell(bounds.east_deg));
         Span {
             columns: (west, east.min(west.saturating_add(COLUMNS - 1))),
@@ -87,19 +91,17 @@ impl Grid {
     pub fn each_near(&self, place: LonLat, metres: f64, mut each: impl FnMut(usize)) {
         self.wide.iter().copied().for_each(&mut each);
         // A little more than asked for: a degree is not equally long at both ends of the reach.
-        let reach_m = 1.02 * metres;
-        let lat_reach_deg = reach_m / 110_500.0;
-        let polar_lat_deg = (place.lat_deg.abs() + lat_reach_deg).min(89.9);
-        let lon_reach_deg = (reach_m / metres_per_degree(polar_lat_deg).0).min(180.0);
+        let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, 1.02 * metres);
         let span = Span::of(Bounds {
             west_deg: place.lon_deg - lon_reach_deg,
             east_deg: place.lon_deg + lon_reach_deg,
             south_deg: place.lat_deg - lat_reach_deg,
             north_deg: place.lat_deg + lat_reach_deg,
         });
-        for cell in span.cells() {
-            for &ix in self.cells.get(&cell).map_or(&[][..], Vec::as_slice) {
-                each(ix);
+        for column in span.columns.0..=span.columns.1 {
+            for row in span.rows.0..=span.rows.1 {
+                let cell = (column.rem_euclid(COLUMNS), row);
+                self.cells.get(&cell).into_iter().flatten().copied().for_each(&mut each);
             }
         }
     }

@@ -4,6 +4,7 @@
 //! the antimeridian is unrolled, so that an outline lies in one piece, its eastern end possibly beyond 180°.
 
 use crate::model::geo::LonLat;
+use std::sync::LazyLock;
 
 /// Equatorial radius of WGS 84, metres.
 const EQUATOR_M: f64 = 6_378_137.0;
@@ -19,6 +20,19 @@ pub fn metres_per_degree(lat_deg: f64) -> (f64, f64) {
     ((prime_vertical_m * cos).to_radians(), meridian_m.to_radians())
 }
 
+/// The least metres in a degree of longitude at latitudes up to each whole degree; the last is that of 89.9°.
+static LEAST_LON_M: LazyLock<[f64; 91]> =
+    LazyLock::new(|| std::array::from_fn(|lat_deg| metres_per_degree((lat_deg as f64).min(89.9)).0));
+
+/// So far a reach of some metres may go from that latitude, in degrees of longitude and of latitude: no less than it does, and
+/// a little more near the poles.
+pub fn reach_deg(lat_deg: f64, reach_m: f64) -> (f64, f64) {
+    let lat_reach_deg = reach_m / 110_500.0;
+    let polar_lat_deg = lat_deg.abs() + lat_reach_deg;
+    let least_lon_m = LEAST_LON_M[(polar_lat_deg as usize).saturating_add(1).min(90)];
+    ((reach_m / least_lon_m).min(180.0), lat_reach_deg)
+}
+
 /// A box in degrees. `east_deg` may exceed 180 where it spans the antimeridian.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Bounds {
@@ -30,6 +44,18 @@ pub struct Bounds {
     pub east_deg: f64,
     /// Greatest latitude.
     pub north_deg: f64,
+}
+
+impl Bounds {
+    /// Whether a place may be within so many metres of the box: true for all that are, and for some that are not.
+    pub fn may_be_near(&self, place: LonLat, metres: f64) -> bool {
+        let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, 1.1 * metres);
+        let beside_deg = (place.lon_deg - (self.west_deg + self.east_deg) / 2.0).abs();
+        let beside_deg = if beside_deg > 360.0 { beside_deg - 360.0 } else { beside_deg };
+        beside_deg.min(360.0 - beside_deg) <= (self.east_deg - self.west_deg) / 2.0 + lon_reach_deg
+            && place.lat_deg >= self.south_deg - lat_reach_deg
+            && place.lat_deg <= self.north_deg + lat_reach_deg
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

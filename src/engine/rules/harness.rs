@@ -83,6 +83,11 @@ impl Sent {
         self.second
     }
 
+    /// Who sends it.
+    pub fn node(&self) -> &'static str {
+        self.node
+    }
+
     /// With the node's own position.
     pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
         self.position = (lon_deg, lat_deg);
@@ -335,6 +340,9 @@ impl<'a> Post<'a> {
     fn hear(&mut self, at: usize, sent: &[Sent], delivery: &Delivery) {
         let mut batch = Observations::default();
         sent[at].push(at as i64, self.world.registry, &mut batch);
+        if at.is_multiple_of(2) {
+            self.rule.look_ahead(&batch, 0..1);
+        }
         if self.rule.kinds().contains(batch.kind[0]) {
             self.rule.observe(&batch, 0, self.world, &mut self.book);
         }
@@ -357,6 +365,12 @@ impl<'a> Post<'a> {
 /// What stands in the end, by alert: the newest revision of each that was not taken back, without its number.
 pub fn deliver<R: Rule + Default>(sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
     standing(tell::<R>(sent, delivery))
+}
+
+/// All revisions, one alert after the other: which comes first of two that are said at one watermark is left open.
+pub fn by_alert(mut said: Vec<AlertFeature>) -> Vec<AlertFeature> {
+    said.sort_by(|a, b| a.properties.alert.cmp(&b.properties.alert));
+    said
 }
 
 /// The newest revision of each alert that was not taken back, without its number.

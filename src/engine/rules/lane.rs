@@ -2,6 +2,7 @@
 
 use super::World;
 use super::calendar::Calendar;
+use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
@@ -113,6 +114,28 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     /// The key of the lane that is called so; `None` if there can't be one yet.
     fn key_of(name: &str, registry: &Registry) -> Option<<Self::Key as ToOwned>::Owned>;
 
+    /// If nothing goes on in it, and all there is to know is what was seen last: that. A watch that never rests has
+    /// nothing to say here and below.
+    fn at_rest(&self) -> Option<&Self::Seen> {
+        None
+    }
+
+    /// What is at rest since that was seen.
+    fn rested(_last: Self::Seen, _calm: Calm) -> Self {
+        Self::default()
+    }
+
+    /// What was seen in brief, and for how long nothing comes of it while nothing goes on; `None`: something comes of it
+    /// at once. What is seen in the meantime, and is as calm, changes nothing but what was seen last.
+    fn brief<'a>(_seen: &'a Self::Seen, _world: World<'_>) -> Option<(Brief<'a>, Calm)> {
+        None
+    }
+
+    /// What was seen, from that.
+    fn seen(_brief: Brief<'_>, _calm: Calm) -> Option<Self::Seen> {
+        None
+    }
+
     /// Something comes behind the watermark. What it changes in the past goes to `corrections`; false if it changes
     /// nothing, which is what happens unless a watch knows better.
     fn recall(
@@ -154,7 +177,7 @@ pub(super) struct Lane<W: Watch> {
     /// Observations taken back before they came, with the time of what took them back.
     taken_back: Vec<(NodeIx, Id, i64)>,
     /// The first entries in the calendar for what is pending and for what has settled; later ones are void.
-    entered_ns: [Option<i64>; 2],
+    pub(super) entered_ns: [Option<i64>; 2],
     /// All that was seen of before that time is in what has settled: it comes from a record.
     pub(super) stands_ns: i64,
     /// What has settled has changed since it was last kept, by nothing older than that.
@@ -184,6 +207,28 @@ impl<W: Watch> Lane<W> {
     /// A lane as it was kept.
     pub(super) fn restored(key: <W::Key as ToOwned>::Owned, settled: W, stands_ns: i64, told: Vec<Told>) -> Lane<W> {
         Lane { provisional: settled.clone(), settled, told, stands_ns, is_kept: true, ..Lane::new(key) }
+    }
+
+    /// The lane that was at rest.
+    pub(super) fn woken(rest: Rest<W>, watermark_ns: i64, world: World<'_>) -> Lane<W> {
+        let (settled, pending) = rest.unpack(watermark_ns);
+        let mut lane = Lane { settled, pending, entered_ns: [None, Some(rest.entered_ns)], ..Lane::new(rest.key) };
+        lane.fold(world);
+        lane
+    }
+
+    /// The lane at rest if nothing goes on in it: nothing has been said that may still change, nothing is to be kept, and
+    /// what is pending changes nothing but what was seen last.
+    pub(super) fn rest(&self, watermark_ns: i64, world: World<'_>) -> Option<Rest<W>> {
+        let is_idle = self.told.is_empty() && self.ended.is_empty() && self.taken_back.is_empty();
+        if !is_idle || self.is_kept || self.changed_ns.is_some() || self.stands_ns > watermark_ns {
+            return None;
+        }
+        let (last, calm) = W::brief(self.settled.at_rest()?, world)?;
+        let mut rest = Rest::new(self.key.clone(), last, calm);
+        let mut pending = self.pending.iter().map(|seen| W::brief(seen, world));
+        let goes_on = pending.all(|next| next.is_some_and(|(next, calm)| rest.go_on(next, calm, watermark_ns)));
+        goes_on.then_some(rest)
     }
 
     /// How far the episodes that last in what has settled have been told.

@@ -3,12 +3,13 @@
 //! Each tracked object and each node has a lane: a settled state that stands at the watermark, and what was seen
 //! since, sorted. Folding the one over the other gives the provisional state, from which alerts are said early; when
 //! something comes that belongs before what was folded already, it is folded anew, and what no longer holds is taken
-//! back. What has settled depends on the set of observations alone.
+//! back. What has settled depends on the set of observations alone. Lanes in which nothing goes on are at rest.
 
 use super::World;
 use super::calendar::{Calendar, Entry};
 use super::lane::{Lane, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
+use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::Book;
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
@@ -20,9 +21,35 @@ use std::collections::VecDeque;
 /// closed as it stands, its alerts final.
 pub const MAX_LANES: usize = 200_000;
 
+/// Where a lane stands.
+pub(super) enum Place<W: Watch> {
+    Vacant,
+    Lane(Box<Lane<W>>),
+    Rest(Rest<W>),
+}
+
+impl<W: Watch> Place<W> {
+    /// The lane, if it is not at rest.
+    pub(super) fn lane_mut(&mut self) -> Option<&mut Lane<W>> {
+        match self {
+            Place::Lane(lane) => Some(lane),
+            _ => None,
+        }
+    }
+
+    /// The lane, which does not rest any longer.
+    fn wake(&mut self, watermark_ns: i64, world: World<'_>) -> Option<&mut Lane<W>> {
+        *self = match std::mem::replace(self, Place::Vacant) {
+            Place::Rest(rest) => Place::Lane(Box::new(Lane::woken(rest, watermark_ns, world))),
+            other => other,
+        };
+        self.lane_mut()
+    }
+}
+
 /// The lanes of a rule.
 pub struct Lanes<W: Watch> {
-    pub(super) lanes: Vec<Option<Lane<W>>>,
+    pub(super) lanes: Vec<Place<W>>,
     pub(super) vacant: Vec<usize>,
     pub(super) by_key: FxHashMap<<W::Key as ToOwned>::Owned, usize>,
     /// When each lane wants to be looked at, or before.
@@ -39,6 +66,9 @@ pub struct Lanes<W: Watch> {
     pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
     /// Records of lanes whose senders are not known yet.
     pub(super) waiting: FxHashMap<String, LaneRecord>,
+    /// Lanes never rest: what is said has to be the same.
+    #[cfg(test)]
+    pub(super) sleepless: bool,
 }
 
 impl<W: Watch> Default for Lanes<W> {
@@ -55,6 +85,8 @@ impl<W: Watch> Default for Lanes<W> {
             changed: VecDeque::new(),
             gone: Vec::new(),
             waiting: FxHashMap::default(),
+            #[cfg(test)]
+            sleepless: false,
         }
     }
 }
@@ -80,9 +112,26 @@ impl<W: Watch> Lanes<W> {
         self.watermark_ns
     }
 
-    /// The settled state of that lane.
+    /// The settled state of that lane; `None` for one at rest, in which nothing has happened.
     pub fn settled(&self, key: &W::Key) -> Option<&W> {
-        self.by_key.get(key).and_then(|&at| self.lanes[at].as_ref()).map(|lane| &lane.settled)
+        match &self.lanes[*self.by_key.get(key)?] {
+            Place::Lane(lane) => Some(&lane.settled),
+            _ => None,
+        }
+    }
+
+    /// Where that lane stands, until the next call that may change lanes.
+    pub fn find(&self, key: &W::Key) -> Option<usize> {
+        self.by_key.get(key).copied()
+    }
+
+    /// Takes in what was seen in the lane that stands there, where it takes no more than to write it down: it corrects
+    /// nothing, and the lane is at rest and stays so. False: all of it is needed, by [`Lanes::observe`].
+    pub fn go_on(&mut self, at: usize, next: Brief<'_>, calm: Calm) -> bool {
+        match &mut self.lanes[at] {
+            Place::Rest(rest) => next.time_ns >= self.watermark_ns && rest.go_on(next, calm, self.watermark_ns),
+            _ => false,
+        }
     }
 
     /// Takes in what was seen in that lane. `supersedes` is the id of an observation of the same node that it
@@ -91,12 +140,24 @@ impl<W: Watch> Lanes<W> {
         let time_ns = seen.cited().time_ns;
         let late = time_ns < self.watermark_ns;
         self.take_up(key, world);
-        if late && !self.by_key.contains_key(key) {
+        let known = self.by_key.get(key).copied();
+        if late && known.is_none() {
             self.late += 1;
             return;
         }
-        let at = self.lane_at(key, world, book);
-        let Some(lane) = self.lanes[at].as_mut() else { return };
+        if known.is_none()
+            && supersedes.is_none()
+            && self.may_rest()
+            && let Some((first, calm)) = W::brief(&seen, world)
+            && !self.is_memorable(&seen, calm)
+        {
+            let rest = Rest::new(key.to_owned(), first, calm);
+            let due_ns = rest.due_ns();
+            let at = self.place(key, Place::Rest(rest), world, book);
+            return self.calendar.enter(due_ns, at);
+        }
+        let at = known.unwrap_or_else(|| self.new_lane(key, world, book));
+        let Some(lane) = self.lanes[at].wake(self.watermark_ns, world) else { return };
         if late || time_ns < lane.stands_ns {
             let changed = lane.recall(&seen, world, book);
             self.late += u64::from(late && !changed);
@@ -106,8 +167,16 @@ impl<W: Watch> Lanes<W> {
         } else {
             lane.observe(seen, supersedes, world, book);
         }
-        if let Some(lane) = self.lanes[at].as_mut() {
+        if let Some(lane) = self.lanes[at].lane_mut() {
             lane.enter(at, &mut self.calendar, world);
+        }
+    }
+
+    /// Looks at where the lane that stands there would write down what is seen next; what it gives means nothing.
+    pub fn look(&self, at: usize) -> u64 {
+        match &self.lanes[at] {
+            Place::Rest(rest) => rest.look(),
+            _ => 0,
         }
     }
 
@@ -124,7 +193,7 @@ impl<W: Watch> Lanes<W> {
     /// Notes that what has settled in a lane has changed by what is no older than that, if it is to be kept.
     fn note_change(&mut self, at: usize, since_ns: i64) {
         if let Some(span_ns) = self.keep_within_ns
-            && let Some(lane) = self.lanes[at].as_mut()
+            && let Some(lane) = self.lanes[at].lane_mut()
             && lane.changed_ns.is_none()
             && (lane.is_kept || lane.settled.is_memorable(span_ns))
         {
@@ -139,8 +208,9 @@ impl<W: Watch> Lanes<W> {
             self.late += 1;
             return;
         }
-        let at = self.lane_at(key, world, book);
-        let Some(lane) = self.lanes[at].as_mut().filter(|lane| time_ns >= lane.stands_ns) else { return };
+        let at = self.by_key.get(key).copied().unwrap_or_else(|| self.new_lane(key, world, book));
+        let lane = self.lanes[at].wake(self.watermark_ns, world);
+        let Some(lane) = lane.filter(|lane| time_ns >= lane.stands_ns) else { return };
         lane.take_back(node, id, time_ns);
         lane.fold(world);
         lane.tell(world, book);
@@ -156,7 +226,17 @@ impl<W: Watch> Lanes<W> {
         let mut due = std::mem::take(&mut self.due);
         self.calendar.take_due(watermark_ns, &mut due);
         for (due_ns, at) in due.drain(..) {
-            let Some(lane) = self.lanes[at].as_mut() else { continue };
+            if let Place::Rest(rest) = &mut self.lanes[at] {
+                if rest.entered_ns != due_ns {
+                    continue;
+                }
+                if rest.due_ns() > watermark_ns {
+                    rest.entered_ns = rest.due_ns();
+                    self.calendar.enter(rest.entered_ns, at);
+                    continue;
+                }
+            }
+            let Some(lane) = self.lanes[at].wake(watermark_ns, world) else { continue };
             if !lane.has_come(due_ns) {
                 continue;
             }
@@ -168,44 +248,76 @@ impl<W: Watch> Lanes<W> {
                 }
                 self.note_change(at, before_ns);
             }
-            if let Some(lane) = self.lanes[at].as_mut() {
+            if let Some(lane) = self.lanes[at].lane_mut() {
                 lane.enter(at, &mut self.calendar, world);
+                // It has an entry for what has settled, which comes before anything that it has to be woken for.
+                let (rest, entered_ns) = (lane.rest(watermark_ns, world), lane.entered_ns[1]);
+                if let (Some(mut rest), Some(entered_ns), true) = (rest, entered_ns, self.may_rest()) {
+                    rest.entered_ns = entered_ns;
+                    self.lanes[at] = Place::Rest(rest);
+                }
             }
         }
         self.due = due;
     }
 
-    /// Where that lane stands; a new one if there was none.
-    fn lane_at(&mut self, key: &W::Key, world: World<'_>, book: &mut Book) -> usize {
-        if let Some(&at) = self.by_key.get(key) {
-            return at;
-        }
+    fn may_rest(&self) -> bool {
+        #[cfg(test)]
+        return !self.sleepless;
+        #[cfg(not(test))]
+        true
+    }
+
+    /// Whether a record is to be kept of a lane that is at rest since that was seen.
+    fn is_memorable(&self, seen: &W::Seen, calm: Calm) -> bool {
+        self.keep_within_ns.is_some_and(|span_ns| W::rested(seen.clone(), calm).is_memorable(span_ns))
+    }
+
+    /// Makes a new lane, and tells where.
+    fn new_lane(&mut self, key: &W::Key, world: World<'_>, book: &mut Book) -> usize {
+        self.place(key, Place::Lane(Box::new(Lane::new(key.to_owned()))), world, book)
+    }
+
+    fn place(&mut self, key: &W::Key, place: Place<W>, world: World<'_>, book: &mut Book) -> usize {
         if self.by_key.len() >= MAX_LANES {
             self.close_first(world, book);
         }
-        let lane = Lane::new(key.to_owned());
         let at = self.vacant.pop().unwrap_or_else(|| {
-            self.lanes.push(None);
+            self.lanes.push(Place::Vacant);
             self.lanes.len() - 1
         });
-        self.lanes[at] = Some(lane);
+        self.lanes[at] = place;
         self.by_key.insert(key.to_owned(), at);
         at
     }
 
     fn vacate(&mut self, at: usize) {
-        if let Some(lane) = self.lanes[at].take() {
-            self.by_key.remove(lane.key.borrow());
-            self.vacant.push(at);
-            if lane.is_kept {
-                self.gone.push(lane.key);
-            }
+        let (key, is_kept) = match std::mem::replace(&mut self.lanes[at], Place::Vacant) {
+            Place::Vacant => return,
+            Place::Rest(rest) => (rest.key, false),
+            Place::Lane(lane) => (lane.key, lane.is_kept),
+        };
+        self.by_key.remove(key.borrow());
+        self.vacant.push(at);
+        if is_kept {
+            self.gone.push(key);
         }
     }
 
     fn close_first(&mut self, world: World<'_>, book: &mut Book) {
         while let Some((due_ns, at)) = self.calendar.take_first() {
-            let Some(lane) = self.lanes[at].as_mut() else { continue };
+            if let Place::Rest(rest) = &mut self.lanes[at] {
+                match (rest.entered_ns == due_ns, rest.due_ns() == due_ns) {
+                    (true, true) => return self.vacate(at),
+                    (true, false) => {
+                        rest.entered_ns = rest.due_ns();
+                        self.calendar.enter(rest.entered_ns, at);
+                    }
+                    (false, _) => {}
+                }
+                continue;
+            }
+            let Some(lane) = self.lanes[at].lane_mut() else { continue };
             if !lane.has_come(due_ns) {
                 continue;
             }
@@ -216,7 +328,7 @@ impl<W: Watch> Lanes<W> {
             lane.enter(at, &mut self.calendar, world);
         }
         // None is due, so each waits for something that may never come; any will do.
-        if let Some(at) = self.lanes.iter().position(Option::is_some) {
+        if let Some(at) = self.lanes.iter().position(|place| !matches!(place, Place::Vacant)) {
             self.vacate(at);
         }
     }

@@ -7,7 +7,7 @@
 
 use super::World;
 use super::lane::{Lane, Told, Watch};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, Place};
 use crate::engine::book::Cited;
 use crate::model::node::{NodeIx, Registry};
 use serde::{Deserialize, Serialize};
@@ -76,7 +76,7 @@ impl<W: Watch> Memory for Lanes<W> {
             && since_ns <= self.watermark_ns.saturating_sub(span_ns)
         {
             self.changed.pop_front();
-            let Some(lane) = self.lanes[at].as_mut() else { continue };
+            let Some(lane) = self.lanes[at].lane_mut() else { continue };
             // The lane that it was noted of may be gone, and another in its place that has changed since.
             if lane.changed_ns != Some(since_ns) {
                 continue;
@@ -111,8 +111,8 @@ impl<W: Watch> Memory for Lanes<W> {
             lane.enter(at, &mut self.calendar, world);
             self.by_key.insert(lane.key.clone(), at);
             match self.lanes.get_mut(at) {
-                Some(place) => *place = Some(lane),
-                None => self.lanes.push(Some(lane)),
+                Some(place) => *place = Place::Lane(Box::new(lane)),
+                None => self.lanes.push(Place::Lane(Box::new(lane))),
             }
         }
         is_whole

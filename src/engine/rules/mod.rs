@@ -10,7 +10,9 @@ pub mod found;
 pub mod lane;
 pub mod lanes;
 pub mod memory;
+mod promise;
 pub mod reports;
+pub mod rest;
 pub mod restriction;
 pub mod sensor;
 pub mod spell;
@@ -24,6 +26,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::KindSet;
 use crate::model::node::Registry;
 use crate::model::observation::{Id, Observations};
+use std::ops::Range;
 
 /// What a rule may look at besides the observations.
 #[derive(Clone, Copy)]
@@ -40,6 +43,10 @@ pub struct World<'a> {
 pub trait Rule: Send {
     /// The kinds of observation that it looks at.
     fn kinds(&self) -> KindSet;
+
+    /// Looks for what is known of those whom these rows are about, most of which are to be observed next; nothing follows
+    /// from it. Many such looks in a row have the processor wait for memory once, and not at each row.
+    fn look_ahead(&mut self, _batch: &Observations, _rows: Range<usize>) {}
 
     /// Takes in the accepted observation at `row`, which is of its kinds. Out of order within the lateness bound is normal.
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book);

@@ -6,8 +6,10 @@
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::promise::Promises;
+use super::rest::{Brief, Calm};
 use super::spell::{Spell, belie};
-use super::{Rule, World, cited_at, position_at, supersedes_at};
+use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
@@ -15,6 +17,7 @@ use crate::model::kind::{Health, Kind, KindSet};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The chance that a tamper alarm or a missing heartbeat means what it says.
 const PROBABILITY: f64 = 0.99;
@@ -145,6 +148,25 @@ impl Watch for Pulse {
         is_slow || self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty()
     }
 
+    fn at_rest(&self) -> Option<&Beat> {
+        let goes_on = self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty();
+        self.last.as_ref().filter(|_| !goes_on)
+    }
+
+    fn rested(last: Beat, _calm: Calm) -> Pulse {
+        Pulse { last: Some(last), ..Pulse::default() }
+    }
+
+    fn brief<'a>(beat: &'a Beat, _world: World<'_>) -> Option<(Brief<'a>, Calm)> {
+        let lasts_ns = beat.patience_ns.filter(|_| !beat.tamper)?;
+        Some((Brief::of(&beat.cited, beat.place, f64::NAN, 0), Calm { lasts_ns, heavy: false }))
+    }
+
+    fn seen(brief: Brief<'_>, calm: Calm) -> Option<Beat> {
+        let (cited, patience_ns) = (brief.cited(Kind::Status), Some(calm.lasts_ns));
+        Some(Beat { cited, place: brief.place, tamper: false, patience_ns })
+    }
+
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         self.last.iter_mut().for_each(|beat| tell(&mut beat.cited));
         let lasting = self.silence.iter_mut().chain(&mut self.tamper).map(|spell| &mut **spell);
@@ -164,6 +186,7 @@ impl Watch for Pulse {
 #[derive(Default)]
 pub struct Sensors {
     lanes: Lanes<Pulse>,
+    promises: Promises,
 }
 
 impl Rule for Sensors {
@@ -171,21 +194,38 @@ impl Rule for Sensors {
         KindSet::of(Kind::Status)
     }
 
+    fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
+        let mut looked = 0;
+        for row in rows.filter(|&row| batch.kind[row] == Kind::Status) {
+            let node = batch.node[row];
+            looked ^= self.promises.look(node) ^ self.lanes.find(&node).map_or(0, |at| self.lanes.look(at));
+        }
+        std::hint::black_box(looked);
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
-        let (cited, supersedes) = (cited_at(batch, row), supersedes_at(batch, row));
-        let node = world.registry.node(cited.node);
+        let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
-                self.lanes.withdraw(&cited.node, cited.node, id, cited.time_ns, world, book);
+                self.lanes.withdraw(&node, node, id, time_ns, world, book);
             }
             return;
         }
+        let promise = self.promises.of(node, world);
+        let own = LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]);
         // A node that is nowhere can't be put on a map.
-        let Some(place) = position_at(batch, row, world) else { return };
-        let heartbeat_s = node.heartbeat_s.filter(|&heartbeat_s| heartbeat_s > 0.0 && world.settings.silence.on);
-        let patience_ns =
-            heartbeat_s.map(|heartbeat_s| span_ns(heartbeat_s * world.settings.silence.heartbeats).max(1));
+        let Some(place) = own.or(promise.place()) else { return };
+        let patience_ns = promise.patience_ns();
         let tamper = batch.statuses.health[batch.detail[row] as usize] == Health::Tamper;
+        if let Some(lasts_ns) = patience_ns.filter(|_| !tamper && supersedes.is_none()) {
+            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
+            let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: 0 };
+            let at = self.lanes.find(&node);
+            if at.is_some_and(|at| self.lanes.go_on(at, brief, Calm { lasts_ns, heavy: false })) {
+                return;
+            }
+        }
+        let cited = cited_at(batch, row);
         self.lanes.observe(&cited.node, Beat { cited, place, tamper, patience_ns }, supersedes, world, book);
     }
 
@@ -202,6 +242,7 @@ impl Rule for Sensors {
 mod tests {
     use super::super::harness::*;
     use super::*;
+    use crate::engine::places::Places;
     use crate::model::alert::{AlertFeature, Status};
     use proptest::prelude::*;
 
@@ -278,7 +319,38 @@ mod tests {
         assert!(deliver::<Sensors>(&sent, &Delivery::all_at_once()).is_empty(), "even if that comes first");
     }
 
+    /// Some heartbeats of three nodes, in time or not, with alarms and corrections among them.
+    fn any_beats() -> impl Strategy<Value = Vec<Sent>> {
+        let beat = (0usize..3, 1i64..400, 0u8..12);
+        proptest::collection::vec(beat, 1..120).prop_map(|beats| {
+            let (mut second, mut sent) = (0, Vec::<Sent>::new());
+            for (node, after_s, what) in beats {
+                second += after_s / if what == 11 { 1 } else { 10 };
+                let beat = status(["mic", "other", "ais"][node], second, if what == 0 { "tamper" } else { "ok" });
+                let last = sent.iter().rfind(|last| last.node() == beat.node() && last.second() < second).cloned();
+                sent.push(match (what, last) {
+                    (1, Some(last)) => supersede(beat, &last),
+                    (2, Some(last)) => withdraw(beat, &last),
+                    _ => beat,
+                });
+            }
+            sent
+        })
+    }
+
     proptest! {
+        #[test]
+        fn nodes_at_rest_are_told_of_as_if_they_never_rested(
+            sent in any_beats(), delivery in any_delivery(120), listed in any::<bool>(),
+        ) {
+            let delivery = if listed { Delivery::as_listed() } else { delivery };
+            let mut sleepless = Sensors::default();
+            sleepless.lanes.sleepless = true;
+            let awake = tell_by(&mut sleepless, &Places::default(), &sent, &delivery);
+            let at_rest = tell_by(&mut Sensors::default(), &Places::default(), &sent, &delivery);
+            prop_assert_eq!(by_alert(at_rest), by_alert(awake));
+        }
+
         #[test]
         fn a_successor_goes_on_where_the_first_one_ended(
             delivery in any_delivery(100), share in 0.0..1.0f64, recall_s in 90i64..2_000,

@@ -11,6 +11,7 @@ use self::crossing::{CERTAIN_SD, border, chance_inside, enter, of_domain};
 use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::rest::{Brief, Calm};
 use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::area::Prohibition;
@@ -80,6 +81,11 @@ impl Watched {
     }
 }
 
+/// An object that was not seen for so long is lost, nanoseconds.
+fn lost_after_ns(world: World<'_>) -> i64 {
+    span_ns(world.settings.tracks.lost_after_s).max(1)
+}
+
 impl Watch for Watched {
     const NAME: &'static str = "track";
 
@@ -104,7 +110,7 @@ impl Watch for Watched {
     }
 
     fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
-        self.lost_after_ns = span_ns(scene.world.settings.tracks.lost_after_s).max(1);
+        self.lost_after_ns = lost_after_ns(scene.world);
         self.heavy |= plot.heavy;
         for (area, _) in &plot.near {
             if !self.standings.iter().any(|standing| standing.area == *area) {
@@ -137,6 +143,26 @@ impl Watch for Watched {
 
     fn is_memorable(&self, _span_ns: i64) -> bool {
         !self.standings.is_empty() || !self.past.is_empty()
+    }
+
+    fn at_rest(&self) -> Option<&Plot> {
+        let goes_on = !self.standings.is_empty() || !self.past.is_empty();
+        self.last.as_ref().filter(|last| !goes_on && last.heavy == self.heavy)
+    }
+
+    fn rested(last: Plot, calm: Calm) -> Watched {
+        Watched { last: Some(last), heavy: calm.heavy, lost_after_ns: calm.lasts_ns, ..Watched::default() }
+    }
+
+    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm)> {
+        let calm = Calm { lasts_ns: lost_after_ns(world), heavy: plot.heavy };
+        let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, plot.domain as u8);
+        plot.near.is_empty().then_some((brief, calm))
+    }
+
+    fn seen(brief: Brief<'_>, calm: Calm) -> Option<Plot> {
+        let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
+        Some(Plot { cited, domain, place: brief.place, sd_m: brief.sd_m, heavy: calm.heavy, near: Vec::new() })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -238,28 +264,39 @@ impl Rule for Tracks {
         if !world.settings.tracks.on {
             return;
         }
-        let cited = cited_at(batch, row);
-        let plot = batch.tracks.row(batch.detail[row] as usize);
+        let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
+        let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
+        let domain = plots.domain[detail];
         self.name.clear();
-        self.name.push_str(plot.domain.as_str());
+        self.name.push_str(domain.as_str());
         self.name.push('/');
-        self.name.push_str(batch.text(plot.track));
-        let supersedes = supersedes_at(batch, row);
+        self.name.push_str(batch.text(plots.track[detail]));
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
-                self.lanes.withdraw(&self.name, cited.node, id, cited.time_ns, world, book);
+                self.lanes.withdraw(&self.name, node, id, time_ns, world, book);
             }
             return;
         }
-        let Some(place) = LonLat::checked(plot.object_lon_deg, plot.object_lat_deg) else { return };
-        let given = plot.object_sd_m > 0.0;
-        let sd_m = if given { plot.object_sd_m } else { world.settings.tracks.object_sd_m }.max(0.1);
+        let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
+        let Some(place) = place else { return };
+        let given_m = plots.object_sd_m[detail];
+        let sd_m = if given_m > 0.0 { given_m } else { world.settings.tracks.object_sd_m }.max(0.1);
         let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
-        let prohibitions = if plot.domain == Domain::Ground { &ground } else { of_domain(plot.domain) };
+        let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
         let near = world.places.near(place, CERTAIN_SD * sd_m, prohibitions);
+        let object = batch.slice(plots.object_class[detail]);
+        let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
+        if near.is_empty() && supersedes.is_none() {
+            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
+            let brief = Brief { time_ns, origin, node, id, place, sd_m, mark: domain as u8 };
+            let calm = Calm { lasts_ns: lost_after_ns(world), heavy };
+            if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, calm)) {
+                return;
+            }
+        }
+        let cited = cited_at(batch, row);
         let near = near.into_iter().map(|(ix, depth_m)| (world.places.areas()[ix].area.clone(), depth_m)).collect();
-        let heavy = HEAVY_WEAPONS.contains(&batch.text(plot.object_class));
-        let plot = Plot { cited, domain: plot.domain, place, sd_m, heavy, near };
+        let plot = Plot { cited, domain, place, sd_m, heavy, near };
         if cited.time_ns >= self.lanes.watermark_ns() {
             self.lanes.observe(&self.name, plot, supersedes, world, book);
         } else if !self.lanes.settled(&self.name).is_some_and(|known| plot.adds_nothing_to(known)) {

@@ -220,7 +220,44 @@ fn to_and_fro(wobble: &[f64]) -> Vec<Sent> {
         .collect()
 }
 
+/// Plots of two objects about the border of the zone and off it, in time or not, with weapons, corrections and long pauses
+/// among them.
+fn any_plots() -> impl Strategy<Value = Vec<Sent>> {
+    let step = (0usize..2, 0i64..30, -0.02f64..0.02, 0u8..16);
+    proptest::collection::vec(step, 1..150).prop_map(|steps| {
+        let (mut second, mut sent) = (0, Vec::<Sent>::new());
+        for (object, after_s, east_deg, what) in steps {
+            second += if what == 15 { 60 * after_s } else { after_s };
+            let (node, name) = [("radar", "t1"), ("ais", "t2")][object];
+            let mut next = plot(node, Domain::Ground, name, second, 29.89 + east_deg, 50.0);
+            if what == 0 {
+                next = next.object("tank", f64::NAN, f64::NAN, f64::NAN);
+            }
+            let last = sent.iter().rfind(|last| last.node() == node && last.second() < second).cloned();
+            sent.push(match (what, last) {
+                (1, Some(last)) => supersede(next, &last),
+                (2, Some(last)) => withdraw(next, &last),
+                _ => next,
+            });
+        }
+        sent
+    })
+}
+
 proptest! {
+    #[test]
+    fn tracks_at_rest_are_told_of_as_if_they_never_rested(
+        sent in any_plots(), delivery in any_delivery(150), listed in any::<bool>(),
+    ) {
+        let places = zone_that_prohibits(&[Prohibition::Entry, Prohibition::HeavyWeapons]);
+        let delivery = if listed { Delivery::as_listed() } else { delivery };
+        let mut sleepless = Tracks::default();
+        (sleepless.lanes.sleepless, sleepless.late.sleepless) = (true, true);
+        let awake = tell_by(&mut sleepless, &places, &sent, &delivery);
+        let at_rest = tell_by(&mut Tracks::default(), &places, &sent, &delivery);
+        prop_assert_eq!(by_alert(at_rest), by_alert(awake));
+    }
+
     #[test]
     fn a_successor_goes_on_where_the_first_one_ended(
         delivery in any_delivery(150), share in 0.0..1.0f64, recall_s in 90i64..2_000,

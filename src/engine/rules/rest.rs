@@ -1,0 +1,176 @@
+//! A lane in which nothing goes on, in few bytes.
+//!
+//! Most nodes beat in time and most objects are nowhere near a border: of them nothing is said, and what is known of them is
+//! what was seen last. Such a lane is at rest. What is seen there is only written down, end to end and packed, and neither
+//! folded nor settled; a lane is made of it again as soon as something else is seen, or nothing for too long. It is
+//! then as if it had never rested, for what has settled is the last that was seen before the watermark.
+
+use super::lane::Watch;
+use crate::engine::book::Cited;
+use crate::model::geo::LonLat;
+use crate::model::kind::Kind;
+use crate::model::node::NodeIx;
+use crate::model::observation::{Id, Origin};
+use std::collections::VecDeque;
+
+/// Bytes that a lane may write down while it rests: fewer than [`super::lane::MAX_PENDING`] things seen.
+const MAX_BYTES: usize = 128 * 1024;
+/// Room that it is given at first.
+const FIRST_BYTES: usize = 256;
+
+/// What all that is seen in a lane has in common while it rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calm {
+    /// So long after it was seen something else comes of it if nothing more is seen, nanoseconds.
+    pub lasts_ns: i64,
+    /// Whether it is a heavy weapon.
+    pub heavy: bool,
+}
+
+/// A thing seen while nothing goes on, as far as it has to be known later.
+#[derive(Clone, Copy, Debug)]
+pub struct Brief<'a> {
+    /// When, nanoseconds.
+    pub time_ns: i64,
+    /// Where it stood.
+    pub origin: Origin,
+    /// The sender.
+    pub node: NodeIx,
+    /// The sender's id.
+    pub id: &'a [u8],
+    /// Where.
+    pub place: LonLat,
+    /// One sigma of that, metres, where it matters.
+    pub sd_m: f64,
+    /// What else there is to it.
+    pub mark: u8,
+}
+
+impl<'a> Brief<'a> {
+    /// The observation.
+    pub fn cited(&self, kind: Kind) -> Cited {
+        let Brief { time_ns, origin, node, id, .. } = *self;
+        Cited { origin, id: Id::new(id), node, kind, time_ns, residual_s: None, residual_deg: None }
+    }
+
+    /// The same of an observation that is known as evidence.
+    pub fn of(cited: &'a Cited, place: LonLat, sd_m: f64, mark: u8) -> Brief<'a> {
+        let &Cited { origin, ref id, node, time_ns, .. } = cited;
+        Brief { time_ns, origin, node, id: id.as_bytes(), place, sd_m, mark }
+    }
+
+    fn write(&self, into: &mut Vec<u8>) {
+        let Origin { topic, partition, offset, line } = self.origin;
+        let mut head = [0; HEAD];
+        head[..8].copy_from_slice(&self.time_ns.to_le_bytes());
+        head[8..16].copy_from_slice(&offset.to_le_bytes());
+        head[16..24].copy_from_slice(&self.place.lon_deg.to_le_bytes());
+        head[24..32].copy_from_slice(&self.place.lat_deg.to_le_bytes());
+        head[32..40].copy_from_slice(&self.sd_m.to_le_bytes());
+        head[40..44].copy_from_slice(&partition.to_le_bytes());
+        head[44..48].copy_from_slice(&line.to_le_bytes());
+        head[48..52].copy_from_slice(&self.node.0.to_le_bytes());
+        head[52..54].copy_from_slice(&topic.to_le_bytes());
+        (head[54], head[55]) = (self.mark, self.id.len() as u8);
+        into.extend_from_slice(&head);
+        into.extend_from_slice(self.id);
+    }
+
+    /// The first of those that were written, which are shortened by it.
+    fn read(bytes: &mut &'a [u8]) -> Option<Brief<'a>> {
+        let time_ns = i64::from_le_bytes(take(bytes)?);
+        let offset = i64::from_le_bytes(take(bytes)?);
+        let (lon_deg, lat_deg) = (f64::from_le_bytes(take(bytes)?), f64::from_le_bytes(take(bytes)?));
+        let (place, sd_m) = (LonLat { lon_deg, lat_deg }, f64::from_le_bytes(take(bytes)?));
+        let (partition, line) = (i32::from_le_bytes(take(bytes)?), u32::from_le_bytes(take(bytes)?));
+        let (node, topic) = (NodeIx(u32::from_le_bytes(take(bytes)?)), u16::from_le_bytes(take(bytes)?));
+        let [mark, len] = take(bytes)?;
+        let id;
+        (id, *bytes) = bytes.split_at_checked(usize::from(len))?;
+        Some(Brief { time_ns, origin: Origin { topic, partition, offset, line }, node, id, place, sd_m, mark })
+    }
+}
+
+/// Bytes before the id.
+const HEAD: usize = 8 + 8 + 3 * 8 + 4 + 4 + 4 + 2 + 1 + 1;
+
+fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (first, rest) = bytes.split_first_chunk::<N>()?;
+    *bytes = rest;
+    Some(*first)
+}
+
+/// A lane at rest.
+pub(super) struct Rest<W: Watch> {
+    pub(super) key: <W::Key as ToOwned>::Owned,
+    calm: Calm,
+    newest_ns: i64,
+    /// When it stands in the calendar.
+    pub(super) entered_ns: i64,
+    /// The last thing seen that has settled, if any has, and all since; perhaps some before.
+    briefs: Vec<u8>,
+}
+
+impl<W: Watch> Rest<W> {
+    /// A lane in which this was seen last, and in which that is all there is to know, whether it has settled or not.
+    pub(super) fn new(key: <W::Key as ToOwned>::Owned, last: Brief<'_>, calm: Calm) -> Rest<W> {
+        let mut briefs = Vec::with_capacity(FIRST_BYTES);
+        last.write(&mut briefs);
+        let mut rest = Rest { key, calm, newest_ns: last.time_ns, entered_ns: 0, briefs };
+        rest.entered_ns = rest.due_ns();
+        rest
+    }
+
+    /// When something comes of it that nothing more is seen, nanoseconds.
+    pub(super) fn due_ns(&self) -> i64 {
+        self.newest_ns.saturating_add(self.calm.lasts_ns)
+    }
+
+    /// Looks at where the next would be written.
+    pub(super) fn look(&self) -> u64 {
+        self.newest_ns.cast_unsigned() ^ u64::from(self.briefs.last().copied().unwrap_or(0))
+    }
+
+    /// Takes in what is seen next, unless something comes of it.
+    pub(super) fn go_on(&mut self, next: Brief<'_>, calm: Calm, watermark_ns: i64) -> bool {
+        if next.time_ns <= self.newest_ns || next.time_ns >= self.due_ns() || calm != self.calm {
+            return false;
+        }
+        if self.briefs.capacity() - self.briefs.len() < HEAD + next.id.len() {
+            self.forget_before(watermark_ns);
+            if self.briefs.len() > MAX_BYTES {
+                return false;
+            }
+        }
+        next.write(&mut self.briefs);
+        self.newest_ns = next.time_ns;
+        true
+    }
+
+    /// Forgets what was seen before the last that has settled.
+    fn forget_before(&mut self, watermark_ns: i64) {
+        let (mut keep, mut next) = (0, 0);
+        while let Some(head) = self.briefs[next..].first_chunk::<HEAD>()
+            && let Some(time_ns) = head.first_chunk::<8>()
+            && i64::from_le_bytes(*time_ns) < watermark_ns
+        {
+            keep = next;
+            next += HEAD + usize::from(head[HEAD - 1]);
+        }
+        self.briefs.drain(..keep);
+    }
+
+    /// What has settled, and what was seen since.
+    pub(super) fn unpack(&self, watermark_ns: i64) -> (W, VecDeque<W::Seen>) {
+        let (mut settled, mut pending) = (W::default(), VecDeque::new());
+        let mut bytes = self.briefs.as_slice();
+        while let Some(brief) = Brief::read(&mut bytes) {
+            match (W::seen(brief, self.calm), brief.time_ns < watermark_ns) {
+                (Some(seen), true) => settled = W::rested(seen, self.calm),
+                (Some(seen), false) => pending.push_back(seen),
+                (None, _) => {}
+            }
+        }
+        (settled, pending)
+    }
+}
