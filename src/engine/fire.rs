@@ -8,8 +8,9 @@ use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Stage};
+use super::ledger::{Finals, Ledger};
 use super::rules::World;
-use super::settled::{FinalEvent, Ledger, MAX_SETTLED, Settled};
+use super::settled::{FinalEvent, MAX_SETTLED, Settled};
 use super::share::Share;
 use super::weather::Weather;
 use crate::model::geo::{Ellipse, LonLat};
@@ -17,7 +18,6 @@ use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::observation::{Id, Observations, RadarPoint};
 use crate::model::time::ns_from_s;
-use std::collections::VecDeque;
 
 /// Waves that take longer than this to a node do not count in a region of near nodes, s.
 const NEAR_TRAVEL_S: f64 = 45.0;
@@ -257,8 +257,12 @@ impl FireWatch {
         let Some(number) = Some(event.region).filter(|_| laid_out).or_else(foreign) else { return };
         let events = &mut self.settled[number as usize];
         match events.iter_mut().rev().find(|known| known.claim.key == event.key) {
-            Some(known) => known.is_now(event),
-            None => events.push_back(event.into()),
+            Some(known) => {
+                known.is_now(event);
+                events.has_changed = true;
+                events.retime();
+            }
+            None => events.push(event.into()),
         }
     }
 
@@ -278,8 +282,8 @@ impl FireWatch {
     /// Forgets final events from before `time_ns`, and more where there are too many.
     pub fn forget_before(&mut self, time_ns: i64) {
         for settled in &mut self.settled {
-            while settled.front().is_some_and(|event| event.claim.time_ns < time_ns) || settled.len() > MAX_SETTLED {
-                settled.pop_front();
+            while settled.first().is_some_and(|event| event.claim.time_ns < time_ns) || settled.len() > MAX_SETTLED {
+                settled.pop_first();
             }
         }
     }
@@ -318,6 +322,7 @@ impl FireWatch {
                 }
             }
             let Some((z, k, residual_s)) = best else { continue };
+            self.settled[number].has_changed = true;
             let event = &mut self.settled[number][k];
             // What fits makes it no less sure; so the sum does not hang on what came first.
             let gain = (heard / (1.0 - heard.min(0.98))).ln().max(0.0) + 2.0 - 0.5 * z * z;
@@ -354,7 +359,7 @@ fn tell(
     region: &Region,
     number: u32,
     home: &Homes,
-    settled: &mut VecDeque<Settled>,
+    settled: &mut Finals,
     word: Word<'_>,
     world: World<'_>,
     book: &mut Book,
@@ -377,7 +382,7 @@ fn tell(
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
         let was_settled = book.was_settled(&claim, world.registry);
         if !was_settled || book.rests_on_the_same(&claim) {
-            settled.push_back(Settled::new(located.at, variance_s2, located.score, claim.clone()));
+            settled.push(Settled::new(located.at, variance_s2, located.score, claim.clone()));
         }
         if was_settled {
             return;

@@ -8,6 +8,7 @@ pub mod duplicates;
 pub mod fire;
 mod held;
 mod latecomers;
+pub mod ledger;
 mod neighbours;
 pub mod pair;
 pub mod places;

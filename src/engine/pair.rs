@@ -17,7 +17,8 @@
 //! A shell flies T = √(2 D tan θ / g) over D metres at an elevation θ (vacuum, level ground: any textbook of mechanics;
 //! drag shortens D at a given T by less than the bounds leave room for): 10°–75° and 0.5–40 km are taken to be possible.
 
-use super::settled::{Ledger, Settled};
+use super::ledger::Ledger;
+use super::settled::Settled;
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
 use crate::model::time::{ns_from_s, s_from_ns};
@@ -103,15 +104,11 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
     let before_ns = final_ns.saturating_sub(ns_from_s(WAIT_S));
     let mut told = Vec::new();
     for region in 0..ledger.len() {
-        for at in 0..ledger[region].len() {
+        for at in ledger[region].take_unpaired(before_ns) {
             let event = &ledger[region][at];
-            if event.paired || event.claim.time_ns >= before_ns {
-                continue;
-            }
             let known = event.claim.direction_of_fire_deg.is_some();
             let fire_deg = if known { None } else { End::of(event).and_then(|end| direction(end, ledger)) };
-            let event = &mut ledger[region][at];
-            (event.paired, event.fire_deg) = (true, fire_deg);
+            ledger[region][at].fire_deg = fire_deg;
             if fire_deg.is_some() {
                 told.push((region, at));
             }
@@ -123,7 +120,7 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
 /// The azimuth from gun to impact for the round that has this end.
 fn direction(end: End, ledger: &Ledger) -> Option<f64> {
     let (from_ns, to_ns) = (ns_from_s(-WAIT_S) + end.time_ns, ns_from_s(WAIT_S) + end.time_ns);
-    let events = ledger.iter().flatten().filter(|event| (from_ns..=to_ns).contains(&event.claim.time_ns));
+    let events = ledger.iter().flat_map(|events| events.between(from_ns, to_ns));
     let mut about: Vec<End> = events.filter_map(|event| End::about(event, end.place)).collect();
     if about.len() > MOST_ABOUT {
         return None;
@@ -182,6 +179,7 @@ mod tests {
     use super::*;
     use crate::engine::associate::locate::Place;
     use crate::engine::book::Claim;
+    use crate::engine::ledger::Finals;
     use crate::model::geo::Frame;
 
     const CENTRE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
@@ -204,7 +202,9 @@ mod tests {
                 f64::from(40 * k),
             )
         });
-        vec![left.chain(landed).collect()]
+        let mut finals = Finals::default();
+        left.chain(landed).for_each(|event| finals.push(event));
+        vec![finals]
     }
 
     #[test]
@@ -234,6 +234,6 @@ mod tests {
     fn nothing_is_told_before_all_that_counts_is_final() {
         let mut ledger = shoot(8);
         assert!(pair(&mut ledger, ns_from_s(1_000.0 + WAIT_S)).is_empty());
-        assert!(ledger[0].iter().all(|event| !event.paired));
+        assert_eq!(pair(&mut ledger, i64::MAX).len(), 16, "all of it still is to be looked at");
     }
 }

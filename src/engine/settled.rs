@@ -10,7 +10,6 @@ use crate::model::alert::Class;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::node::NodeIx;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
 
 /// Most final events kept of one region; at it the oldest can be amended no more.
 pub const MAX_SETTLED: usize = 65_536;
@@ -49,8 +48,6 @@ pub struct Settled {
     pub untold: Vec<(NodeIx, f64)>,
     /// The azimuth from the gun to the impact, where pairing tells it.
     pub fire_deg: Option<f64>,
-    /// Whether pairing has looked at it.
-    pub paired: bool,
     /// Whether the claim has changed since reports were weighed.
     pub changed: bool,
     /// Whether those who have other regions are still to be told.
@@ -118,9 +115,6 @@ impl From<FinalEvent> for Settled {
     }
 }
 
-/// The final events of each region, by the order in which they became final.
-pub type Ledger = Vec<VecDeque<Settled>>;
-
 impl Settled {
     /// Of an event as its arrivals have it.
     pub fn new(at: Place, variance_s2: f64, score: f64, claim: Claim) -> Settled {
@@ -132,7 +126,6 @@ impl Settled {
             told: Vec::new(),
             untold: Vec::new(),
             fire_deg: None,
-            paired: false,
             changed: false,
             is_news: true,
         }

@@ -24,8 +24,9 @@ pub mod report;
 
 use self::report::{Fit, Report};
 use super::book::{Book, Stage};
+use super::ledger::Ledger;
 use super::rules::{World, supersedes_at};
-use super::settled::{Ledger, Settled, Told};
+use super::settled::{Settled, Told};
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
@@ -148,6 +149,9 @@ impl SlowWatch {
             due.insert(key);
         }
         for (region, events) in ledger.iter_mut().enumerate() {
+            if !std::mem::take(&mut events.has_changed) {
+                continue;
+            }
             for (at, event) in events.iter_mut().enumerate().filter(|(_, event)| event.changed) {
                 event.changed = false;
                 touched.insert((region, at));

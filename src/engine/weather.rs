@@ -21,14 +21,15 @@ const BUCKET_NS: i64 = 60 * NS_PER_S;
 /// Degrees Celsius assumed where nobody measures.
 pub const DEFAULT_TEMPERATURE_C: f64 = 10.0;
 
+/// What is kept of a status: half a line of memory, in which nobody misses the digits that an f32 lacks.
 #[derive(Clone, Copy, Debug)]
 struct Report {
     time_ns: i64,
+    clock_sd_s: f32,
+    temperature_c: f32,
+    wind_east_m_s: f32,
+    wind_north_m_s: f32,
     health: Health,
-    clock_sd_s: f64,
-    temperature_c: f64,
-    wind_east_m_s: f64,
-    wind_north_m_s: f64,
 }
 
 /// The reports of every node, newest last.
@@ -88,16 +89,17 @@ impl Weather {
             _ => reports.len(),
         };
         // The wind blows *from* there.
-        let (sin, cos) = status.wind_from_deg.to_radians().sin_cos();
+        let (sin, cos) = (status.wind_from_deg as f32).to_radians().sin_cos();
+        let speed_m_s = status.wind_speed_m_s as f32;
         reports.insert(
             at,
             Report {
                 time_ns,
                 health: status.health,
-                clock_sd_s: status.clock_sd_s,
-                temperature_c: status.temperature_c,
-                wind_east_m_s: -status.wind_speed_m_s * sin,
-                wind_north_m_s: -status.wind_speed_m_s * cos,
+                clock_sd_s: status.clock_sd_s as f32,
+                temperature_c: status.temperature_c as f32,
+                wind_east_m_s: -speed_m_s * sin,
+                wind_north_m_s: -speed_m_s * cos,
             },
         );
         if reports.len() > MAX_REPORTS {
@@ -146,7 +148,7 @@ impl Weather {
     /// One sigma of the node's clock as last reported before that time; 0 where it never said.
     pub fn clock_sd_s(&self, node: NodeIx, time_ns: i64) -> f64 {
         self.last_before(node, time_ns)
-            .map_or(0.0, |report| if report.clock_sd_s > 0.0 { report.clock_sd_s } else { 0.0 })
+            .map_or(0.0, |report| if report.clock_sd_s > 0.0 { f64::from(report.clock_sd_s) } else { 0.0 })
     }
 
     /// Whether the node was up: its last report is no older than three heartbeats and says neither offline nor
@@ -170,10 +172,11 @@ impl Weather {
         for &node in nodes {
             let Some(report) = self.last_before(node, time_ns) else { continue };
             if report.temperature_c.is_finite() {
-                temperature = (temperature.0 + report.temperature_c, temperature.1 + 1.0);
+                temperature = (temperature.0 + f64::from(report.temperature_c), temperature.1 + 1.0);
             }
             if report.wind_east_m_s.is_finite() && report.wind_north_m_s.is_finite() {
-                wind = (wind.0 + report.wind_east_m_s, wind.1 + report.wind_north_m_s, wind.2 + 1.0);
+                let (east_m_s, north_m_s) = (f64::from(report.wind_east_m_s), f64::from(report.wind_north_m_s));
+                wind = (wind.0 + east_m_s, wind.1 + north_m_s, wind.2 + 1.0);
             }
         }
         let mut air = Air::default();

@@ -3,10 +3,10 @@
 use super::{FireWatch, NEAR_TRAVEL_S, STRAY_REACH_M, WIDE_TRAVEL_S};
 use crate::engine::associate::layout;
 use crate::engine::associate::region::{Anchor, Region};
+use crate::engine::ledger::Finals;
 use crate::engine::rules::World;
 use crate::model::geo::LonLat;
 use crate::model::node::{NodeIx, Registry};
-use std::collections::VecDeque;
 
 /// Whose events are whose.
 #[derive(Default)]
@@ -66,7 +66,7 @@ impl FireWatch {
         }
         self.regions.push(region);
         self.home.centres.push(centre);
-        self.settled.push(VecDeque::new());
+        self.settled.push(Finals::default());
         let nodes = world.registry.nodes().len();
         self.home.of.resize(nodes.max(self.home.of.len()), None);
         self.routes.resize(nodes.max(self.routes.len()), Vec::new());
