@@ -26,6 +26,10 @@ use crate::model::time::{ns_from_s, s_from_ns};
 /// Distances that a shell flies, m.
 const NEAREST_M: f64 = 500.0;
 const FURTHEST_M: f64 = 40_000.0;
+/// Who is further from an event than this is neither its partner nor of its partner's shoot, m.
+const REACH_M: f64 = FURTHEST_M + 2.0 * TARGET_M;
+/// No degree of latitude is shorter, m.
+const LEAST_M_A_DEGREE: f64 = 110_500.0;
 /// √(2 tan θ / g) at 10° and 75°, s/√m.
 const FLIGHT_S: (f64, f64) = (0.19, 0.872);
 /// The longest flight in these bounds, s.
@@ -121,7 +125,11 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
 fn direction(end: End, ledger: &Ledger) -> Option<f64> {
     let (from_ns, to_ns) = (ns_from_s(-WAIT_S) + end.time_ns, ns_from_s(WAIT_S) + end.time_ns);
     let events = ledger.iter().flat_map(|events| events.between(from_ns, to_ns));
-    let mut about: Vec<End> = events.filter_map(|event| End::about(event, end.place)).collect();
+    // What is beyond the furthest target has no say; most of a theatre is.
+    let is_level =
+        |event: &&Settled| (event.claim.place.lat_deg - end.place.lat_deg).abs() * LEAST_M_A_DEGREE <= REACH_M;
+    let near = events.filter(is_level).filter_map(|event| End::about(event, end.place));
+    let mut about: Vec<End> = near.filter(|other| end.distance_m(other) <= REACH_M).collect();
     if about.len() > MOST_ABOUT {
         return None;
     }

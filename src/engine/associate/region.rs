@@ -313,9 +313,22 @@ impl Region {
         (travel.time_s, medium.path_sd_s(site.wave, travel.time_s), travel.distance_m)
     }
 
+    /// The air as known when it was last asked for at that minute, if it was and anything had been reported: good enough for a
+    /// first word, which needs not know what has been reported since.
+    fn medium_at_hand(&mut self, time_s: f64, around: Surroundings<'_>) -> Medium {
+        let at_ns = self.minute_ns(time_s);
+        match self.media.iter().find(|known| known.0 == at_ns && known.1 > 0) {
+            Some(&(_, _, medium)) => medium,
+            None => self.medium(time_s, around),
+        }
+    }
+
+    fn minute_ns(&self, time_s: f64) -> i64 {
+        self.epoch_ns.unwrap_or(0) + ns_from_s((time_s / AIR_STEP_S).floor() * AIR_STEP_S)
+    }
+
     fn medium(&mut self, time_s: f64, around: Surroundings<'_>) -> Medium {
-        let minute_s = (time_s / AIR_STEP_S).floor() * AIR_STEP_S;
-        let at_ns = self.epoch_ns.unwrap_or(0) + ns_from_s(minute_s);
+        let at_ns = self.minute_ns(time_s);
         // Reports of what comes after that minute change nothing about it.
         let noted = around.weather.noted_up_to(at_ns);
         if let Some(&(_, _, medium)) = self.media.iter().find(|known| (known.0, known.1) == (at_ns, noted)) {
