@@ -2,7 +2,8 @@
 //!
 //! [`layout`] cuts the earth into regions; in each [`region`] every arrival goes into a [`window`], where [`live`]
 //! gives the first word about an event at once and [`settle`] the final one when all its arrivals are in. Both look
-//! for events with [`search`] (seeds from [`triple`]s, looked at by [`kernel`]) and place them with [`locate`]. The final
+//! for events with [`search`] (from one arrival and its [`partners`]: seeds from [`triple`]s, looked at by [`kernel`]) and place them with [`locate`], which
+//! weighs each arrival by its [`worth`]. The final
 //! word is a joint one: a [`plan`] of who owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`];
 //! a [`record`] carries both over a restart.
 
@@ -20,6 +21,7 @@ mod mirror;
 pub mod partners;
 pub mod plan;
 pub mod prior;
+pub mod problem;
 pub mod recent;
 pub mod record;
 pub mod region;
@@ -30,3 +32,4 @@ pub mod settle;
 pub mod triple;
 pub mod wave;
 pub mod window;
+pub mod worth;
