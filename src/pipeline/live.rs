@@ -30,6 +30,9 @@ use crate::model::time::NS_PER_S;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+/// From so many records on that stand in the topics and are not yet read, what is told is late anyway.
+const BACKLOG_RECORDS: u64 = 16_384;
+
 /// Longest wait for a batch before everything else is looked at.
 const WAIT: Duration = Duration::from_millis(20);
 /// Between two tellings of the figures.
@@ -241,8 +244,9 @@ impl<'a> Live<'a> {
             match taker.take(WAIT) {
                 Taken::Batch(mut batch) => {
                     let parts = !batch.leaving.is_empty();
-                    let is_told =
-                        self.turn(&mut batch, &mut |parcel| counter.give(parcel)) && (!parts || counter.await_commit());
+                    let is_backlog = self.lag >= BACKLOG_RECORDS;
+                    let mut give = |parcel| counter.give(Parcel { is_backlog, ..parcel });
+                    let is_told = self.turn(&mut batch, &mut give) && (!parts || counter.await_commit());
                     self.part(&batch.leaving);
                     // Given back only now: partitions leave when it is.
                     taker.give_back(batch);

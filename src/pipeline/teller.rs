@@ -23,6 +23,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// While a backlog is read, alerts that wait share a commit for as long as this. A commit costs this process and the broker some
+/// milliseconds of processor time, which are missing for catching up.
+const BACKLOG_COMMIT: Duration = Duration::from_millis(25);
+
 /// Parcels on their way; at it the engine waits.
 pub const MAX_PARCELS: usize = 8;
 
@@ -65,6 +69,8 @@ pub struct Parcel {
     pub positions: Vec<Position>,
     /// When the batch that led to it was taken from the consumer.
     pub taken_at: Option<Instant>,
+    /// Whether it comes out of a backlog, of which nobody waits for the milliseconds.
+    pub is_backlog: bool,
 }
 
 impl Parcel {
@@ -186,6 +192,7 @@ pub struct Teller<'a> {
     /// Whether something has been sent since the last commit, and whether it is an alert.
     is_open: bool,
     is_urgent: bool,
+    is_backlog: bool,
     last_commit: Instant,
 }
 
@@ -217,6 +224,7 @@ pub fn teller<'a>(
         waiting: Vec::new(),
         is_open: false,
         is_urgent: false,
+        is_backlog: false,
         last_commit: Instant::now(),
     };
     (counter, teller)
@@ -237,8 +245,7 @@ impl Teller<'_> {
     /// # Errors
     /// What ends the outbox.
     pub fn step(&mut self) -> Result<bool, TellError> {
-        let interval = Duration::from_millis(self.kafka.commit_interval_ms.into());
-        match self.orders.recv_timeout(interval.saturating_sub(self.last_commit.elapsed())) {
+        match self.orders.recv_timeout(self.interval().saturating_sub(self.last_commit.elapsed())) {
             Ok(order) => self.carry_out(order)?,
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -251,11 +258,20 @@ impl Teller<'_> {
             let Ok(order) = self.orders.try_recv() else { break };
             self.carry_out(order)?;
         }
-        let at_once = self.is_urgent && self.outbox.keeps_state();
-        if at_once || self.last_commit.elapsed() >= interval {
+        if self.last_commit.elapsed() >= self.interval() {
             self.commit()?;
         }
         Ok(true)
+    }
+
+    /// How long after the last commit the next one is due.
+    fn interval(&self) -> Duration {
+        let usual = Duration::from_millis(self.kafka.commit_interval_ms.into());
+        match self.is_urgent && self.outbox.keeps_state() {
+            true if self.is_backlog => usual.min(BACKLOG_COMMIT),
+            true => Duration::ZERO,
+            false => usual,
+        }
     }
 
     fn carry_out(&mut self, order: Order) -> Result<(), TellError> {
@@ -278,6 +294,7 @@ impl Teller<'_> {
         let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
         self.is_open |= !parcel.is_empty();
         self.is_urgent |= !parcel.said.is_empty();
+        self.is_backlog = parcel.is_backlog;
         for said in parcel.said {
             self.tell_alert(said.feature, parcel.taken_at, now_ns)?;
         }
