@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(weather.air(&[node], 150).temperature_c, 10.0);
         let air = weather.air(&[node], 200);
         assert_eq!(air.temperature_c, 20.0);
-        assert!((air.wind_east_m_s - 5.0).abs() < 1e-9 && air.wind_north_m_s.abs() < 1e-9, "a west wind blows east");
+        assert!((air.wind_east_m_s - 5.0).abs() < 1e-5 && air.wind_north_m_s.abs() < 1e-5, "a west wind blows east");
         weather.forget_before(150);
         assert_eq!(weather.air(&[node], 150).temperature_c, 10.0, "what answers about then is kept");
     }
