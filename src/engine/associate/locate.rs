@@ -245,6 +245,7 @@ impl Problem<'_> {
             points,
             silent: Vec::new(),
             two_places: false,
+            more: false,
         }
     }
 

@@ -81,6 +81,7 @@ mod tests {
             points: Vec::new(),
             silent: Vec::new(),
             two_places: false,
+            more: false,
         }
     }
 

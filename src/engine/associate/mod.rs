@@ -15,6 +15,7 @@ pub mod ground;
 pub mod kernel;
 pub mod layout;
 pub mod learnt;
+pub mod leftover;
 pub mod live;
 pub mod locate;
 mod mirror;

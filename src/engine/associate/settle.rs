@@ -187,8 +187,8 @@ impl Settling {
             self.plan.refit(problem, number);
         }
         for number in due(&self.plan) {
-            let contested = self.plan.contested(problem, number);
-            self.plan.note_contested(number, contested);
+            let (contested, more) = (self.plan.contested(problem, number), self.plan.leaves_more(problem, number));
+            self.plan.note(number, contested, more);
         }
         let due = due(&self.plan);
         for &number in &due {

@@ -58,6 +58,7 @@ pub(super) fn claim(region: &Region, key: &str, located: &Located, stage: Stage)
             Stage::Final => final_probability(located),
         },
         silent,
+        count_is_minimum: located.more,
         direction_of_fire_deg: points().find_map(|point| point.fire_deg),
         evidence,
         ..Claim::new(key.to_owned(), class(region, located), region.place(located.at), time_ns)

@@ -159,3 +159,18 @@ fn which_of_a_flood_count_does_not_hang_on_their_order() {
     assert!(!forward.is_empty());
     assert_eq!(essence(&backward), forward);
 }
+
+#[test]
+fn rounds_that_too_few_tell_apart_make_the_count_a_minimum() {
+    let scene = Scene::square();
+    let round = |at_s: f64| scene.shot(1_500.0, -800.0, at_s);
+    let few = |at_s: f64| round(at_s).into_iter().step_by(5).take(3);
+    let first = noisy(&scene, round(60.0), 5);
+    for (others, is_minimum) in [(few(60.6).collect(), true), (few(75.0).collect(), false), (Vec::new(), false)] {
+        let others: Vec<Pick> = others;
+        let words = scene.run(&[first.clone(), others].concat());
+        assert_eq!(words.len(), 1, "{words:?}");
+        let alert = words.values().next().map(|alert| (alert.properties.count, alert.properties.count_is_minimum));
+        assert_eq!(alert, Some((1, is_minimum)));
+    }
+}
