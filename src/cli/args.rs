@@ -434,6 +434,7 @@ mod tests {
             "truceline bench",
             "truceline bench associate --quality --seeds 1,2 --regime sparse,hour --set engine.lateness_s=20 --json",
             "truceline bench associate --saturation --events 100",
+            "truceline bench associate --ablation --seeds 71,72 --json",
             "truceline --quiet verify o",
         ] {
             parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -454,6 +455,9 @@ mod tests {
             "truceline check --quiet --verbose",
             "truceline bench associate --seeds many",
             "truceline bench associate --quality --saturation",
+            "truceline bench associate --ablation --quality",
+            "truceline bench associate --ablation --saturation",
+            "truceline bench associate --ablation --regime hour",
         ] {
             let error = parsed(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

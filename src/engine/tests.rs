@@ -2,6 +2,7 @@
 
 mod geometry;
 mod ground;
+mod late_radar;
 mod moved;
 mod pace;
 mod renamed;

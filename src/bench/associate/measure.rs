@@ -91,6 +91,8 @@ pub struct Quality {
     pub f1: f64,
     /// F1 when place and time alone make an alert the event.
     pub place_f1: f64,
+    /// Location error of found events: p50, p95, metres.
+    pub place_error_m: Option<[f64; 2]>,
     /// Location error over the Cramér–Rao bound: p50, p95, root mean square.
     pub over_bound: Option<[f64; 3]>,
     /// Ellipses of found events, and how many hold the truth within one sigma and two.
@@ -190,6 +192,7 @@ impl Quality {
             recall: by_evidence.recall,
             f1: by_evidence.f1 * right_share,
             place_f1: by_place.f1 * right_share,
+            place_error_m: by_evidence.place_error_m.map(|errors| [errors.p50, errors.p95]),
             over_bound: by_evidence.over_bound.map(|errors| [errors.p50, errors.p95, errors.rms]),
             ellipses: held,
             last: by_evidence.calibration,
@@ -199,11 +202,9 @@ impl Quality {
         }
     }
 
-    fn mean(all: &[&Quality]) -> Option<Quality> {
+    pub(super) fn mean(all: &[&Quality]) -> Option<Quality> {
         let n = all.len() as f64;
         let mean = |of: fn(&Quality) -> f64| all.iter().map(|one| of(one)).sum::<f64>() / n;
-        let bounds: Vec<[f64; 3]> = all.iter().filter_map(|one| one.over_bound).collect();
-        let bound = |at: usize| bounds.iter().map(|bound| bound[at]).sum::<f64>() / bounds.len() as f64;
         (!all.is_empty()).then(|| Quality {
             scenes: all.iter().map(|one| one.scenes).sum(),
             events: all.iter().map(|one| one.events).sum(),
@@ -213,7 +214,8 @@ impl Quality {
             recall: mean(|one| one.recall),
             f1: mean(|one| one.f1),
             place_f1: mean(|one| one.place_f1),
-            over_bound: (!bounds.is_empty()).then(|| std::array::from_fn(bound)),
+            place_error_m: mean_each(all.iter().filter_map(|one| one.place_error_m)),
+            over_bound: mean_each(all.iter().filter_map(|one| one.over_bound)),
             ellipses: std::array::from_fn(|at| all.iter().map(|one| one.ellipses[at]).sum()),
             last: Calibration::pooled(all.iter().filter_map(|one| one.last.as_ref())),
             standing: Calibration::pooled(all.iter().filter_map(|one| one.standing.as_ref())),
@@ -226,6 +228,13 @@ impl Quality {
             differ: all.iter().map(|one| one.differ).sum(),
         })
     }
+}
+
+/// The mean of each figure; `None` without any.
+fn mean_each<const N: usize>(all: impl Iterator<Item = [f64; N]>) -> Option<[f64; N]> {
+    let all: Vec<[f64; N]> = all.collect();
+    let mean = |at: usize| all.iter().map(|one| one[at]).sum::<f64>() / all.len() as f64;
+    (!all.is_empty()).then(|| std::array::from_fn(mean))
 }
 
 /// Alerts of fire that stand in one and not, or otherwise, in the other.

@@ -4,11 +4,13 @@
 //! alerts, on one thread, in that thread's processor time; decoding and scoring are outside. A first word's wait is the wall
 //! time of the engine's call with the record that brought it about, records being handed in one by one.
 
+pub mod ablation;
 pub mod measure;
 pub mod regime;
 pub mod stream;
 pub mod target;
 
+pub use ablation::{Ablated, Scene, Taken, ablated};
 pub use measure::{Measured, Quality, Speed};
 pub use regime::{Ground, Regime};
 pub use stream::Stream;

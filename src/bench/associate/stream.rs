@@ -22,9 +22,9 @@ const PARTITION: (u16, i32) = (0, 0);
 
 /// Decoded telemetry in the order of delivery, and what really happened.
 pub struct Stream {
-    batches: Vec<Observations>,
-    registry: Registry,
-    places: Places,
+    pub(super) batches: Vec<Observations>,
+    pub(super) registry: Registry,
+    pub(super) places: Places,
     /// What happened.
     pub truth: Vec<Truth>,
     /// Reports of microphones in it.
@@ -71,6 +71,12 @@ impl Stream {
             out.rejected.clear();
         }
         batches.push(out.observations);
+        let places = Places::new(scene.areas, scene.notices);
+        Stream { rejected, ..Stream::of(batches, registry, places, scene.truth) }
+    }
+
+    /// What was decoded, all of it taken.
+    pub(super) fn of(batches: Vec<Observations>, registry: Registry, places: Places, truth: Vec<Truth>) -> Stream {
         let times = || batches.iter().flat_map(|batch| batch.time_ns.iter().copied());
         let span_ns = times().max().unwrap_or(0) - times().min().unwrap_or(0);
         let arrivals = batches.iter().flat_map(|batch| &batch.kind).filter(|kind| **kind == Kind::Acoustic).count();
@@ -80,9 +86,9 @@ impl Stream {
             hours: span_ns as f64 / 3.6e12,
             batches,
             registry,
-            places: Places::new(scene.areas, scene.notices),
-            truth: scene.truth,
-            rejected,
+            places,
+            truth,
+            rejected: 0,
         }
     }
 

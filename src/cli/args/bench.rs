@@ -82,6 +82,7 @@ pub enum Alone {
   truceline bench associate --quality --seeds 1,2,3 --each
   truceline bench associate --quality --regime barrage --set engine.fire.events_per_hour=100
   truceline bench associate --saturation --events 300
+  truceline bench associate --ablation --seeds 71,72,73
 
 The engine alone is timed, in the processor time of one thread; telemetry is decoded beforehand.")]
 pub struct Associate {
@@ -91,6 +92,9 @@ pub struct Associate {
     /// Take the curve of F1 against events a second, from 0.01 to 5
     #[arg(long, conflicts_with = "quality")]
     pub saturation: bool,
+    /// Take one kind of evidence out at a time, of fused, hour and barrage, and tell what that costs
+    #[arg(long, conflicts_with_all = ["quality", "saturation", "regime", "each"])]
+    pub ablation: bool,
     /// Scenes to measure
     #[arg(long, value_delimiter = ',', default_value = "101,102,103", value_name = "N,…")]
     pub seeds: Vec<u64>,

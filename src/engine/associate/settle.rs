@@ -122,6 +122,13 @@ impl Settling {
         self.plan.places()
     }
 
+    /// Whether anything that is not final yet rests on a radar's point, or starts from one.
+    pub fn holds_points(&self) -> bool {
+        let mut waiting = self.queue.iter().chain(&self.again);
+        waiting.any(|entry| matches!(entry.1, Apex::Point(_)))
+            || self.plan.events().any(|(_, event)| !event.located.points.is_empty())
+    }
+
     /// All points were forgotten.
     pub fn forget_points(&mut self) {
         self.plan.forget_points();

@@ -103,9 +103,14 @@ impl Region {
         self.forget_points(before_s);
     }
 
-    /// Points are few and keep their numbers; the list is dropped when all of it is over.
+    /// Points are few and keep their numbers; the list is dropped when all of it is over. One that came late is over when
+    /// it comes, and still waits for the next step.
     fn forget_points(&mut self, before_s: f64) {
-        if !self.points.is_empty() && self.points.iter().all(|point| point.at.time_s < before_s - 60.0) {
+        if !self.points.is_empty()
+            && self.points.iter().all(|point| point.at.time_s < before_s - 60.0)
+            && !self.settling.holds_points()
+            && self.live.events().all(|(_, event)| event.located.points.is_empty())
+        {
             self.points.clear();
             self.settling.forget_points();
         }
