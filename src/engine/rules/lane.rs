@@ -249,6 +249,11 @@ impl<W: Watch> Lane<W> {
             self.take_back(cited.node, id, cited.time_ns);
         }
         if self.taken_back.iter().any(|&(node, id, _)| (node, id) == (cited.node, cited.id)) {
+            // Taken back before it came, it still takes back what it corrects.
+            if supersedes.is_some() {
+                self.fold(world);
+                self.tell(world, book);
+            }
             return;
         }
         // Equal times are told apart by the id and the node's name: its index depends on who came first.
