@@ -107,9 +107,6 @@ impl Problem<'_> {
 
     /// ln of the rate at which the site picks things that are free, other than one event (1/s): what is known of the
     /// site, or what is seen around.
-
-    /// ln of the rate at which the site picks things that are free, other than one event (1/s): what is known of the
-    /// site, or what is seen around.
     #[inline]
     pub fn ln_rest(&self, number: u32, site: &Site, time_s: f64, free: &impl Free) -> f64 {
         let (from_s, to_s) = (time_s - RATE_HALF_S, (time_s + RATE_HALF_S).min(self.until_s));
