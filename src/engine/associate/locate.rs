@@ -245,7 +245,6 @@ impl Problem<'_> {
             points,
             silent: Vec::new(),
             two_places: false,
-            more: false,
         }
     }
 

@@ -81,7 +81,6 @@ mod tests {
             points: Vec::new(),
             silent: Vec::new(),
             two_places: false,
-            more: false,
         }
     }
 

@@ -15,7 +15,6 @@ pub mod ground;
 pub mod kernel;
 pub mod layout;
 pub mod learnt;
-pub mod leftover;
 pub mod live;
 pub mod locate;
 mod mirror;

@@ -194,10 +194,10 @@ impl Plan {
         Some(event)
     }
 
-    /// Notes how contested an event is, and whether more rounds seem to have been there.
-    pub fn note(&mut self, number: u32, contested: f64, more: bool) {
+    /// Notes how contested an event is.
+    pub fn note_contested(&mut self, number: u32, contested: f64) {
         if let Some(Some(event)) = self.events.get_mut(number as usize) {
-            (event.located.contested, event.located.more) = (contested, more);
+            event.located.contested = contested;
         }
     }
 

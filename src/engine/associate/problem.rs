@@ -84,8 +84,6 @@ pub struct Located {
     pub silent: Vec<u32>,
     /// Whether its area holds two places that are as good, and it is not known at which of them it was.
     pub two_places: bool,
-    /// Whether more rounds seem to have been there and then; told when it is final.
-    pub more: bool,
 }
 
 /// What an event may take.

@@ -194,8 +194,8 @@ impl Settling {
             self.plan.refit(problem, number);
         }
         for number in due(&self.plan) {
-            let (contested, more) = (self.plan.contested(problem, number), self.plan.leaves_more(problem, number));
-            self.plan.note(number, contested, more);
+            let contested = self.plan.contested(problem, number);
+            self.plan.note_contested(number, contested);
         }
         let due = due(&self.plan);
         for &number in &due {

@@ -12,6 +12,12 @@ use crate::model::node::NodeIx;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashMap;
 
+/// From this share of contested arrivals on (those that another event would nearly as gladly have) rounds can't all be told apart,
+/// and the count is a minimum. In simulated barrages (seed 81; 500 and 1,000 rounds in ten minutes) 39 of 493 and 129 of 967
+/// alerts are so; 41% and 64% of those have a round that was not found within 2 s and 700 m, of the others 7% and 13%. In a busy
+/// hour none is.
+const CONTESTED: f64 = 0.5;
+
 pub(super) fn claim(region: &Region, key: &str, located: &Located, stage: Stage) -> Claim {
     let wider = inflation(located);
     let [xx, xy, _, yy, _, tt] = located.covariance.map(|value| value * wider * wider);
@@ -58,7 +64,7 @@ pub(super) fn claim(region: &Region, key: &str, located: &Located, stage: Stage)
             Stage::Final => final_probability(located),
         },
         silent,
-        count_is_minimum: located.more,
+        count_is_minimum: located.contested >= CONTESTED,
         direction_of_fire_deg: points().find_map(|point| point.fire_deg),
         evidence,
         ..Claim::new(key.to_owned(), class(region, located), region.place(located.at), time_ns)

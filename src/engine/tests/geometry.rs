@@ -161,16 +161,16 @@ fn which_of_a_flood_count_does_not_hang_on_their_order() {
 }
 
 #[test]
-fn rounds_that_too_few_tell_apart_make_the_count_a_minimum() {
+fn where_rounds_cannot_be_told_apart_the_count_is_a_minimum() {
     let scene = Scene::square();
-    let round = |at_s: f64| scene.shot(1_500.0, -800.0, at_s);
-    let few = |at_s: f64| round(at_s).into_iter().step_by(5).take(3);
-    let first = noisy(&scene, round(60.0), 5);
-    for (others, is_minimum) in [(few(60.6).collect(), true), (few(75.0).collect(), false), (Vec::new(), false)] {
-        let others: Vec<Pick> = others;
-        let words = scene.run(&[first.clone(), others].concat());
-        assert_eq!(words.len(), 1, "{words:?}");
-        let alert = words.values().next().map(|alert| (alert.properties.count, alert.properties.count_is_minimum));
-        assert_eq!(alert, Some((1, is_minimum)));
-    }
+    let round = |k: u32| scene.shot(1_500.0 + 60.0 * f64::from(k % 3), -800.0, 60.0 + 0.3 * f64::from(k));
+    let minima = |rounds: u32| {
+        let picks: Vec<Pick> = (0..rounds).flat_map(|k| noisy(&scene, round(k), 5 + 31 * k)).collect();
+        let words = scene.run(&picks);
+        assert!(!words.is_empty() && words.len() <= rounds as usize, "{rounds}: {}", words.len());
+        assert!(words.values().all(|alert| alert.properties.count == 1));
+        words.values().filter(|alert| alert.properties.count_is_minimum).count()
+    };
+    assert_eq!(minima(1), 0, "one round is one round");
+    assert!(minima(8) > 0, "eight rounds in two seconds, from one gun");
 }
