@@ -258,9 +258,10 @@ impl FireWatch {
         let events = &mut self.settled[number as usize];
         match events.iter_mut().rev().find(|known| known.claim.key == event.key) {
             Some(known) => {
-                known.is_now(event);
-                events.has_changed = true;
-                events.retime();
+                if known.is_now(event) {
+                    events.has_changed = true;
+                    events.retime();
+                }
             }
             None => events.push(event.into()),
         }

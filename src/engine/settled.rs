@@ -131,12 +131,14 @@ impl Settled {
         }
     }
 
-    /// Another process tells anew of its event.
-    pub fn is_now(&mut self, event: FinalEvent) {
-        if FinalEvent::of(event.region, &self.claim) != event {
+    /// Another process tells anew of its event; whether that is news.
+    pub fn is_now(&mut self, event: FinalEvent) -> bool {
+        let is_new = FinalEvent::of(event.region, &self.claim) != event;
+        if is_new {
             self.claim = event.claim();
             self.changed = true;
         }
+        is_new
     }
 
     /// The claim with all that came on top. A witness counts once, however often it reports.

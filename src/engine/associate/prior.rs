@@ -290,7 +290,7 @@ impl Prior {
         match nearest {
             Some((_, number)) => {
                 let known = &mut self.places[number];
-                let kept = known.weight * (-(at.time_s - known.time_s).max(0.0) / MEMORY_S).exp();
+                let kept = now_weight(known, at.time_s);
                 known.x_m = (known.x_m * kept + at.x_m) / (kept + 1.0);
                 known.y_m = (known.y_m * kept + at.y_m) / (kept + 1.0);
                 (known.weight, known.time_s) = (kept + 1.0, known.time_s.max(at.time_s));
@@ -298,7 +298,7 @@ impl Prior {
             None => {
                 if self.places.len() >= MAX_PLACES {
                     let now_s = self.last_s;
-                    let weight = |known: &Known| known.weight * (-(now_s - known.time_s).max(0.0) / MEMORY_S).exp();
+                    let weight = |known: &Known| now_weight(known, now_s);
                     let least = (0..self.places.len())
                         .min_by(|&a, &b| weight(&self.places[a]).total_cmp(&weight(&self.places[b])));
                     if let Some(least) = least {
