@@ -23,6 +23,24 @@ pub fn exp(x: f64) -> f64 {
     series * power
 }
 
+/// The same for singles: below this the result is as good as nothing.
+const LEAST_SINGLE: f32 = -87.0;
+/// 1.5 × 2²³.
+const ROUND_SINGLE: f32 = 12_582_912.0;
+
+/// e^x for x ≤ 0 in singles, to within a few units of 10⁻⁷; what is below −87 counts as −87.
+#[inline(always)]
+pub fn exp_single(x: f32) -> f32 {
+    let x = if x > LEAST_SINGLE { x } else { LEAST_SINGLE };
+    let shifted = x * std::f32::consts::LOG2_E + ROUND_SINGLE;
+    let n = shifted - ROUND_SINGLE;
+    let r = x - n * std::f32::consts::LN_2;
+    let even = 1.0 / 120.0 + r * (1.0 / 720.0);
+    let series = 1.0 + r * (1.0 + r * (0.5 + r * (1.0 / 6.0 + r * (1.0 / 24.0 + r * even))));
+    let power = f32::from_bits((shifted.to_bits().wrapping_add(127)) << 23);
+    series * power
+}
+
 /// What [`ln`] takes out of the exponent's bits: those of √½, so that what is left lies between √½ and √2.
 const ROOT_HALF_BITS: u64 = 0x3FE6_A09E_667F_3BCD;
 const FRACTION_BITS: u64 = (1 << 52) - 1;
@@ -57,6 +75,14 @@ mod tests {
         #[test]
         fn it_is_the_exponential(x in -699f64..0.0) {
             prop_assert!((exp(x) / x.exp() - 1.0).abs() < 1e-8, "{x}: {} for {}", exp(x), x.exp());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_is_the_exponential_in_singles(x in -86f32..0.0) {
+            let due = f64::from(x).exp();
+            prop_assert!((f64::from(exp_single(x)) / due - 1.0).abs() < 3e-6, "{x}: {} for {due}", exp_single(x));
         }
     }
 

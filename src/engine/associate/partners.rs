@@ -216,7 +216,7 @@ impl Partners {
             Against::Rest => problem.ln_rest(arrival.site, here, arrival.time_s, free),
             Against::Clutter => here.ln_clutter,
         };
-        let (gain, weight) = value(problem, apex, 0.0, ln_rate, free);
+        let (gain, weight) = value(problem, here, apex, path_variance(problem, here), ln_rate, free);
         columns.arrival(0.0, gain, weight);
         let mut more = ln_rate - here.ln_clutter;
         let Partners { all, groups, deepest, times_s, .. } = self;
@@ -230,12 +230,13 @@ impl Partners {
             let site = &sites[group.site as usize];
             let Some(Third { x_m, y_m, .. }) = partners.first().map(|first| first.third) else { continue };
             columns.site(&ear(problem, site, (x_m, y_m)));
+            let other = own_variance + path_variance(problem, site);
             let mut rest = Rest::of(problem, group.site, partners, against, free, times_s);
             let mut most = 0f64;
             for partner in partners {
                 let ln_rate = rest.ln_rate(problem, site, problem.window.arrival(partner.slot).time_s);
                 most = most.max(ln_rate - site.ln_clutter);
-                let (gain, weight) = value(problem, partner.slot, own_variance, ln_rate, free);
+                let (gain, weight) = value(problem, site, partner.slot, other, ln_rate, free);
                 columns.arrival(partner.third.after_s as f32, gain, weight);
             }
             more += most;
@@ -302,13 +303,17 @@ pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64)) -> Ear {
     }
 }
 
-/// An arrival as the kernel wants it: what it is worth at its site when others come at a rate of e^`ln_rate` a second
-/// (natural log), and ½ / σ² of its time (1/s²), to an event whose place is known with `other` more variance.
-pub fn value(problem: &Problem<'_>, slot: Slot, other: f64, ln_rate: f64, free: &impl Free) -> (f32, f32) {
-    let arrival = problem.window.arrival(slot);
-    let site = &problem.field.sites()[arrival.site as usize];
+/// Variance of what the path adds to the time of an arrival at a site, as far as it can be told without a place, s².
+pub fn path_variance(problem: &Problem<'_>, site: &Site) -> f64 {
     let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
-    let own = problem.variance(site, arrival) + path_sd_s * path_sd_s;
+    path_sd_s * path_sd_s
+}
+
+/// An arrival at `site` as the kernel wants it: what it is worth at its site when others come at a rate of e^`ln_rate` a
+/// second (natural log), and ½ / σ² of its time (1/s²), to an event that is known with `other` more variance, the path's
+/// included.
+pub fn value(problem: &Problem<'_>, site: &Site, slot: Slot, other: f64, ln_rate: f64, free: &impl Free) -> (f32, f32) {
+    let arrival = problem.window.arrival(slot);
     let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate - free.price(slot);
-    (gain as f32, (0.5 / (own + other)) as f32)
+    (gain as f32, (0.5 / (problem.variance(site, arrival) + other)) as f32)
 }

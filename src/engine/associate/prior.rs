@@ -5,11 +5,12 @@
 //! a minute (a self-exciting point process: Ogata 1998, Ann. Inst. Statist. Math. 50). The shares of the mixture are
 //! learnt from final events, each explained by the others (expectation-maximisation, one event at a time).
 
-use super::bells::{self, Fading, Known, Sums, WIDTHS_M};
+use super::bells::{self, Columns, Fading, Known, REACH_M, WIDTHS_M};
 use super::exp::exp;
 use super::kernel::Isa;
 use super::locate::Place;
 use super::record::PriorRecord;
+use std::ops::Range;
 
 /// How long fire begets fire, s.
 const ECHO_S: f64 = 45.0;
@@ -55,7 +56,13 @@ pub struct Prior {
     recent: Vec<Known>,
     /// Of each of `recent`: how much is left at its time of all before, itself included, and of all after.
     left: Vec<(f64, f64)>,
+    /// From west to east, so that those around a place stand in a row.
     places: Vec<Known>,
+    /// The weightiest of them.
+    heaviest: f64,
+    /// Both as they are summed up.
+    recent_columns: Columns,
+    place_columns: Columns,
     explained: [f64; COMPONENTS],
     isa: Isa,
 }
@@ -71,6 +78,9 @@ impl Default for Prior {
             recent: Vec::new(),
             left: Vec::new(),
             places: Vec::new(),
+            heaviest: 0.0,
+            recent_columns: Columns::default(),
+            place_columns: Columns::default(),
             explained: FIRST_GUESS,
             isa: Isa::best(),
         }
@@ -103,7 +113,7 @@ impl Prior {
         }
         let total: f64 = self.explained.iter().sum();
         let memory_s = self.memory_s();
-        let most = self.places.iter().map(|place| place.weight).fold(0.0, f64::max).max(1.0) / memory_s;
+        let most = self.heaviest.max(1.0) / memory_s;
         let lasting: f64 = WIDTHS_M
             .iter()
             .zip(&self.explained[2..])
@@ -143,11 +153,11 @@ impl Prior {
         let memory_s = self.memory_s();
         parts[0] = self.rate_per_s(memory_s) / self.area_m2;
         let here = (at.x_m, at.y_m, at.time_s);
-        let lasting = bells::sums(self.isa, &self.places, here, &LASTING);
+        let lasting = bells::sums(self.isa, &self.place_columns, self.within(at.x_m, REACH_M), here, &LASTING);
         let from = self.recent.partition_point(|other| other.time_s < at.time_s - ECHOES * ECHO_S);
         let to = self.recent.partition_point(|other| other.time_s <= at.time_s + ECHOES * ECHO_S);
-        let recent = bells::sums(self.isa, &self.recent[from..to], here, &ECHOING);
-        let open = self.open(here, others);
+        let recent = bells::sums(self.isa, &self.recent_columns, from..to, here, &ECHOING);
+        let open = bells::sums_of_places(self.isa, others, here, &ECHOING_OPEN);
         let fading = self.left_at(at.time_s) - recent.left_itself + open.left;
         parts[1] = fading.max(0.0) / (2.0 * ECHO_S) / self.area_m2;
         for k in 0..WIDTHS_M.len() {
@@ -157,22 +167,10 @@ impl Prior {
         parts
     }
 
-    /// The same of events that are not final.
-    fn open(&self, here: (f64, f64, f64), others: &[Place]) -> Sums {
-        const AT_A_TIME: usize = 32;
-        let mut sums = Sums::default();
-        for some in others.chunks(AT_A_TIME) {
-            let mut known = [Known { x_m: 0.0, y_m: 0.0, time_s: 0.0, weight: 0.0 }; AT_A_TIME];
-            for (known, other) in known.iter_mut().zip(some) {
-                *known = event(*other);
-            }
-            let of = bells::sums(self.isa, &known[..some.len()], here, &ECHOING_OPEN);
-            sums.left += of.left;
-            for (sum, density) in sums.densities.iter_mut().zip(of.densities) {
-                *sum += density;
-            }
-        }
-        sums
+    /// The places that are no further east or west than that.
+    fn within(&self, x_m: f64, reach_m: f64) -> Range<usize> {
+        let from = self.places.partition_point(|known| known.x_m < x_m - reach_m);
+        from..from + self.places[from..].partition_point(|known| known.x_m <= x_m + reach_m)
     }
 
     /// How much is left of all that is recent at that time: the sum of exp(−|Δt| / τ).
@@ -188,8 +186,12 @@ impl Prior {
         before + later
     }
 
-    /// Sums up what is left of what is recent.
+    /// Sums up what is left of what is recent, and puts all in columns.
     fn sum_up(&mut self) {
+        self.heaviest = self.places.iter().map(|place| place.weight).fold(0.0, f64::max);
+        let base_s = if self.last_s.is_nan() { 0.0 } else { self.last_s };
+        self.recent_columns.fill(base_s, self.recent.iter().copied());
+        self.place_columns.fill(base_s, self.places.iter().copied());
         let recent = &self.recent;
         let lasting = |k: usize| exp((recent[k].time_s - recent[k + 1].time_s) / ECHO_S);
         self.left.clear();
@@ -265,6 +267,7 @@ impl Prior {
             ..Prior::default()
         };
         prior.recent.sort_by(|a, b| a.time_s.total_cmp(&b.time_s));
+        prior.places.sort_by(|a, b| a.x_m.total_cmp(&b.x_m));
         prior.sum_up();
         prior
     }
@@ -281,33 +284,30 @@ impl Prior {
 
     fn remember(&mut self, at: Place) {
         let mut nearest: Option<(f64, usize)> = None;
-        for (number, known) in self.places.iter().enumerate() {
+        for number in self.within(at.x_m, SAME_PLACE_M) {
+            let known = &self.places[number];
             let distance_m = (known.x_m - at.x_m).hypot(known.y_m - at.y_m);
             if distance_m < SAME_PLACE_M && nearest.is_none_or(|(least_m, _)| distance_m < least_m) {
                 nearest = Some((distance_m, number));
             }
         }
-        match nearest {
-            Some((_, number)) => {
-                let known = &mut self.places[number];
-                let kept = now_weight(known, at.time_s);
-                known.x_m = (known.x_m * kept + at.x_m) / (kept + 1.0);
-                known.y_m = (known.y_m * kept + at.y_m) / (kept + 1.0);
-                (known.weight, known.time_s) = (kept + 1.0, known.time_s.max(at.time_s));
-            }
-            None => {
-                if self.places.len() >= MAX_PLACES {
-                    let now_s = self.last_s;
-                    let weight = |known: &Known| now_weight(known, now_s);
-                    let least = (0..self.places.len())
-                        .min_by(|&a, &b| weight(&self.places[a]).total_cmp(&weight(&self.places[b])));
-                    if let Some(least) = least {
-                        self.places.swap_remove(least);
-                    }
-                }
-                self.places.push(Known { x_m: at.x_m, y_m: at.y_m, weight: 1.0, time_s: at.time_s });
-            }
+        let mut here = Known { x_m: at.x_m, y_m: at.y_m, weight: 1.0, time_s: at.time_s };
+        if let Some((_, number)) = nearest {
+            let known = self.places.remove(number);
+            let kept = now_weight(&known, at.time_s);
+            here = Known {
+                x_m: (known.x_m * kept + at.x_m) / (kept + 1.0),
+                y_m: (known.y_m * kept + at.y_m) / (kept + 1.0),
+                weight: kept + 1.0,
+                time_s: known.time_s.max(at.time_s),
+            };
+        } else if self.places.len() >= MAX_PLACES {
+            let weight = |number: &usize| now_weight(&self.places[*number], self.last_s);
+            let least = (0..self.places.len()).min_by(|a, b| weight(a).total_cmp(&weight(b)));
+            least.map(|least| self.places.remove(least));
         }
+        let spot = self.places.partition_point(|known| known.x_m <= here.x_m);
+        self.places.insert(spot, here);
         self.places.retain(|known| now_weight(known, at.time_s) > 0.02);
     }
 }

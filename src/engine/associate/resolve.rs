@@ -10,7 +10,7 @@
 use super::field::Site;
 use super::kernel::{self, Columns, Isa, Seed};
 use super::locate::{Against, How, Located, Place, Problem};
-use super::partners::{ear, value};
+use super::partners::{ear, path_variance, value};
 use super::plan::{Event, NO_ONE, Plan, each_heard};
 use super::search::{below, straight, wind};
 use super::triple::Third;
@@ -335,8 +335,9 @@ impl Resolver {
                 self.columns.site(&ear(problem, site, about(site)));
                 last = pooled.site;
             }
-            let ln_clutter = problem.field.sites()[pooled.site as usize].ln_clutter;
-            let (gain, weight) = value(problem, pooled.slot, 0.01, ln_clutter, &free);
+            let site = &problem.field.sites()[pooled.site as usize];
+            let other = 0.01 + path_variance(problem, site);
+            let (gain, weight) = value(problem, site, pooled.slot, other, site.ln_clutter, &free);
             self.columns.arrival(pooled.third.after_s as f32, gain, weight);
         }
     }

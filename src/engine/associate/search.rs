@@ -71,25 +71,14 @@ pub struct Search {
     thirds: Thirds,
     /// Where and when they lead.
     events: Vec<(f64, f64, f64)>,
-    /// The most that a seed was worth, before silence is heard.
-    most: f32,
+    /// What is to be looked at.
+    candidates: Vec<Seed>,
     /// Whether another search from the same apex could find more: arrivals were left out because they have an owner, or
     /// were weighed against more than clutter and that decided, or something nearly reached the bar.
     crowded: bool,
+    /// What promises something.
     seeds: Vec<(f32, Seed)>,
     scratch: Scratch,
-}
-
-/// One search under way.
-struct Hunt<'a, 'p> {
-    isa: Isa,
-    problem: &'a Problem<'p>,
-    wind: Wind,
-    range_m: f64,
-    least: f32,
-    /// Sites at which it must be heard at least.
-    sites: u32,
-    left: usize,
 }
 
 impl Search {
@@ -116,6 +105,12 @@ impl Search {
         if self.partners.groups().len() + 1 < least_arrivals || too_few_free {
             return None;
         }
+        self.candidates.clear();
+        self.seed_places(problem, apex, wanted.seeds);
+        self.seed_triples(isa, problem, apex, wanted.seeds);
+        if self.candidates.is_empty() {
+            return None;
+        }
         let more = self.partners.fill(problem, apex, wanted.against, free, &mut self.columns);
         let credit = problem.prior.ln_most(problem.others) + LN_VOLUME + wanted.unseen;
         let least = (wanted.bar - credit) as f32;
@@ -126,14 +121,8 @@ impl Search {
             self.crowded |= would_do(most);
             return None;
         }
-        let sites = least_arrivals as u32;
-        let mut hunt =
-            Hunt { isa, problem, wind: wind(problem), range_m: site.range_m, least, sites, left: wanted.seeds };
-        self.seeds.clear();
-        self.most = f32::NEG_INFINITY;
-        self.seed_places(&mut hunt, apex);
-        self.seed_triples(&mut hunt, apex);
-        self.crowded |= hunt.left == 0 || would_do(self.most);
+        let most = self.look(isa, problem, least_arrivals as u32, least);
+        self.crowded |= self.candidates.len() >= wanted.seeds || would_do(most);
         self.hear_silence(isa, problem, apex, least);
         self.locate(problem, apex, wanted, free)
     }
@@ -212,49 +201,60 @@ impl Search {
         best
     }
 
-    /// Looks at a seed and keeps it if it promises anything.
-    fn consider(&mut self, hunt: &mut Hunt<'_, '_>, (x_m, y_m, time_s): (f64, f64, f64), slack_s: f32) {
-        hunt.left -= 1;
-        let seed = Seed { x_m: x_m as f32, y_m: y_m as f32, time_s: time_s as f32, slack_s };
-        let (worth, heard) = kernel::gains(hunt.isa, &self.columns, seed, hunt.wind);
-        if heard >= hunt.sites {
-            self.most = self.most.max(worth);
-            if worth >= hunt.least {
-                self.seeds.push((worth, seed));
+    /// Looks at the candidates and keeps those that are heard at so many sites and worth so much; gives what the best is worth
+    /// before silence is heard.
+    fn look(&mut self, isa: Isa, problem: &Problem<'_>, sites: u32, least: f32) -> f32 {
+        let wind = wind(problem);
+        let mut most = f32::NEG_INFINITY;
+        self.seeds.clear();
+        for &seed in &self.candidates {
+            let (worth, heard) = kernel::gains(isa, &self.columns, seed, wind);
+            if heard >= sites {
+                most = most.max(worth);
+                if worth >= least {
+                    self.seeds.push((worth, seed));
+                }
             }
         }
+        most
     }
 
     /// The places at which there is fire again and again, at the time that the apex gives them.
-    fn seed_places(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
-        let problem = hunt.problem;
+    fn seed_places(&mut self, problem: &Problem<'_>, apex: Slot, most: usize) {
         let arrival = problem.window.arrival(apex);
         let site = &problem.field.sites()[arrival.site as usize];
         for (x_m, y_m) in problem.prior.firing_places(problem.others) {
-            if hunt.left == 0 {
+            if self.candidates.len() >= most {
                 return;
             }
             let (dx_m, dy_m) = (site.x_m - x_m, site.y_m - y_m);
             if dx_m * dx_m + dy_m * dy_m <= site.range_m * site.range_m {
                 let travel = problem.medium.travel(site.wave, dx_m, dy_m);
-                self.consider(hunt, (x_m - site.x_m, y_m - site.y_m, -travel.time_s), PLACE_SLACK_S);
+                self.candidates.push(candidate((-dx_m, -dy_m, -travel.time_s), PLACE_SLACK_S));
             }
         }
     }
 
     /// The apex with every two arrivals at two of the nearest nodes.
-    fn seed_triples(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
-        let problem = hunt.problem;
-        let wave = problem.field.sites()[problem.window.arrival(apex).site as usize].wave;
-        self.seed_triples_at(hunt, straight(problem, wave), wave, 0.0);
-        if let Some(head) = problem.medium.far(wave, hunt.range_m) {
-            self.seed_triples_at(hunt, below(head), wave, head.intercept_s);
+    fn seed_triples(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, most: usize) {
+        let site = &problem.field.sites()[problem.window.arrival(apex).site as usize];
+        let (wave, range_m) = (site.wave, site.range_m);
+        let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
+        self.seed_triples_at(isa, straight(problem, wave), range_m, (0.0, slack_s), most);
+        if let Some(head) = problem.medium.far(wave, range_m) {
+            self.seed_triples_at(isa, below(head), range_m, (head.intercept_s, slack_s), most);
         }
     }
 
     /// The same for waves of one speed that take so much longer than the distance has it.
-    fn seed_triples_at(&mut self, hunt: &mut Hunt<'_, '_>, drift: Drift, wave: Wave, intercept_s: f64) {
-        let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
+    fn seed_triples_at(
+        &mut self,
+        isa: Isa,
+        drift: Drift,
+        range_m: f64,
+        (intercept_s, slack_s): (f64, f32),
+        most: usize,
+    ) {
         let last = self.partners.groups().len().min(TRIPLE_SITES);
         self.thirds.clear();
         for group in &self.partners.groups()[..last] {
@@ -263,21 +263,25 @@ impl Search {
                 self.thirds.push(&drift, partner.third, range_m);
             }
         }
-        let mut events = std::mem::take(&mut self.events);
-        'all: for far in 1..last {
+        for far in 1..last {
             let group = self.partners.groups().get(far).map_or(0..0, Group::range);
             for b in group.clone() {
-                self.thirds.solve(hunt.isa, &drift, (group.start, b), (hunt.range_m, PICKS_S), &mut events);
-                for &(x_m, y_m, time_s) in &events {
-                    if hunt.left == 0 {
-                        break 'all;
+                self.thirds.solve(isa, &drift, (group.start, b), (range_m, PICKS_S), &mut self.events);
+                for &(x_m, y_m, time_s) in &self.events {
+                    if self.candidates.len() >= most {
+                        return;
                     }
-                    self.consider(hunt, (x_m, y_m, time_s - intercept_s), slack_s);
+                    self.candidates.push(candidate((x_m, y_m, time_s - intercept_s), slack_s));
                 }
             }
         }
-        self.events = events;
     }
+}
+
+/// A place and time as the kernel wants it.
+#[inline]
+fn candidate((x_m, y_m, time_s): (f64, f64, f64), slack_s: f32) -> Seed {
+    Seed { x_m: x_m as f32, y_m: y_m as f32, time_s: time_s as f32, slack_s }
 }
 
 /// Keeps the seed that promises more; of two that promise the same, the one further east, north, later.
