@@ -170,6 +170,7 @@ impl FireWatch {
                 azimuth_deg: batch.arrivals.azimuth_deg[detail],
                 azimuth_sd_deg: batch.arrivals.azimuth_sd_deg[detail],
                 ln_norm: 0.0,
+                ln_echo: 0.0,
                 hint: batch.arrivals.hint[detail],
                 is_named: wave != Wave::SeismicP || batch.arrivals.phase[detail].is_some(),
                 kind: batch.kind[row],

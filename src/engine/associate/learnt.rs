@@ -281,8 +281,8 @@ impl Learnt {
         if arrival.ln_amplitude.is_finite() {
             self.loudness.free.add(arrival.ln_amplitude, 2_000.0);
         }
-        let ears = self.ears_of(arrival.site);
-        ears.free += 1.0;
+        // The rest of it is an echo.
+        self.ears_of(arrival.site).free += f64::from(-arrival.ln_echo).exp();
     }
 
     fn ears_of(&mut self, site: u32) -> &mut Ears {

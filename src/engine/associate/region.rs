@@ -1,5 +1,6 @@
 //! One region: its plane, its sites and arrivals, the first word and the final word about the events in it.
 
+use super::echo;
 use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
 use super::layout::{has_near, is_wide};
@@ -238,6 +239,14 @@ impl Region {
     /// Arrivals that took no part because their nodes said too much.
     pub fn passed_over(&self) -> u64 {
         self.window.passed_over()
+    }
+
+    /// Notes whether an arrival may be an echo of what its site picked before.
+    fn note_echo(&mut self, slot: Slot) {
+        let site = &self.field.sites()[self.window.arrival(slot).site as usize];
+        if site.wave == Wave::Acoustic {
+            self.window.set_echo(slot, echo::ln_more(&self.window, slot, site.clutter_per_s));
+        }
     }
 
     /// The region's epoch, nanoseconds: times in it are seconds since then.

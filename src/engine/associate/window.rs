@@ -53,6 +53,8 @@ pub struct Arrival {
     pub site: u32,
     /// ln √(2π) σ with the sigma of pick and clock, for a first look.
     pub ln_norm: f32,
+    /// How many times as likely as clutter alone an echo makes it, natural log; see [`super::echo`].
+    pub ln_echo: f32,
     /// What the sender takes it for.
     pub hint: Hint,
     /// Whether the sender says which wave it is, or there is but one.
@@ -181,7 +183,7 @@ impl Window {
     }
 
     /// Takes in an arrival.
-    fn insert(&mut self, mut arrival: Arrival, stand: Stand) -> Slot {
+    pub(super) fn insert(&mut self, mut arrival: Arrival, stand: Stand) -> Slot {
         arrival.ln_norm = ln_norm(arrival.variance_s2());
         let slot = match self.unused.pop() {
             Some(slot) => {
@@ -226,6 +228,11 @@ impl Window {
             let (site, sd_s) = (arrival.site as usize, arrival.variance_s2().sqrt());
             self.widen(site, sd_s);
         }
+    }
+
+    /// How many times as likely as clutter alone an echo makes the arrival in that slot, natural log.
+    pub fn set_echo(&mut self, slot: Slot, ln_echo: f64) {
+        self.arrivals[slot as usize].ln_echo = ln_echo as f32;
     }
 
     fn widen(&mut self, site: usize, sd_s: f64) {
@@ -303,13 +310,13 @@ impl Window {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const STAND: Stand = Stand { x_m: 0.0, y_m: 0.0, slowness_s_m: 1.0 / 340.0, range_m: 12_000.0 };
+    pub(in super::super) const STAND: Stand = Stand { x_m: 0.0, y_m: 0.0, slowness_s_m: 1.0 / 340.0, range_m: 12_000.0 };
 
-    fn arrival(site: u32, time_s: f64, id: u32) -> Arrival {
+    pub(in super::super) fn arrival(site: u32, time_s: f64, id: u32) -> Arrival {
         Arrival {
             site,
             time_s,
@@ -319,6 +326,7 @@ mod tests {
             azimuth_deg: f64::NAN,
             azimuth_sd_deg: f64::NAN,
             ln_norm: 0.0,
+            ln_echo: 0.0,
             hint: Hint::Unknown,
             is_named: true,
             kind: Kind::Acoustic,

@@ -20,6 +20,7 @@ impl Region {
             }
             Admitted::Not => return,
         };
+        self.note_echo(slot);
         self.enqueue(time_s, Apex::Arrival(slot));
         let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
         let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);

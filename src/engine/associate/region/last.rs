@@ -18,12 +18,13 @@ impl Region {
             if step_s > watermark_s {
                 break;
             }
-            // A report on a clock may come after the arrivals that it is about.
+            // A report on a clock may come after the arrivals that it is about, and what an echo is of after the echo.
             for slot in self.settling.newly_in(step_s) {
                 let arrival = self.window.arrival(slot);
                 let node = self.field.sites()[arrival.site as usize].node;
                 let clock_sd_s = around.weather.clock_sd_s(node, arrival.time_ns);
                 self.window.set_clock(slot, clock_sd_s);
+                self.note_echo(slot);
             }
             if step_s <= self.taught_to_s - self.read_again_s {
                 self.forget_times();
