@@ -5,6 +5,7 @@
 //! all arrivals that could share an event with the apex, and the most promising are located. Near nodes come first,
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
+use super::celerity;
 use super::ground::Head;
 use super::kernel::{self, Columns, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
@@ -246,6 +247,13 @@ impl Search {
     fn seed_triples(&mut self, hunt: &mut Hunt<'_, '_>, apex: Slot) {
         let problem = hunt.problem;
         let wave = problem.field.sites()[problem.window.arrival(apex).site as usize].wave;
+        if wave == Wave::Infrasound {
+            // All of them came the same way in most cases.
+            for speed_m_s in celerity::speeds_m_s(hunt.range_m) {
+                self.seed_triples_at(hunt, Drift { speed_m_s, wind_m_s: (0.0, 0.0) }, wave, 0.0);
+            }
+            return;
+        }
         self.seed_triples_at(hunt, straight(problem, wave), wave, 0.0);
         if let Some(head) = problem.medium.far(wave, hunt.range_m) {
             self.seed_triples_at(hunt, below(head), wave, head.intercept_s);
