@@ -313,8 +313,7 @@ impl FireWatch {
                 {
                     continue;
                 }
-                let (travel_s, path_sd_s, distance_m) = region.travel(event.at, arrival.site, around);
-                let residual_s = lag_s - travel_s;
+                let (residual_s, path_sd_s, distance_m) = region.off(event.at, arrival.site, lag_s, around);
                 let z = residual_s.abs()
                     / (arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2)
                         .sqrt();

@@ -77,8 +77,14 @@ impl Finals {
 
     /// Those of a stretch of time, both ends included, nanoseconds.
     pub fn between(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = &Settled> {
+        self.numbered_between(from_ns, to_ns).map(|(_, event)| event)
+    }
+
+    /// The same with their places.
+    pub fn numbered_between(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = (usize, &Settled)> {
         let first = self.newest_ns.partition_point(|&newest_ns| newest_ns < from_ns);
-        self.events.range(first..).filter(move |event| (from_ns..=to_ns).contains(&event.claim.time_ns))
+        let late = (first..).zip(self.events.range(first..));
+        late.filter(move |(_, event)| (from_ns..=to_ns).contains(&event.claim.time_ns))
     }
 
     /// Takes those from before that time which pairing has not looked at off the list of such, and gives their places.

@@ -131,6 +131,11 @@ impl Settled {
         }
     }
 
+    /// Whether it was found with that observation.
+    pub fn rests_on(&self, cited: &Cited) -> bool {
+        self.claim.evidence.iter().any(|own| (own.node, own.id) == (cited.node, cited.id))
+    }
+
     /// Another process tells anew of its event; whether that is news.
     pub fn is_now(&mut self, event: FinalEvent) -> bool {
         let is_new = FinalEvent::of(event.region, &self.claim) != event;

@@ -1,4 +1,5 @@
-//! Slow evidence: what patrols heard and saw, to the minute and told much later, and hot spots seen from above.
+//! Slow evidence: what patrols heard and saw, to the minute and told much later, hot spots seen from above, and infrasound from
+//! so far that near events are final before it comes.
 //!
 //! A report is weighed when all events that it could be about are final, against those alone ([`report`] has the
 //! likelihood). With Pⱼ the probability that arrivals give event j, the odds of event i rise by
@@ -52,6 +53,11 @@ const LISTENERS: usize = 4;
 /// How far a microphone hears of which that is not known, m.
 const LISTENS_M: f64 = 10_000.0;
 
+/// Whether such observations are weighed against final events.
+pub const fn is_slow(kind: Kind) -> bool {
+    matches!(kind, Kind::Patrol | Kind::Thermal | Kind::Infrasound)
+}
+
 /// By time, id and sender: the same however they came.
 type Key = (i64, Id, NodeIx);
 
@@ -83,7 +89,7 @@ type Candidate = (usize, usize, Fit);
 impl SlowWatch {
     /// Takes in an accepted observation; what is no slow report is none of its business.
     pub fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>) {
-        if !matches!(batch.kind[row], Kind::Patrol | Kind::Thermal) {
+        if !is_slow(batch.kind[row]) {
             return;
         }
         let node = batch.node[row];
@@ -181,7 +187,11 @@ impl SlowWatch {
         let Some(kept) = self.kept.get_mut(&key) else { return };
         let report = &kept.report;
         untell(ledger, report, touched);
-        let fits = candidates(ledger, report);
+        let mut fits = candidates(ledger, report);
+        // An event that was found with it has it.
+        if fits.iter().any(|&(region, at, _)| ledger[region][at].rests_on(&report.cited)) {
+            fits.clear();
+        }
         touched.extend(fits.iter().map(|&(region, at, _)| (region, at)));
         let n = f64::from(report.count);
         let weight = |&(region, at, fit): &Candidate| ledger[region][at].claim.probability * fit.density;
@@ -211,7 +221,8 @@ impl SlowWatch {
         }
         kept.given = borne_out.len() as u32;
         kept.weighed = true;
-        let stands = kept.is_own && explained < report.others() && report.earliest_ns() >= known_ns;
+        let stands =
+            kept.is_own && report.speaks_alone() && explained < report.others() && report.earliest_ns() >= known_ns;
         if stands {
             let chance = report.others() / all;
             let p =
@@ -277,8 +288,8 @@ fn alert_key(&(_, id, node): &Key, world: World<'_>) -> String {
 fn candidates(ledger: &Ledger, report: &Report) -> Vec<Candidate> {
     let mut all = Vec::new();
     for (region, events) in ledger.iter().enumerate() {
-        let fits = events.iter().enumerate().filter_map(|(at, event)| Some((region, at, report.fit(event)?)));
-        all.extend(fits);
+        let near = events.numbered_between(report.earliest_ns(), report.due_ns());
+        all.extend(near.filter_map(|(at, event)| Some((region, at, report.fit(event)?))));
     }
     // So that sums don't depend on which region comes first.
     let name = |&(region, at, _): &Candidate| ledger[region][at].claim.key.as_str();

@@ -2,11 +2,13 @@
 
 mod geometry;
 mod ground;
+mod infrasound;
 mod late_radar;
 mod moved;
 mod pace;
 mod renamed;
 mod restart;
+mod salvo;
 mod scene;
 mod slow;
 

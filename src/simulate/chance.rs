@@ -22,6 +22,7 @@ pub(super) enum Purpose {
     Story,
     Load,
     Hearsay,
+    Ways,
 }
 
 /// A stream of chance.

@@ -87,6 +87,7 @@ pub(super) fn flashes(world: &mut World, chance: &mut Chance) {
                 to_microseconds(event.time_ns + ns_from_s(world.options.noise * FLASH_SD_S * chance.normal()));
             let measured_deg = azimuth_deg + world.options.noise * FLASH_SD_DEG * chance.normal();
             world.drafts.push(flash(site_at, time_ns, measured_deg, chance).of(event_at));
+            world.events[event_at].arrivals += 1;
             let information = &mut world.events[event_at].information;
             information.origin_time(FLASH_SD_S);
             information.bearing(azimuth_deg + 180.0, distance_m, FLASH_SD_DEG);
@@ -190,14 +191,25 @@ pub(super) fn ground_waves(world: &mut World, chance: &mut Chance) {
                     .number("time_sd_s", SEISMIC_SD_S, 2);
                 let arrival_ns = to_microseconds(time_ns + ns_from_s(distance_m / speed_m_s + error_s));
                 world.drafts.push(Draft::new(site_at, Kind::Seismic, arrival_ns, fields).of(event_at));
+                world.events[event_at].arrivals += 1;
                 world.events[event_at].information.arrival(back_deg + 180.0, speed_m_s, SEISMIC_SD_S);
             }
         }
     }
 }
 
-/// Infrasound carries far, at a celerity of 280–340 m/s that differs from path to path.
+/// The two ways of infrasound near enough to matter, as travel time over distance: mean and sigma, s/m. Along the ground it comes in ducts
+/// of the troposphere; beyond the zone of silence most of it comes down from the stratosphere.
+const LOW_WAY_S_M: (f64, f64) = (1.0 / 327.0, 0.066e-3);
+const HIGH_WAY_S_M: (f64, f64) = (1.0 / 293.0, 0.08e-3);
+/// Where the high way is taken as often as the low one, and over what distance that changes, m.
+const ZONE_OF_SILENCE_M: (f64, f64) = (200_000.0, 50_000.0);
+/// No infrasound is told of with a celerity beyond these, m/s.
+const CELERITY_M_S: (f64, f64) = (280.0, 340.0);
+
+/// Infrasound carries far, at a celerity that differs from way to way and from path to path.
 pub(super) fn infrasound(world: &mut World, chance: &mut Chance) {
+    let mut ways = Chance::new(world.seed, Purpose::Ways);
     for site_at in sites_of(world, Kind::Infrasound) {
         for event_at in 0..world.events.len() {
             let event = &world.events[event_at];
@@ -205,7 +217,10 @@ pub(super) fn infrasound(world: &mut World, chance: &mut Chance) {
             if !event.class.is_fire() || !chance.yes(0.4 * (-distance_m / 60_000.0).exp()) {
                 continue;
             }
-            let celerity_m_s = (320.0 + 10.0 * chance.normal()).clamp(280.0, 340.0);
+            let (middle_m, over_m) = ZONE_OF_SILENCE_M;
+            let is_high = ways.yes(1.0 / (1.0 + ((middle_m - distance_m) / over_m).exp()));
+            let (mean_s_m, sd_s_m) = if is_high { HIGH_WAY_S_M } else { LOW_WAY_S_M };
+            let celerity_m_s = (1.0 / (mean_s_m + sd_s_m * chance.normal())).clamp(CELERITY_M_S.0, CELERITY_M_S.1);
             let sent_ns = event.time_ns + ns_from_s(distance_m / celerity_m_s);
             if sent_ns >= world.end_ns {
                 continue;
@@ -222,6 +237,7 @@ pub(super) fn infrasound(world: &mut World, chance: &mut Chance) {
             let draft = Draft::new(site_at, Kind::Infrasound, to_microseconds(sent_ns + ns_from_s(error_s)), fields)
                 .of(event_at);
             world.drafts.push(Draft { sent_ns, ..draft });
+            world.events[event_at].arrivals += 1;
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A region's nodes in the plane: where each stands, how far and how surely it hears, and who is near a place.
 
+use super::celerity;
 use super::recent::Stand;
 use super::wave::{Medium, Wave};
 use crate::engine::settings::Fire;
@@ -129,7 +130,11 @@ impl Site {
         Stand {
             x_m: self.x_m as f32,
             y_m: self.y_m as f32,
-            slowness_s_m: (1.0 / Medium::speed_at_rest_m_s(self.wave, settings)) as f32,
+            slowness_s_m: match self.wave {
+                // No slower than this, that no partner is missed.
+                Wave::Infrasound => celerity::slowness_s_m(self.range_m).1 as f32,
+                wave => (1.0 / Medium::speed_at_rest_m_s(wave, settings)) as f32,
+            },
             range_m: self.range_m as f32,
         }
     }

@@ -122,7 +122,9 @@ impl Live {
             if travel.distance_m > site.range_m {
                 continue;
             }
-            let mut residual_s = (arrival.time_s - site.ahead_s - at.time_s - travel.time_s).abs();
+            let beyond_s = problem.medium.beyond_s(site.wave, travel.time_s);
+            let off_s = (arrival.time_s - site.ahead_s - at.time_s - travel.time_s).abs();
+            let mut residual_s = (off_s - beyond_s).max(0.0);
             let mut path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             if !arrival.is_named
                 && residual_s > MOST_RESIDUAL_S

@@ -15,7 +15,7 @@ use super::exp::ln;
 use super::learnt::Law;
 use super::wave::Travel;
 use super::window::Slot;
-use super::worth::Row;
+use super::worth::{Row, Worth};
 use std::f64::consts::TAU;
 
 pub use super::problem::{Against, Explained, Free, Located, Place, Point, Problem};
@@ -143,7 +143,8 @@ impl Problem<'_> {
             let path_sd_s = self.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s + slack_s * slack_s;
             // The sum of the sigmas is more than theirs together; the gate itself is `worth`'s.
-            let gate_s = GATE * (self.window.most_sd_s(number) + path_sd_s + slack_s);
+            let beyond_s = self.medium.beyond_s(site.wave, travel.time_s);
+            let gate_s = GATE * (self.window.most_sd_s(number) + path_sd_s + slack_s) + beyond_s;
             let mut best: Option<Candidate> = None;
             let mut expected = Expected {
                 number,
@@ -153,6 +154,7 @@ impl Problem<'_> {
                 ln_heard: f64::NAN,
                 loudness,
                 loudness_is_fitted,
+                distance_m: travel.distance_m,
                 ln_distance: f64::NAN,
             };
             for (_, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
@@ -164,17 +166,15 @@ impl Problem<'_> {
                     expected.ln_distance = Law::ln_distance(travel.distance_m);
                     expected.ln_heard = site.chance(travel.distance_m).0;
                 }
-                let Some((gain, residual_s, weight)) = self.worth(slot, &expected, against, free) else {
-                    continue;
-                };
+                let Some(worth) = self.worth(slot, &expected, against, free) else { continue };
                 let arrival = self.window.arrival(slot);
                 let mut candidate = Candidate {
                     slot,
                     site: number,
-                    gain,
-                    time: time_row(&travel, residual_s, weight),
+                    gain: worth.gain,
+                    time: time_row(&travel, &worth),
                     azimuth: None,
-                    residual_s,
+                    residual_s: worth.residual_s,
                     residual_deg: f64::NAN,
                     loudness: self.law.map_or(f64::NAN, |law| arrival.ln_amplitude + law.slope * expected.ln_distance),
                 };
@@ -273,8 +273,8 @@ impl Candidate {
     }
 }
 
-fn time_row(travel: &Travel, residual: f64, weight: f64) -> Row {
-    Row { slope: [travel.east_s_m, travel.north_s_m, 1.0], residual, weight }
+fn time_row(travel: &Travel, &Worth { residual_s, weight, stretch, .. }: &Worth) -> Row {
+    Row { slope: [stretch * travel.east_s_m, stretch * travel.north_s_m, 1.0], residual: residual_s, weight }
 }
 
 /// Inverse of a symmetric 3 × 3 matrix (xx, xy, xt, yy, yt, tt) and its determinant; `None` when it has none.

@@ -8,6 +8,7 @@
 
 pub mod bells;
 pub mod calibration;
+pub mod celerity;
 mod echo;
 mod exp;
 pub mod field;

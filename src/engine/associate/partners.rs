@@ -5,6 +5,7 @@ use super::kernel::{self, Columns, Ear, Isa};
 use super::locate::{Against, Free, Problem, RATE_HALF_S};
 use super::recent::Asked;
 use super::triple::Third;
+use super::wave::Wave;
 use super::window::Slot;
 use std::ops::Range;
 
@@ -81,13 +82,13 @@ impl Partners {
 
     /// Finds them. `earliest`: the apex is to be about the earliest of its event's arrivals.
     ///
-    /// Two arrivals of one event differ by at most d·s + |s′ − s|·range, the pairwise gate: |t_i − t_j| ≤ d_ij / c for
-    /// waves of one speed, 5% more for the wind and four sigma for the picks.
+    /// Two arrivals of one event differ by no more than [`most_apart_s`], the pairwise gate: |t_i − t_j| ≤ d_ij / c for waves
+    /// of one speed, 5% more for the wind and four sigma for the picks.
     pub fn gather(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, earliest: bool, free: &impl Free) {
         let arrival = problem.window.arrival(apex);
         let sites = problem.field.sites();
         let here = &sites[arrival.site as usize];
-        let slowness_here = 1.0 / problem.medium.speed_m_s(here.wave);
+        let slowness_here = problem.medium.slowness_s_m(here.wave, here.range_m);
         let own_variance = problem.variance(here, arrival);
         let apex_s = arrival.time_s - here.ahead_s;
         let clocks_s = 2.0 * problem.field.most_ahead_s();
@@ -96,7 +97,10 @@ impl Partners {
             time_s: arrival.time_s,
             before_s: problem.travel_s + clocks_s,
             after_s: (problem.travel_s + clocks_s).min(problem.until_s - arrival.time_s),
-            slack_s: 4.0 * (own_variance.sqrt() + problem.window.widest_sd_s()) + clocks_s,
+            // The columns know one slowness of each site, the greatest.
+            slack_s: 4.0 * (own_variance.sqrt() + problem.window.widest_sd_s())
+                + clocks_s
+                + 1.05 * here.range_m * (slowness_here.1 - slowness_here.0),
         };
         problem.window.recent().find(isa, &asked, &mut self.slots);
         self.found.clear();
@@ -121,9 +125,9 @@ impl Partners {
             if distance_m > here.range_m + there.range_m {
                 continue;
             }
-            let slowness = if same_wave { slowness_here } else { 1.0 / problem.medium.speed_m_s(there.wave) };
-            let apart_s =
-                1.05 * (distance_m * slowness.max(slowness_here) + here.range_m * (slowness - slowness_here).abs());
+            let slowness =
+                if same_wave { slowness_here } else { problem.medium.slowness_s_m(there.wave, there.range_m) };
+            let apart_s = 1.05 * most_apart_s(distance_m, here.range_m, slowness_here, slowness);
             let beyond_s = after_s.abs() - apart_s;
             let variance = own_variance + problem.variance(there, other);
             if beyond_s > 0.0 && beyond_s * beyond_s > 16.0 * variance {
@@ -245,6 +249,15 @@ impl Partners {
     }
 }
 
+/// By how much two arrivals of one event may differ at most, s, at nodes that stand so far apart, when the first hears as far as
+/// `range_m` and a metre takes each wave between the least and the most that is given, s/m.
+///
+/// With t = d·s and t′ = d′·s′, |d − d′| ≤ D: t − t′ ≤ d (s − s′) + D s′ and t′ − t ≤ d (s′ − s) + D s′.
+#[inline]
+fn most_apart_s(apart_m: f64, range_m: f64, (least, most): (f64, f64), (least_other, most_other): (f64, f64)) -> f64 {
+    apart_m * most.max(most_other) + range_m * (most - least_other).max(most_other - least)
+}
+
 /// The rate of free picks around each of a site's arrivals, asked for in order of time: what [`Problem::ln_rest`] gives, for
 /// all of them in one go.
 struct Rest<'a> {
@@ -305,16 +318,94 @@ pub fn ear(problem: &Problem<'_>, site: &Site, (x_m, y_m): (f64, f64)) -> Ear {
 
 /// Variance of what the path adds to the time of an arrival at a site, as far as it can be told without a place, s².
 pub fn path_variance(problem: &Problem<'_>, site: &Site) -> f64 {
-    let path_sd_s = problem.medium.path_sd_s(site.wave, 0.7 * site.range_m / problem.medium.speed_m_s(site.wave));
-    path_sd_s * path_sd_s
+    let travel_s = 0.7 * site.range_m / problem.medium.speed_m_s(site.wave);
+    let path_sd_s = problem.medium.path_sd_s(site.wave, travel_s);
+    let mut variance = path_sd_s * path_sd_s;
+    if site.wave == Wave::Infrasound {
+        // As if any time in the range were as likely: what lies at its end costs a nat and a half.
+        variance += problem.medium.beyond_s(site.wave, travel_s).powi(2) / 3.0;
+    }
+    variance
 }
 
 /// An arrival at `site` as the kernel wants it: what it is worth at its site when others come at a rate of e^`ln_rate` a
 /// second (natural log), and ½ / σ² of its time (1/s²), to an event that is known with `other` more variance, the path's
 /// included.
-pub fn value(problem: &Problem<'_>, site: &Site, slot: Slot, other: f64, ln_rate: f64, free: &impl Free) -> (f32, f32) {
+pub fn value(
+    problem: &Problem<'_>,
+    site: &Site,
+    slot: Slot,
+    other: f64,
+    ln_rate: f64,
+    free: &impl Free,
+) -> (f32, f32) {
     let arrival = problem.window.arrival(slot);
     let ln_rate = ln_rate.max(site.ln_clutter + f64::from(arrival.ln_echo));
     let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate - free.price(slot);
     (gain as f32, (0.5 / (problem.variance(site, arrival) + other)) as f32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::celerity;
+    use super::super::recent::Recent;
+    use super::super::wave::Medium;
+    use super::*;
+    use crate::engine::settings::Fire;
+    use crate::engine::weather::Air;
+    use crate::model::node::{Node, NodeIx};
+    use proptest::prelude::*;
+
+    fn site(wave: Wave, (x_m, y_m): (f64, f64), range_m: f64) -> Site {
+        let node = Node { range_m: Some(range_m), ..Node::unregistered("n") };
+        Site::new(NodeIx(0), &node, wave, (x_m, y_m), 0.0)
+    }
+
+    /// How long a wave takes, as slow or quick as it may be: 0 to 1.
+    fn travel_s(medium: &Medium, site: &Site, (x_m, y_m): (f64, f64), slow: f64) -> f64 {
+        let distance_m = (site.x_m - x_m).hypot(site.y_m - y_m);
+        let (least, most) = match site.wave {
+            Wave::Infrasound => celerity::slowness_s_m(distance_m),
+            wave => medium.slowness_s_m(wave, distance_m),
+        };
+        distance_m * (least + slow * (most - least))
+    }
+
+    proptest! {
+        #[test]
+        fn two_arrivals_of_one_event_are_always_partners(
+            place in (-3e5f64..3e5, -3e5f64..3e5), other in (-3e5f64..3e5, -3e5f64..3e5),
+            waves in (0usize..3, 0usize..3), slow in (0f64..1.0, 0f64..1.0), more in (1f64..1.5, 1f64..1.5),
+        ) {
+            let waves = [waves.0, waves.1].map(|wave| [Wave::Acoustic, Wave::Infrasound, Wave::Flash][wave]);
+            let medium = Medium::new(Air::default(), &Fire::default());
+            let here = site(waves[0], place, more.0 * place.0.hypot(place.1) + 1.0);
+            let there = site(waves[1], other, more.1 * other.0.hypot(other.1) + 1.0);
+            let lag_s = travel_s(&medium, &there, (0.0, 0.0), slow.1) - travel_s(&medium, &here, (0.0, 0.0), slow.0);
+            let of = |site: &Site| medium.slowness_s_m(site.wave, site.range_m);
+            let apart_m = (other.0 - place.0).hypot(other.1 - place.1);
+            prop_assert!(lag_s.abs() <= most_apart_s(apart_m, here.range_m, of(&here), of(&there)) + 1e-6);
+            // So are they at the first look.
+            let (settings, mut recent, mut found) = (Fire::default(), Recent::default(), Vec::new());
+            recent.push(there.stand(&settings), lag_s, 7);
+            let spread = of(&here).1 - of(&here).0;
+            let asked = Asked {
+                stand: here.stand(&settings),
+                time_s: 0.0,
+                before_s: 5_000.0,
+                after_s: 5_000.0,
+                slack_s: 1.05 * here.range_m * spread,
+            };
+            for isa in Isa::available() {
+                recent.find(isa, &asked, &mut found);
+                prop_assert_eq!(&found, &[7], "{:?}", isa);
+            }
+        }
+
+        #[test]
+        fn waves_of_one_speed_differ_by_what_they_take_from_one_node_to_the_other(apart_m in 0f64..3e4, slowness in 1e-4f64..4e-3) {
+            let both = (slowness, slowness);
+            prop_assert_eq!(most_apart_s(apart_m, 12_000.0, both, both), apart_m * slowness);
+        }
+    }
 }

@@ -9,6 +9,7 @@ use super::learnt::Law;
 use super::locate::{Against, Expected, Free, GATE, How, Located, Place, Problem, Scratch};
 use super::mirror;
 use super::window::Slot;
+use crate::model::node::NodeIx;
 
 /// No event.
 pub const NO_ONE: u32 = u32::MAX;
@@ -35,7 +36,10 @@ pub struct Plan {
     scratch: Scratch,
 }
 
-/// An event that wants an arrival of a site.
+/// A radar and which end of a trajectory it tells.
+type Whose = (NodeIx, bool);
+
+/// An event that wants an arrival of a site, or a radar's point.
 #[derive(Clone, Copy)]
 struct Bid {
     site: u32,
@@ -306,6 +310,43 @@ impl Plan {
             }
         }
         self.bids = bids;
+        if !problem.points.is_empty() {
+            self.share_points_out(problem, events);
+        }
+    }
+
+    /// The same for the points of each radar, of either end.
+    fn share_points_out(&mut self, problem: &Problem<'_>, events: &[u32]) {
+        let mut bids: Vec<(Whose, Bid)> = Vec::new();
+        for &number in events {
+            let Some(at) = self.event(number).map(|event| event.located.at) else { continue };
+            for (point, gain) in problem.points_worth(at) {
+                let owner = self.point_owner(point);
+                if owner == NO_ONE || events.contains(&owner) {
+                    bids.push((
+                        problem.points[point].whose(),
+                        Bid { site: 0, event: number, slot: point as Slot, gain },
+                    ));
+                }
+            }
+        }
+        for &number in events {
+            if let Some(Some(event)) = self.events.get_mut(number as usize) {
+                for point in std::mem::take(&mut event.located.points) {
+                    self.give_point(point, NO_ONE);
+                }
+            }
+        }
+        bids.sort_by_key(|&(whose, _)| whose);
+        for group in bids.chunk_by(|a, b| a.0 == b.0) {
+            let group: Vec<Bid> = group.iter().map(|&(_, bid)| bid).collect();
+            for (event, point, _) in auction(&group) {
+                self.give_point(point as usize, event);
+                if let Some(Some(event)) = self.events.get_mut(event as usize) {
+                    event.located.points.push(point as usize);
+                }
+            }
+        }
     }
 
     /// What an event would give for each arrival that it, another of these events or no one owns.
@@ -317,7 +358,8 @@ impl Plan {
             let path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             let environment = path_sd_s * path_sd_s;
             let due_s = at.time_s + travel.time_s + site.ahead_s;
-            let gate_s = GATE * (problem.window.most_sd_s(site_number) + path_sd_s);
+            let beyond_s = problem.medium.beyond_s(site.wave, travel.time_s);
+            let gate_s = GATE * (problem.window.most_sd_s(site_number) + path_sd_s) + beyond_s;
             let expected = Expected {
                 number: site_number,
                 site,
@@ -326,6 +368,7 @@ impl Plan {
                 ln_heard: site.chance(travel.distance_m).0,
                 loudness,
                 loudness_is_fitted: true,
+                distance_m: travel.distance_m,
                 ln_distance: Law::ln_distance(travel.distance_m),
             };
             for (_, slot) in problem.window.between(site_number, due_s - gate_s, (due_s + gate_s).min(problem.until_s))
@@ -335,8 +378,8 @@ impl Plan {
                     continue;
                 }
                 let worth = problem.worth(slot, &expected, Against::Clutter, &free);
-                if let Some((gain, _, _)) = worth.filter(|worth| worth.0 > 0.0) {
-                    bids.push(Bid { site: site_number, event: number, slot, gain });
+                if let Some(worth) = worth.filter(|worth| worth.gain > 0.0) {
+                    bids.push(Bid { site: site_number, event: number, slot, gain: worth.gain });
                 }
             }
         });
@@ -358,7 +401,9 @@ impl Plan {
                 let travel = problem.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
                 let variance =
                     problem.variance(site, arrival) + problem.medium.path_sd_s(site.wave, travel.time_s).powi(2);
-                travel.distance_m <= site.range_m && (lag_s - travel.time_s).powi(2) < RIVAL_SD * RIVAL_SD * variance
+                let beyond_s = problem.medium.beyond_s(site.wave, travel.time_s);
+                let off_s = ((lag_s - travel.time_s).abs() - beyond_s).max(0.0);
+                travel.distance_m <= site.range_m && off_s * off_s < RIVAL_SD * RIVAL_SD * variance
             })
         });
         contested.count() as f64 / arrivals.len().max(1) as f64
@@ -384,6 +429,16 @@ impl Plan {
                 }
             }
         });
+        // A radar's point counts as three arrivals.
+        for (point, _) in problem.points_worth(at) {
+            let owner = self.point_owner(point);
+            if owner < SETTLED && owner != number {
+                match rivals.iter_mut().find(|rival| rival.0 == owner) {
+                    Some(rival) => rival.1 += 3,
+                    None => rivals.push((owner, 3)),
+                }
+            }
+        }
         rivals.retain(|rival| rival.1 >= 2);
         rivals.sort_by_key(|&(owner, shared)| (std::cmp::Reverse(shared), owner));
     }

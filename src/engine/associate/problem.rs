@@ -7,6 +7,7 @@ use super::wave::Medium;
 use super::window::{Slot, Window};
 use crate::engine::settings::Fire;
 use crate::engine::weather::Weather;
+use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Origin};
 
 /// A place and time in the region's plane.
@@ -40,7 +41,14 @@ pub struct Point {
     /// The sender's id.
     pub id: Id,
     /// The sender.
-    pub node: crate::model::node::NodeIx,
+    pub node: NodeIx,
+}
+
+impl Point {
+    /// Whose word it is, and of which end: of these an event has one.
+    pub fn whose(&self) -> (NodeIx, bool) {
+        (self.node, self.is_origin)
+    }
 }
 
 /// An arrival as the event explains it.

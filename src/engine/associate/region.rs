@@ -1,5 +1,6 @@
 //! One region: its plane, its sites and arrivals, the first word and the final word about the events in it.
 
+use super::celerity;
 use super::echo;
 use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
@@ -208,6 +209,9 @@ impl Region {
         site.range_m = site.range_m.min(self.longest_travel_s * speed_m_s);
         // 12% covers −40 °C and a gale against the sound.
         self.travel_s = self.travel_s.max(1.12 * site.range_m / speed_m_s + MARGIN_S);
+        if wave == Wave::Infrasound {
+            self.travel_s = self.travel_s.max(celerity::slowness_s_m(site.range_m).1 * site.range_m + MARGIN_S);
+        }
         site
     }
 
@@ -314,12 +318,15 @@ impl Region {
         self.stepped_to_s - 2.0 * self.travel_s
     }
 
-    /// How long `wave` takes from `at` to a site, and how far from there the site is, at that time.
-    pub fn travel(&mut self, at: Place, site: u32, around: Surroundings<'_>) -> (f64, f64, f64) {
+    /// How much later than from `at` an arrival came that followed that event by `lag_s` at a site, its sigma as far as it is
+    /// the path's, and how far from there the site is. Where the travel time is a range, what lies in it is not late.
+    pub fn off(&mut self, at: Place, site: u32, lag_s: f64, around: Surroundings<'_>) -> (f64, f64, f64) {
         let medium = self.medium(at.time_s, around);
         let site = &self.field.sites()[site as usize];
         let travel = medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
-        (travel.time_s, medium.path_sd_s(site.wave, travel.time_s), travel.distance_m)
+        let (residual_s, beyond_s) = (lag_s - travel.time_s, medium.beyond_s(site.wave, travel.time_s));
+        let off_s = residual_s - residual_s.clamp(-beyond_s, beyond_s);
+        (off_s, medium.path_sd_s(site.wave, travel.time_s), travel.distance_m)
     }
 
     /// The air as known when it was last asked for at that minute, if it was and anything had been reported: good enough for a

@@ -5,6 +5,7 @@
 //! all arrivals that could share an event with the apex, and the most promising are located. Near nodes come first,
 //! since they are the likeliest to have heard the event and leave the least room for chance.
 
+use super::celerity;
 use super::ground::Head;
 use super::kernel::{self, Columns, Isa, Seed, Wind};
 use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
@@ -239,6 +240,14 @@ impl Search {
     fn seed_triples(&mut self, isa: Isa, problem: &Problem<'_>, apex: Slot, most: usize) {
         let site = &problem.field.sites()[problem.window.arrival(apex).site as usize];
         let (wave, range_m) = (site.wave, site.range_m);
+        if wave == Wave::Infrasound {
+            // All of them came the same way in most cases.
+            for speed_m_s in celerity::speeds_m_s(range_m) {
+                let drift = Drift { speed_m_s, wind_m_s: (0.0, 0.0) };
+                self.seed_triples_at(isa, drift, range_m, (0.0, GROUND_SLACK_S), most);
+            }
+            return;
+        }
         let slack_s = if wave == Wave::Acoustic { SEED_SLACK_S } else { GROUND_SLACK_S };
         self.seed_triples_at(isa, straight(problem, wave), range_m, (0.0, slack_s), most);
         if let Some(head) = problem.medium.far(wave, range_m) {

@@ -10,6 +10,7 @@
 
 use super::locate::{Against, Expected, Explained, Free, GATE, Located, Place, Problem};
 use super::wave::Wave;
+use super::worth::Worth;
 
 /// The chance that S is picked where P was.
 const S_P: f64 = 0.5;
@@ -55,6 +56,7 @@ impl Problem<'_> {
                 // Seismic amplitudes of different stations do not compare.
                 loudness: 0.0,
                 loudness_is_fitted: true,
+                distance_m,
                 ln_distance: 0.0,
             };
             let mut best: Option<Explained> = None;
@@ -63,7 +65,7 @@ impl Problem<'_> {
                 if is_taken || self.window.arrival(slot).is_named {
                     continue;
                 }
-                let Some((gain, residual_s, _)) = self.worth(slot, &expected, against, free) else { continue };
+                let Some(Worth { gain, residual_s, .. }) = self.worth(slot, &expected, against, free) else { continue };
                 if gain > best.map_or(0.0, |best| best.gain) {
                     best =
                         Some(Explained { slot, site: number, gain, residual_s, residual_deg: None, is_second: true });

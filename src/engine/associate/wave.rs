@@ -1,5 +1,6 @@
 //! The waves that carry an event to a node, and how long each takes.
 
+use super::celerity;
 use super::ground::{Body, BodyWave, Head};
 use crate::engine::settings::Fire;
 use crate::engine::weather::Air;
@@ -26,12 +27,6 @@ pub enum Wave {
 
 /// Speed of light, m/s.
 const LIGHT_M_S: f64 = 299_792_458.0;
-
-/// Celerity of infrasound, m/s: the middle of 280–340 (the contract's range).
-const INFRASOUND_M_S: f64 = 310.0;
-
-/// One sigma of that as a share: a uniform range of ±30 m/s has σ = 30/√3.
-const INFRASOUND_SD_SHARE: f64 = 0.056;
 
 impl Wave {
     /// All of them, in order.
@@ -136,7 +131,7 @@ impl Medium {
     pub fn speed_at_rest_m_s(wave: Wave, settings: &Fire) -> f64 {
         match wave {
             Wave::Acoustic => Air::default().sound_m_s(),
-            Wave::Infrasound => INFRASOUND_M_S,
+            Wave::Infrasound => celerity::MIDDLE_M_S,
             Wave::SeismicP => settings.seismic.p_m_s,
             Wave::SeismicS => settings.seismic.s_m_s,
             Wave::SeismicLg => settings.seismic.lg_m_s,
@@ -144,16 +139,26 @@ impl Medium {
         }
     }
 
-    /// The wave's speed in still air, or in the upper layer of the ground, m/s: no wave is slower.
+    /// The wave's speed in still air, or in the upper layer of the ground, m/s: no wave is slower but infrasound, of which
+    /// this is the middle.
     pub fn speed_m_s(&self, wave: Wave) -> f64 {
         match wave {
             Wave::Acoustic => self.sound_m_s,
-            Wave::Infrasound => INFRASOUND_M_S,
+            Wave::Infrasound => celerity::MIDDLE_M_S,
             Wave::SeismicP => self.fire.p.speed_m_s(),
             Wave::SeismicS => self.fire.s.speed_m_s(),
             Wave::SeismicLg => self.fire.lg_m_s,
             Wave::Flash => LIGHT_M_S,
         }
+    }
+
+    /// The least and the most that a metre may take where the wave comes from no further than that, s/m.
+    pub fn slowness_s_m(&self, wave: Wave, range_m: f64) -> (f64, f64) {
+        if wave == Wave::Infrasound {
+            return celerity::slowness_s_m(range_m);
+        }
+        let slowness_s_m = 1.0 / self.speed_m_s(wave);
+        (slowness_s_m, slowness_s_m)
     }
 
     /// The wave that comes first from far away, where it is not the one that comes straight.
@@ -170,13 +175,20 @@ impl Medium {
         (self.wind_m_s.0 / self.sound_m_s, self.wind_m_s.1 / self.sound_m_s)
     }
 
+    /// How far from its middle a travel time may be that is not one number but a range, s; beyond it comes
+    /// [`Medium::path_sd_s`].
+    #[inline]
+    pub fn beyond_s(&self, wave: Wave, travel_s: f64) -> f64 {
+        if wave == Wave::Infrasound { celerity::spread_s(travel_s * celerity::MIDDLE_M_S).0 } else { 0.0 }
+    }
+
     /// One sigma of the path's travel time, s.
     #[inline]
     pub fn path_sd_s(&self, wave: Wave, travel_s: f64) -> f64 {
         travel_s
             * match wave {
                 Wave::Acoustic => self.fire.sound_sd_share,
-                Wave::Infrasound => INFRASOUND_SD_SHARE,
+                Wave::Infrasound => return celerity::spread_s(travel_s * celerity::MIDDLE_M_S).1,
                 Wave::SeismicP | Wave::SeismicS | Wave::SeismicLg => self.fire.seismic_sd_share,
                 Wave::Flash => 0.0,
             }

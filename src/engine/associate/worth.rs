@@ -1,9 +1,11 @@
 //! What an arrival or a radar's point is worth to an event, and how it pulls at the place: natural log of its likelihood if it is
 //! the event's, over that of a pick that belongs to nothing.
 
+use super::celerity;
 use super::exp::{exp, ln};
 use super::field::Site;
 use super::problem::{Against, Free, Place, Point, Problem};
+use super::wave::Wave;
 use super::window::{Arrival, Slot};
 use crate::model::time::ns_from_s;
 use std::f64::consts::TAU;
@@ -39,9 +41,27 @@ pub struct Expected<'a> {
     pub loudness: f64,
     /// Whether that is fitted to the event's arrivals already.
     pub loudness_is_fitted: bool,
-    /// ln of the distance over the law's reference.
+    /// How far the event is, m.
+    pub distance_m: f64,
+    /// ln of that over the law's reference.
     pub ln_distance: f64,
 }
+
+/// What an arrival is worth to an event, and how it pulls.
+#[derive(Clone, Copy)]
+pub struct Worth {
+    /// ln of how much likelier it is the event's than one of nothing.
+    pub gain: f64,
+    /// Observed less predicted, s.
+    pub residual_s: f64,
+    /// The weight of that in the normal equations, 1/s².
+    pub weight: f64,
+    /// How much more its time changes with the place than that of the wave's [`super::wave::Travel`].
+    pub stretch: f64,
+}
+
+/// How well a time fits: ln of its density, the residual, its weight, how much more it changes with the place.
+type Timed = (f64, f64, f64, f64);
 
 /// One line of the normal equations: derivative, residual, weight.
 #[derive(Clone, Copy)]
@@ -58,25 +78,24 @@ impl Problem<'_> {
         arrival.pick_sd_s.powi(2) + site.clock_sd_s(arrival.clock_sd_s).powi(2)
     }
 
-    /// What an arrival is worth to an event that is expected at its site like that, and how it pulls: the gain, the
-    /// residual, the weight of its time. `None` when it is out of the gate.
+    /// What an arrival is worth to an event that is expected at its site like that, and how it pulls. `None` when it is out
+    /// of the gate.
     #[inline]
-    pub fn worth(
-        &self,
-        slot: Slot,
-        expected: &Expected<'_>,
-        against: Against,
-        free: &impl Free,
-    ) -> Option<(f64, f64, f64)> {
-        let &Expected { number, site, due_s, environment, ln_heard, loudness, loudness_is_fitted, ln_distance } =
+    pub fn worth(&self, slot: Slot, expected: &Expected<'_>, against: Against, free: &impl Free) -> Option<Worth> {
+        let &Expected { number, site, due_s, environment, ln_heard, loudness, loudness_is_fitted, ln_distance, .. } =
             expected;
         let arrival = self.window.arrival(slot);
         let variance = self.variance(site, arrival) + environment;
         let residual_s = arrival.time_s - due_s;
-        if residual_s * residual_s > GATE * GATE * variance {
-            return None;
-        }
-        let (ln_density, weight) = robust(residual_s, variance);
+        let (ln_density, residual_s, weight, stretch) = if site.wave == Wave::Infrasound {
+            guided(expected.distance_m, residual_s, variance)?
+        } else {
+            if residual_s * residual_s > GATE * GATE * variance {
+                return None;
+            }
+            let (ln_density, weight) = robust(residual_s, variance);
+            (ln_density, residual_s, weight, 1.0)
+        };
         let ln_rate = match against {
             Against::Rest => self.ln_rest(number, site, arrival.time_s, free),
             Against::Clutter => site.ln_clutter,
@@ -86,7 +105,7 @@ impl Problem<'_> {
         if let Some(law) = self.law.filter(|_| arrival.ln_amplitude.is_finite()) {
             gain += law.gain(arrival.ln_amplitude, ln_distance, loudness, loudness_is_fitted);
         }
-        Some((gain, residual_s, weight))
+        Some(Worth { gain, residual_s, weight, stretch })
     }
 
     /// What the arrival's direction adds to its worth, its residual, degrees, and how it pulls.
@@ -123,20 +142,34 @@ impl Problem<'_> {
         }
     }
 
-    /// Points that bear an event there out, in an order that does not depend on when they came.
+    /// Points that bear an event there out, in an order that does not depend on when they came: the best of each radar and
+    /// end of a trajectory, since a radar tells of one round once. A salvo's rounds are seconds apart, and each of them would
+    /// fit the others' points far better than chance does.
     pub(super) fn points_near(&self, at: Place, free: &impl Free) -> Vec<usize> {
-        let area_m2 = self.field.covered_m2();
-        let until_ns = self.epoch_ns.saturating_add(ns_from_s(self.until_s));
-        let mut near: Vec<usize> = (0..self.points.len())
-            .filter(|&number| self.points[number].time_ns <= until_ns)
-            .filter(|&number| free.point(number) && self.point_gain(&self.points[number], at, area_m2) > 0.0)
-            .collect();
+        let mut near: Vec<(usize, f64)> = self.points_worth(at).filter(|&(number, _)| free.point(number)).collect();
         // By time and name, so that sums, and whose word counts, do not depend on the order of arrival.
-        near.sort_unstable_by_key(|&number| {
+        let name = |number: usize| {
             let point = &self.points[number];
             (point.time_ns, point.node, point.id, point.is_origin)
-        });
-        near
+        };
+        near.sort_unstable_by_key(|&(number, _)| name(number));
+        let whose = |number: usize| self.points[number].whose();
+        let is_best = |&(number, gain): &(usize, f64)| {
+            let better = |&(other, more): &(usize, f64)| {
+                whose(other) == whose(number) && (more > gain || (more == gain && name(other) < name(number)))
+            };
+            !near.iter().any(better)
+        };
+        near.iter().filter(|told| is_best(told)).map(|&(number, _)| number).collect()
+    }
+
+    /// The points that are worth more as an event's there than as chance, with what they are worth.
+    pub fn points_worth(&self, at: Place) -> impl Iterator<Item = (usize, f64)> + '_ {
+        let area_m2 = self.field.covered_m2();
+        let until_ns = self.epoch_ns.saturating_add(ns_from_s(self.until_s));
+        let known = self.points.iter().enumerate().filter(move |(_, point)| point.time_ns <= until_ns);
+        let worth = known.map(move |(number, point)| (number, self.point_gain(point, at, area_m2)));
+        worth.filter(|&(_, gain)| gain > 0.0)
     }
 
     /// What a point is worth to an event there, natural log; `area_m2` is that over which points of nothing may lie.
@@ -155,9 +188,23 @@ impl Problem<'_> {
     }
 }
 
+/// The same of infrasound, which has several ways and so is expected at no one time; `residual_s` is from the middle of the
+/// range, and the largest sigma of a way is part of the variance.
+#[cold]
+fn guided(distance_m: f64, residual_s: f64, variance_s2: f64) -> Option<Timed> {
+    let (beyond_s, path_sd_s) = celerity::spread_s(distance_m);
+    let rest_s = (residual_s.abs() - beyond_s).max(0.0);
+    if rest_s * rest_s > GATE * GATE * variance_s2 {
+        return None;
+    }
+    let other = (variance_s2 - path_sd_s * path_sd_s).max(1e-6);
+    let fit = celerity::fit(distance_m, residual_s + distance_m / celerity::MIDDLE_M_S, other);
+    Some((fit.ln_density, fit.residual_s, fit.weight, fit.slowness_s_m * celerity::MIDDLE_M_S))
+}
+
 /// ln of the density of a residual, and its weight in the normal equations.
 #[inline]
-fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
+pub(super) fn robust(residual_s: f64, variance_s2: f64) -> (f64, f64) {
     let z2 = residual_s * residual_s / variance_s2;
     let wide = exp(-0.5 * z2 / 9.0);
     // Three times the sigma is the ninth root.

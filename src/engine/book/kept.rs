@@ -9,6 +9,7 @@
 use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, Stage};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
+use crate::engine::slow::is_slow;
 use crate::model::alert::{Alert, AlertFeature, Status};
 use crate::model::area::Prohibition;
 use crate::model::kind::Kind;
@@ -243,10 +244,10 @@ impl Book {
     /// wherever they were read: a line may have come twice.
     pub fn rests_on_the_same(&self, claim: &Claim) -> bool {
         let Some(entry) = self.entries.get(claim.key.as_str()) else { return false };
-        let is_slow = |kind: Kind| matches!(kind, Kind::Patrol | Kind::Thermal);
         let said = entry.feature.properties.evidence.iter().filter(|it| !is_slow(it.kind));
         let said: BTreeSet<(Kind, &str)> = said.map(|it| (it.kind, it.id.as_str())).collect();
-        said == claim.evidence.iter().map(|cited| (cited.kind, cited.id.as_str())).collect()
+        let claimed = claim.evidence.iter().filter(|cited| !is_slow(cited.kind));
+        said == claimed.map(|cited| (cited.kind, cited.id.as_str())).collect()
     }
 
     /// While nothing is said, remembers a claim and gives none back; else gives it back.

@@ -12,10 +12,15 @@
 //! | D | 0.9 normal + 0.1 g of the distance; its sigma is 40% of it where the report gives none. Without a distance or an azimuth no such term |
 //! | ν | the patrol's own rate of what we have no event for (0.5 an hour), from anywhere: b = 1/360°, g = 2d/R² (each place the same) |
 //!
+//! Infrasound is a report of one round by the node that heard it: N is the density of its celerity's range
+//! ([`celerity`]) there, and the node's own range, chance and rate of false picks stand where a patrol's would.
+//!
 //! A hot spot is a report of one fire: Λᵢ = 0.25 · e^(−age/30 min) · N₂(place), a tenth of that for a gun, against
 //! one spot of something else in 1,000 km² and pass. The shares of chance are guesses of the size that monitors' own
 //! reports have (half of what is heard is placed to a kilometre or so); the caps in [`super`] keep them from mattering.
 
+use crate::engine::associate::celerity;
+use crate::engine::associate::wave::Wave;
 use crate::engine::book::{Cited, Claim};
 use crate::engine::rules::{World, cited_at, position_at};
 use crate::engine::settled::Settled;
@@ -35,10 +40,18 @@ const RANGE_M: f64 = 6_000.0;
 const REPORT_P: f64 = 0.3;
 /// Nobody is told to have heard anything from further than so many ranges.
 const MOST_RANGES: f64 = 3.0;
+/// The same of infrasound, whose range a registry knows.
+const MOST_RANGES_GUIDED: f64 = 1.5;
+/// Uncertainty of an infrasound array's direction that gives none, degrees: of 296 arrivals from known explosions 93% were within
+/// 5° (Nippress and Green 2023).
+const ARRAY_SD_DEG: f64 = 3.0;
 /// Reports an hour of what is no event of ours, where the registry does not say.
 const OTHERS_PER_HOUR: f64 = 0.5;
 /// Share of directions, and of distances, that are wrong altogether.
 const WILD: f64 = 0.1;
+/// The same of infrasound arrays' directions: of 296 arrivals from known explosions none was off by more than 9° (Nippress and
+/// Green 2023).
+const WILD_GUIDED: f64 = 0.01;
 /// Uncertainty of a direction that gives none, degrees.
 const AZIMUTH_SD_DEG: f64 = 20.0;
 /// Uncertainty of a distance that gives none: share of it.
@@ -69,10 +82,11 @@ enum Sense {
     Heard,
     Saw,
     Recorded,
+    Guided,
     Hot,
 }
 
-/// A report by a person, or from above.
+/// A report by a person, from above, or of infrasound from afar.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The observation.
@@ -122,6 +136,7 @@ impl Report {
         match batch.kind[row] {
             Kind::Patrol => Report::of_patrol(batch, row, world),
             Kind::Thermal => Report::of_spot(batch, row),
+            Kind::Infrasound => Report::of_infrasound(batch, row, world),
             _ => None,
         }
     }
@@ -163,6 +178,42 @@ impl Report {
         })
     }
 
+    fn of_infrasound(batch: &Observations, row: usize, world: World<'_>) -> Option<Report> {
+        let (detail, node) = (batch.detail[row] as usize, world.registry.node(batch.node[row]));
+        let known = |value: f64, or: f64| if value > 0.0 { value } else { or };
+        let (azimuth_deg, sd_deg) = (batch.arrivals.azimuth_deg[detail], batch.arrivals.azimuth_sd_deg[detail]);
+        let wave = Wave::Infrasound;
+        let others_per_hour = known(node.false_per_hour.unwrap_or(f64::NAN), wave.default_false_per_hour());
+        Some(Report {
+            cited: cited_at(batch, row),
+            sense: Sense::Guided,
+            place: position_at(batch, row, world)?,
+            time_ns: batch.time_ns[row],
+            time_sd_s: known(batch.time_sd_s[row], node.time_sd_s(Kind::Infrasound)).clamp(0.05, MOST_AFTER_S),
+            azimuth: azimuth_deg.is_finite().then(|| (azimuth_deg, known(sd_deg, ARRAY_SD_DEG).clamp(1.0, 90.0))),
+            distance: None,
+            range_m: known(node.range_m.unwrap_or(f64::NAN), wave.default_range_m()),
+            report_p: node.detect_p.unwrap_or(wave.default_detect_p()).clamp(0.01, 0.95),
+            others_per_s: others_per_hour / 3600.0,
+            spot_sd_m: 0.0,
+            class: class_of(batch.arrivals.hint[detail]),
+            count: 1,
+            count_is_minimum: true,
+            hearsay: HEARSAY,
+        })
+    }
+
+    /// Whether it stands as an alert where nothing explains it. Infrasound does not: it comes from far beyond all that is
+    /// watched.
+    pub fn speaks_alone(&self) -> bool {
+        self.sense != Sense::Guided
+    }
+
+    /// Nothing from further than this fits it, m.
+    fn reach_m(&self) -> f64 {
+        self.range_m * if self.sense == Sense::Guided { MOST_RANGES_GUIDED } else { MOST_RANGES }
+    }
+
     fn of_spot(batch: &Observations, row: usize) -> Option<Report> {
         let spot = batch.thermals.row(batch.detail[row] as usize);
         let sd_m = if spot.object_sd_m > 0.0 { spot.object_sd_m } else { SPOT_SD_M };
@@ -197,6 +248,7 @@ impl Report {
     pub fn earliest_ns(&self) -> i64 {
         let before_s = match self.sense {
             Sense::Hot => MOST_HOT_S,
+            Sense::Guided => GATE * self.time_sd_s + celerity::within_s(self.reach_m()).1,
             _ => GATE * self.time_sd_s + MOST_RANGES * self.range_m / (SOUND_M_S - GATE * SOUND_SD_M_S),
         };
         self.time_ns.saturating_sub(ns_from_s(before_s + 1.0))
@@ -229,28 +281,24 @@ impl Report {
             return self.fit_spot(claim, lag_s, place_variance_m2);
         }
         let (distance_m, azimuth_deg) = self.place.distance_azimuth(claim.place);
-        if distance_m > MOST_RANGES * self.range_m {
-            return None;
-        }
-        let sound_s = distance_m / SOUND_M_S;
-        let (due_s, due_sd_s) = match self.sense {
-            Sense::Heard => (sound_s, sound_s * SOUND_SD_M_S / SOUND_M_S),
-            Sense::Recorded => (0.5 * sound_s, sound_s / 12f64.sqrt()),
-            Sense::Saw | Sense::Hot => (0.0, 0.0),
-        };
-        let residual_s = lag_s - due_s;
-        let sd_s = self.time_sd_s.hypot(due_sd_s).hypot(claim.time_sd_s);
-        if residual_s.abs() > GATE * sd_s {
+        if distance_m > self.reach_m() {
             return None;
         }
         let beyond = (distance_m / self.range_m).powi(2) - 1.0;
         let report_p = self.report_p * (-2.0 * beyond.max(0.0)).exp();
-        let mut density = report_p * normal(residual_s, sd_s);
+        let (time, sd_s, residual_s) = match self.sense {
+            Sense::Guided => {
+                self.fit_guided(distance_m, lag_s, claim.time_sd_s.powi(2) + place_variance_m2 / SOUND_M_S.powi(2))?
+            }
+            _ => self.fit_time(distance_m, lag_s, claim.time_sd_s)?,
+        };
+        let mut density = report_p * time;
         let mut residual_deg = None;
         if let Some((told_deg, sd_deg)) = self.azimuth {
             let off_deg = (told_deg - azimuth_deg + 180.0).rem_euclid(360.0) - 180.0;
             let sd_deg = sd_deg.hypot((place_variance_m2.sqrt() / distance_m.max(1.0)).atan().to_degrees());
-            density *= (1.0 - WILD) * normal(off_deg, sd_deg) + WILD / 360.0;
+            let wild = if self.sense == Sense::Guided { WILD_GUIDED } else { WILD };
+            density *= (1.0 - wild) * normal(off_deg, sd_deg) + wild / 360.0;
             residual_deg = Some(off_deg);
         }
         if let Some((told_m, sd_m)) = self.distance {
@@ -259,6 +307,32 @@ impl Report {
         }
         let (near, then) = (3.0 * distance_m <= self.range_m, residual_s.abs() <= sd_s);
         Some(Fit { density, residual_s: Some(residual_s), residual_deg, near, then, report_p })
+    }
+
+    /// How likely it is to be told then of what a patrol heard or saw `lag_s` before, 1/s, the sigma of that, and what it is
+    /// off by.
+    fn fit_time(&self, distance_m: f64, lag_s: f64, origin_sd_s: f64) -> Option<(f64, f64, f64)> {
+        let sound_s = distance_m / SOUND_M_S;
+        let (due_s, due_sd_s) = match self.sense {
+            Sense::Heard => (sound_s, sound_s * SOUND_SD_M_S / SOUND_M_S),
+            Sense::Recorded => (0.5 * sound_s, sound_s / 12f64.sqrt()),
+            Sense::Saw | Sense::Guided | Sense::Hot => (0.0, 0.0),
+        };
+        let residual_s = lag_s - due_s;
+        let sd_s = self.time_sd_s.hypot(due_sd_s).hypot(origin_sd_s);
+        (residual_s.abs() <= GATE * sd_s).then(|| (normal(residual_s, sd_s), sd_s, residual_s))
+    }
+
+    /// The same of infrasound; `variance_s2` is the event's.
+    fn fit_guided(&self, distance_m: f64, lag_s: f64, variance_s2: f64) -> Option<(f64, f64, f64)> {
+        let variance_s2 = self.time_sd_s.powi(2) + variance_s2;
+        let (first_s, last_s) = celerity::within_s(distance_m);
+        let slack_s = GATE * variance_s2.sqrt();
+        if !(first_s - slack_s..=last_s + slack_s).contains(&lag_s) {
+            return None;
+        }
+        let fit = celerity::fit(distance_m, lag_s, variance_s2);
+        Some((fit.ln_density.exp(), fit.weight.powf(-0.5), fit.residual_s))
     }
 
     fn fit_spot(&self, claim: &Claim, lag_s: f64, place_variance_m2: f64) -> Option<Fit> {

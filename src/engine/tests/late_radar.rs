@@ -6,7 +6,7 @@ use crate::model::alert::AlertFeature;
 use crate::model::observation::{Radar, RadarPoint, Span};
 
 /// A radar's word about where a round came down.
-fn impact(batch: &mut Observations, place: LonLat, time_ns: i64) -> u32 {
+pub fn impact(batch: &mut Observations, place: LonLat, time_ns: i64) -> u32 {
     let impact = RadarPoint {
         lon_deg: place.lon_deg,
         lat_deg: place.lat_deg,
