@@ -103,9 +103,10 @@ def say(text):
     print(text, file=sys.stderr, flush=True)
 
 
-def machine():
+def machine(truceline):
     """What measured: versions and processor."""
-    versions = {}
+    said = subprocess.run([truceline, "--version"], capture_output=True, text=True, check=True).stdout.split()
+    versions = {"truceline": " ".join(said[1:])}
     for package in ("pyocto", "GMMA", "numpy", "scipy", "scikit-learn", "pyrocko"):
         try:
             versions[package] = metadata.version(package)
@@ -267,7 +268,8 @@ def rows(args, name, seed, null, made, results, directory):
 
 
 def table(results):
-    kept = list(results["rows"].values())
+    order, ran = [*SIMULATED, *RECORDED], ["truceline", "pyocto", "gamma"]
+    kept = sorted(results["rows"].values(), key=lambda r: (order.index(r["data"]), r["seed"] or 0, r["null"] or 0, ran.index(r["program"])))
     speed = {(r["data"], r["seed"], r["null"]): r["picks_per_cpu_s"] for r in kept if r["program"] == "pyocto"}
     title = lambda r: r["data"] + (f" {r['seed']}" if r["seed"] is not None else "")
     print("| data | reference | program | events | reported | found | precision | recall | F1 |\n|---|---|---|---|---|---|---|---|---|")
@@ -300,9 +302,11 @@ def table(results):
 
 def main():
     args = arguments()
-    results = json.loads(args.out.read_text()) if args.out.exists() else dict(machine=machine(), rows={})
     if args.table:
-        return table(results)
+        if not args.out.exists():
+            sys.exit(f"compare.py: there is no {args.out}")
+        return table(json.loads(args.out.read_text()))
+    results = json.loads(args.out.read_text()) if args.out.exists() else dict(machine=machine(args.truceline), rows={})
     from programs import Failed
 
     try:
