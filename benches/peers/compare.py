@@ -1,371 +1,332 @@
-"""truceline and PyOcto on the same picks: precision, recall and picks a CPU second.
+#!/usr/bin/env python3
+"""truceline, PyOcto and GaMMA on the same picks in the same run: precision, recall, picks a CPU second.
 
-    python3 -m venv venv && venv/bin/pip install pyocto==0.2.2
-    truceline=../../target/release/truceline
-    venv/bin/python compare.py $truceline simulated sparse,hour,barrage --seeds 101 --rows rows.jsonl
-    venv/bin/python compare.py $truceline recorded italy DIR --config amatrice.toml --rows rows.jsonl
-    venv/bin/python compare.py $truceline table --rows rows.jsonl
+DATA are scenes that truceline simulates (sparse, hour, barrage) and published recordings (italy, italy-2h: its first two
+hours, ceus), whose directories are given as their publishers filled them, archives unpacked. Each is followed by the null
+test: each station's picks are moved by an offset of its own, so that no event survives and every report is false.
 
-`simulated` makes the scenes itself. `recorded` takes a directory with telemetry.ndjson and truth.ndjson as `truceline import`
-writes them, and stations.geojson; `italy` and `ceus` name the search settings below. With --null SEED each station's picks
-are first moved by an offset of its own, round the day: no event survives, so every event reported is false.
-
-Both run on one thread. PyOcto's time is that of its call alone; truceline's is that of the whole replay, reading,
-decoding and writing included. Both are scored here, by the same rule and not by `truceline score`: a simulated event is
-found when |A∩B| / max(|A|,|B|) >= 0.6 on evidence, a recorded one within 3 s and 10 km; one to one, the best pair first.
+All run on one thread and are scored by one rule (scoring.py): a simulated event is found when 0.6 of the evidence agrees, a
+recorded one within 3 s and 10 km. A peer's time is that of its call alone; truceline's that of the whole replay, reading
+and writing included, and beside it that of association: what the same replay takes less without it.
 """
 
 import argparse
-import bisect
+import importlib.util
 import json
-import math
 import os
-import random
-import resource
+import platform
 import subprocess
+import sys
 import tempfile
 import time
-from collections import defaultdict
-from datetime import datetime, timedelta, timezone
+from importlib import metadata
 from pathlib import Path
 
-DAY_S = 86_400.0
-SAME_EVIDENCE = 0.6
-NEAR_S, NEAR_M = 3.0, 10_000.0
-# Picks further apart than this are searched apart: recordings of many windows leave months between them.
-GAP_S = 1_800.0
+HERE = Path(__file__).resolve().parent
+REPOSITORY = HERE.parent.parent
+REAL = REPOSITORY / "docs" / "examples-real"
+EXAMPLES = """examples:
+  python3 -m venv venv && venv/bin/pip install -r requirements.txt
+  venv/bin/python compare.py                                    the simulated scenes, all programs
+  venv/bin/python compare.py --italy DIR --ceus DIR             and the recordings, and all null tests
+  venv/bin/python compare.py barrage --seeds 61,62,63 --null none --programs truceline,pyocto
+  venv/bin/python compare.py italy-2h --italy DIR --set pyocto.tolerance=0.7 --out tried.json
+  venv/bin/python compare.py --table --out results.json         what is there already, as Markdown
 
-# What was chosen for PyOcto, after trying what RESULTS.md lists. Kilometres and seconds.
-PYOCTO = {
-    "simulated": dict(
-        tolerance=0.3, cutoff=12.0, zlim=(0.0, 0.05), margin=0.0, time_before=45.0,
-        settings=dict(
-            n_picks=5, n_p_picks=5, n_s_picks=0, n_p_and_s_picks=0, pick_match_tolerance=0.7, min_node_size=1.0,
-            min_node_size_location=0.02, min_interevent_time=0.5, time_slicing=300.0, min_pick_fraction=0.25,
-        ),
-    ),
-    "italy": dict(
-        tolerance=1.0, cutoff=100.0, zlim=(0.0, 30.0), margin=10.0, time_before=30.0,
-        layers=[(0.0, 5.30, 2.75), (1.0, 5.65, 2.80), (5.0, 6.20, 3.40), (21.0, 6.21, 3.50), (31.0, 7.50, 4.00)],
-        settings=dict(n_picks=7, n_p_picks=3, n_s_picks=2, n_p_and_s_picks=2, pick_match_tolerance=1.0),
-    ),
-    "ceus": dict(
-        tolerance=2.0, cutoff=600.0, zlim=(0.0, 40.0), margin=100.0, time_before=200.0,
-        # Crust and mantle under a continent, as in iasp91 (Kennett & Engdahl 1991).
-        layers=[(0.0, 5.80, 3.36), (20.0, 6.50, 3.75), (35.0, 8.04, 4.47), (120.0, 8.05, 4.50)],
-        settings=dict(
-            n_picks=7, n_p_picks=7, n_s_picks=0, n_p_and_s_picks=0, pick_match_tolerance=2.5, min_node_size=20.0,
-            min_node_size_location=3.0, min_interevent_time=10.0, min_pick_fraction=0.25,
-        ),
-    ),
+A result that is in --out already is taken from there; remove the file, or name another, to measure anew.
+"""
+SIMULATED = ["sparse", "hour", "barrage"]
+RECORDED = {
+    "italy": dict(config="amatrice.toml", hours=None, stations=[45000, 0.2, 24, 0.5], windows=[]),
+    "italy-2h": dict(config="amatrice.toml", hours=2.0, stations=[45000, 0.2, 24, 0.5], windows=[]),
+    "ceus": dict(config="ceus.toml", hours=None, stations=[1000000, 0.12, 68.8, 2], windows=["windows"]),
 }
+NEAR = {"3 s, 10 km": (3.0, 10_000.0)}
+WIDER = {"10 s, 50 km": (10.0, 50_000.0), "15 s, 100 km": (15.0, 100_000.0)}
+BARS = [0.4, 0.5, 0.8, 0.9, 0.95, 0.99]
 
 
-def seconds(text):
-    whole, _, fraction = text.rstrip("Z").partition(".")
-    return datetime.fromisoformat(whole + "+00:00").timestamp() + float("0." + (fraction or "0"))
-
-
-def rfc3339(time_s):
-    at = datetime.fromtimestamp(0, timezone.utc) + timedelta(microseconds=round(time_s * 1e6))
-    return at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def lines(path):
-    with open(path) as file:
-        return [json.loads(line) for line in file if line.strip()]
-
-
-def distance_m(a, b):
-    """Metres between two points (lon, lat) on a sphere."""
-    (lon_a, lat_a), (lon_b, lat_b) = (map(math.radians, point) for point in (a, b))
-    h = math.sin((lat_b - lat_a) / 2) ** 2 + math.cos(lat_a) * math.cos(lat_b) * math.sin((lon_b - lon_a) / 2) ** 2
-    return 2 * 6_371_000.0 * math.asin(math.sqrt(h))
-
-
-# What is compared: reports and events are dicts with `time`, `place` and `ids`.
-
-
-def by_evidence(reports, events):
-    of = defaultdict(list)
-    for e, event in enumerate(events):
-        for pick in event["ids"]:
-            of[pick].append(e)
-    for r, report in enumerate(reports):
-        shared = defaultdict(int)
-        for pick in report["ids"]:
-            for e in of[pick]:
-                shared[e] += 1
-        for e, common in shared.items():
-            agreement = common / max(len(report["ids"]), len(events[e]["ids"]))
-            if agreement >= SAME_EVIDENCE - 1e-12:
-                yield -agreement, r, e
-
-
-def by_place(reports, events):
-    order = sorted(range(len(events)), key=lambda e: events[e]["time"])
-    times = [events[e]["time"] for e in order]
-    for r, report in enumerate(reports):
-        first = bisect.bisect_left(times, report["time"] - NEAR_S)
-        for e in order[first : bisect.bisect_right(times, report["time"] + NEAR_S)]:
-            apart_m = distance_m(report["place"], events[e]["place"])
-            if apart_m <= NEAR_M:
-                yield ((report["time"] - events[e]["time"]) / NEAR_S) ** 2 + (apart_m / NEAR_M) ** 2, r, e
-
-
-def found(pairs):
-    """How many pairs are left when each report and each event is in one at most."""
-    reports, events = set(), set()
-    for _, r, e in sorted(pairs):
-        if r not in reports and e not in events:
-            reports.add(r)
-            events.add(e)
-    return len(events)
-
-
-# The two programs.
-
-
-class Telemetry:
-    def __init__(self, directory, sensors):
-        self.sensors = Path(sensors)
-        self.path = Path(directory) / "telemetry.ndjson"
-        features = json.loads(self.sensors.read_text())["features"]
-        self.nodes = {f["properties"]["node"]: f["geometry"]["coordinates"] for f in features if f["geometry"]}
-        self.read()
-
-    def read(self):
-        self.picks, self.temperatures, seen = [], [], set()
-        for row in lines(self.path):
-            if row["kind"] == "status" and "temperature_c" in row:
-                self.temperatures.append(row["temperature_c"])
-            if row["kind"] not in ("acoustic", "seismic") or row["node"] not in self.nodes:
-                continue
-            if (row["node"], row["id"]) not in seen:
-                seen.add((row["node"], row["id"]))
-                self.picks.append((seconds(row["time"]), row["node"], row.get("phase", "P"), row["id"]))
-        self.picks.sort()
-
-    def cut(self, hours, directory):
-        """Only the first so many hours."""
-        rows = lines(self.path)
-        end = min(seconds(row["time"]) for row in rows) + 3600.0 * hours
-        short = Path(directory) / "telemetry.ndjson"
-        kept = [row for row in rows if seconds(row["time"]) < end]
-        short.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for row in kept))
-        self.path = short
-        self.read()
-
-    def sound_km_s(self):
-        """What the nodes' own thermometers say."""
-        mean_c = sum(self.temperatures) / max(len(self.temperatures), 1)
-        return 20.05e-3 * math.sqrt(mean_c + 273.15)
-
-    def shifted(self, seed, directory):
-        """The same picks, each station's moved by its own offset round the day."""
-        chance, offsets, rows = random.Random(seed), {}, []
-        for row in lines(self.path):
-            offset = offsets.setdefault(row["node"], chance.uniform(120.0, DAY_S - 120.0))
-            at = seconds(row["time"])
-            at = at // DAY_S * DAY_S + (at % DAY_S + offset) % DAY_S
-            rows.append((at, dict(row, time=rfc3339(at))))
-        rows.sort(key=lambda row: row[0])
-        moved = Path(directory) / "telemetry.ndjson"
-        moved.write_text("".join(json.dumps(row, separators=(",", ":")) + "\n" for _, row in rows))
-        self.path = moved
-        self.read()
-
-
-def truceline(program, telemetry, out, extra):
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    command = [program, "replay", "--telemetry", telemetry.path, "--sensors", telemetry.sensors, "--no-archive", "--quiet"]
-    subprocess.run([str(part) for part in [*command, "--out", out, *extra]], check=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu_s = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    last = {}
-    for alert in lines(Path(out) / "alerts.ndjson"):
-        properties = alert["properties"]
-        if properties["revision"] >= last.get(properties["alert"], alert)["properties"]["revision"]:
-            last[properties["alert"]] = alert
-    reports = [
-        dict(
-            time=seconds(alert["properties"]["time"]),
-            place=alert["geometry"]["coordinates"][:2],
-            ids={evidence["id"] for evidence in alert["properties"]["evidence"]},
-        )
-        for alert in last.values()
-        if alert["properties"]["class"].startswith("fire.")
-        and alert["properties"]["status"] != "retracted"
-        and alert["properties"]["probability"] >= 0.4
-    ]
-    return reports, cpu_s
-
-
-def pyocto(telemetry, search, directory):
-    import pandas
-    import pyocto
-    import pyproj
-
-    lon, lat = (sum(place[axis] for place in telemetry.nodes.values()) / len(telemetry.nodes) for axis in (0, 1))
-    plane = pyproj.Transformer.from_crs("EPSG:4326", f"+proj=aeqd +lon_0={lon} +lat_0={lat} +units=km", always_xy=True)
-    heard = sorted({node for _, node, _, _ in telemetry.picks})
-    places = [plane.transform(*telemetry.nodes[node][:2]) for node in heard]
-    stations = pandas.DataFrame(dict(id=heard, x=[p[0] for p in places], y=[p[1] for p in places], z=0.0))
-    if "layers" in search:
-        table = Path(directory) / "velocity"
-        layers = pandas.DataFrame(search["layers"], columns=["depth", "vp", "vs"])
-        across = math.hypot(stations.x.max() - stations.x.min(), stations.y.max() - stations.y.min()) + 4 * search["margin"]
-        pyocto.VelocityModel1D.create_model(layers, 1.0, across, search["zlim"][1] + 1.0, table)
-        model = pyocto.VelocityModel1D(table, search["tolerance"], association_cutoff_distance=search["cutoff"])
-    else:
-        speed = telemetry.sound_km_s()
-        model = pyocto.VelocityModel0D(speed, speed / 1.7, search["tolerance"], search["cutoff"])
-    limits = lambda axis: (axis.min() - search["margin"], axis.max() + search["margin"])
-    associator = pyocto.OctoAssociator(
-        limits(stations.x), limits(stations.y), search["zlim"], model, search["time_before"], n_threads=1, **search["settings"]
+def arguments():
+    parser = argparse.ArgumentParser(
+        description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    groups, last = [], -math.inf
-    for pick in telemetry.picks:
-        if pick[0] - last > GAP_S:
-            groups.append([])
-        groups[-1].append(pick)
-        last = pick[0]
-    reports, cpu_s = [], 0.0
-    for group in groups:
-        start = group[0][0]
-        picks = pandas.DataFrame(
-            dict(station=[p[1] for p in group], phase=[p[2] for p in group], time=[p[0] - start for p in group])
-        )
-        began = time.process_time()
-        events, assigned = associator.associate(picks, stations)
-        cpu_s += time.process_time() - began
-        if not len(events):
-            continue
-        ids = assigned.groupby("event_idx")["pick_idx"].apply(lambda rows: {group[row][3] for row in rows})
-        for row in events.itertuples():
-            place = plane.transform(row.x, row.y, direction="INVERSE")
-            reports.append(dict(time=row.time + start, place=place, ids=ids.get(row.idx, set())))
-    return reports, cpu_s
+    known = [*SIMULATED, *RECORDED]
+    parser.add_argument("data", nargs="*", metavar="DATA", help=f"{', '.join(known)}; without any, all that can be run")
+    parser.add_argument("--truceline", type=Path, default=REPOSITORY / "target" / "release" / "truceline", metavar="PATH")
+    parser.add_argument("--italy", type=Path, metavar="DIR", help="20161014/, station.dat and the two catalogues (*.sum)")
+    parser.add_argument("--ceus", type=Path, metavar="DIR", help="ceus.jsonpick, the station list and CEUS.csv")
+    parser.add_argument("--programs", default="truceline,pyocto,gamma", metavar="NAME,…")
+    parser.add_argument("--seeds", default="61", metavar="N,…", help="of the simulated scenes (default: 61)")
+    parser.add_argument("--null", default="1", metavar="N,…", help="seeds of the null test, or none (default: 1)")
+    parser.add_argument("--limit-s", type=int, default=600, metavar="S", help="processor time a peer may take for one row (default: 600)")
+    parser.add_argument("--set", action="append", default=[], metavar="PROGRAM.KEY=VALUE", help="in place of a setting of settings.py, or of truceline's")
+    parser.add_argument("--out", type=Path, default=Path("results.json"), metavar="FILE", help="where results are kept (default: results.json)")
+    parser.add_argument("--reports", type=Path, metavar="DIR", help="also write what each program reported, as JSON lines")
+    parser.add_argument("--table", action="store_true", help="only print what is in --out")
+    args = parser.parse_args()
+    if not args.table:
+        check(args, known, parser)
+    return args
 
 
-# The jobs.
+def check(args, known, parser):
+    """Every fault before the first minute of work."""
+    args.programs = args.programs.split(",")
+    args.seeds = [int(seed) for seed in args.seeds.split(",")]
+    args.null = [] if args.null in ("", "none") else [int(seed) for seed in args.null.split(",")]
+    directory = {"italy": args.italy, "italy-2h": args.italy, "ceus": args.ceus}
+    args.directory = directory
+    args.data = args.data or [name for name in known if name in SIMULATED or directory[name]]
+    for name in args.data:
+        if name not in known:
+            parser.error(f"there is no data {name!r}; there are {', '.join(known)}")
+        if name in RECORDED and not directory[name]:
+            parser.error(f"{name} needs --{name.split('-')[0]} DIR")
+        if name in RECORDED and not directory[name].is_dir():
+            parser.error(f"{directory[name]} is not a directory")
+    if not os.access(args.truceline, os.X_OK):
+        parser.error(f"{args.truceline} is not a program: build it (cargo build --release) or give --truceline PATH")
+    from programs import NEEDS
+
+    for program in args.programs:
+        if program != "truceline" and program not in NEEDS:
+            parser.error(f"there is no program {program!r}; there are truceline, {', '.join(NEEDS)}")
+        missing = [name for name in NEEDS.get(program, []) if importlib.util.find_spec(name) is None]
+        if missing:
+            parser.error(
+                f"{program} needs {', '.join(missing)}, which this Python lacks: "
+                f"{sys.executable} -m pip install -r {HERE / 'requirements.txt'}, or leave it out with --programs"
+            )
 
 
-def compare(args, name, telemetry, truth, pairs, search, extra, directory):
-    events = [
-        dict(time=seconds(event["time"]), place=(event["lon"], event["lat"]), ids=set(event.get("evidence", [])))
-        for event in truth
-    ]
-    if telemetry.picks:
-        events = [event for event in events if event["time"] <= telemetry.picks[-1][0]]
-    if args.null is None and events:
-        span = (min(e["time"] for e in events) - 60.0, max(e["time"] for e in events) + 60.0)
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def machine(truceline):
+    """What measured: versions and processor."""
+    said = subprocess.run([truceline, "--version"], capture_output=True, text=True, check=True).stdout.split()
+    versions = {"truceline": " ".join(said[1:])}
+    for package in ("pyocto", "GMMA", "numpy", "scipy", "scikit-learn", "pyrocko"):
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            pass
+    model = [line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")][:1]
+    return dict(processor=(model or [platform.processor()])[0], python=platform.python_version(), packages=versions)
+
+
+# What is made before anything is measured: telemetry, sensors, and the references by name.
+
+
+def simulated(args, name, seed, directory):
+    from programs import run
+
+    run([args.truceline, "simulate", name, "--seed", seed, "--out", directory, "--quiet"])
+    return directory / "telemetry.ndjson", directory / "sensors.geojson", {"evidence": directory / "truth.ndjson"}
+
+
+def recorded(args, name, directory):
+    from programs import run
+
+    source, how = args.directory[name], RECORDED[name]
+    call = [args.truceline, "import"]
+    if name == "ceus":
+        run([*call, "glass", source, "--out", directory])
+        catalogues = sorted(source.glob("CEUS.csv"))
     else:
-        events, span = [], None
-    programs = {
-        "truceline": lambda: truceline(args.truceline, telemetry, Path(directory) / "out", extra),
-        "pyocto": lambda: pyocto(telemetry, search, directory),
-    }
-    for program in args.only.split(","):
-        reports, cpu_s = programs[program]()
-        row = dict(data=name, program=program, picks=len(telemetry.picks), events=len(events), reported=len(reports))
-        row.update(cpu_s=round(cpu_s, 2), picks_per_cpu_s=round(len(telemetry.picks) / max(cpu_s, 1e-3)))
-        if events:
-            # A catalogue says nothing of what lies outside its time.
-            inside = [report for report in reports if span[0] <= report["time"] <= span[1]]
-            row.update(reported_in_catalogue_time=len(inside), found=found(pairs(inside, events)))
-        print(json.dumps(row), flush=True)
-        if args.rows:
-            with open(args.rows, "a") as file:
-                file.write(json.dumps(row) + "\n")
+        run([*call, "picks", source / "20161014", source / "station.dat", "--out", directory])
+        catalogues = sorted(source.glob("*catOut.sum"))
+    references = {}
+    for catalogue in catalogues:
+        run([*call, "catalogue", catalogue, "--out", directory / catalogue.stem])
+        references[catalogue.stem] = directory / catalogue.stem / "truth.ndjson"
+    telemetry, stations = directory / "telemetry.ndjson", directory / "stations.geojson"
+    command = [sys.executable, REAL / "stations.py", directory / "sensors.geojson", telemetry, *how["stations"]]
+    stations.write_bytes(subprocess.run([str(part) for part in command], check=True, stdout=subprocess.PIPE).stdout)
+    return telemetry, stations, references
 
 
-def simulated(args):
-    for scenario in args.scenarios.split(","):
-        # Where arrivals of several events are about, fewer than six make too many false ones.
-        busy = {} if scenario == "sparse" else dict(n_picks=6, n_p_picks=6)
-        search = adjusted("simulated", args, busy)
-        for seed in args.seeds.split(","):
-            with tempfile.TemporaryDirectory() as directory:
-                make = [args.truceline, "simulate", scenario, "--seed", seed, "--out", directory, "--quiet"]
-                subprocess.run(make, check=True)
-                telemetry = Telemetry(directory, Path(directory) / "sensors.geojson")
-                truth = lines(Path(directory) / "truth.ndjson")
-                name = f"{scenario} {seed}"
-                if args.null is not None:
-                    telemetry.shifted(args.null, directory)
-                    name += ", shifted"
-                compare(args, name, telemetry, truth, by_evidence, search, [], directory)
+def shifted(telemetry, seed, windows, into):
+    with open(into, "w") as file:
+        command = [sys.executable, str(REAL / "null_test.py"), str(telemetry), str(seed), *windows]
+        subprocess.run(command, check=True, stdout=file)
+    return into
 
 
-def recorded(args):
-    telemetry = Telemetry(args.directory, Path(args.directory) / "stations.geojson")
-    name = args.name
-    with tempfile.TemporaryDirectory() as directory:
-        if args.null is not None:
-            telemetry.shifted(args.null, directory)
-            name += f", shifted by {args.null}"
-        if args.hours is not None:
-            telemetry.cut(args.hours, directory)
-            name += f", {args.hours:g} h"
-        extra = ["--config", args.config] if args.config else []
-        for setting in args.set:
-            extra += ["--set", setting]
-        truth = lines(Path(args.directory) / "truth.ndjson")
-        compare(args, name, telemetry, truth, by_place, adjusted(args.name, args, {}), extra, directory)
+# One row.
 
 
-def adjusted(name, args, own):
-    """The settings above, with the scenario's own and what the command line puts in their place."""
-    search = dict(PYOCTO[name], settings=dict(PYOCTO[name]["settings"], **own))
-    for change in args.pyocto:
+def settings(args, name, program):
+    """The peer's settings, with what the command line puts in their place."""
+    import settings as chosen
+
+    search = dict(chosen.PEERS[name.removesuffix("-2h")][program])
+    for change in args.set:
         key, _, value = change.partition("=")
-        (search if key in search else search["settings"])[key] = json.loads(value)
+        if key.startswith(program + "."):
+            search[key.split(".", 1)[1]] = json.loads(value)
     return search
 
 
-def table(args):
-    print("| data | program | picks | events | reported | precision | recall | F1 | CPU s | picks per CPU s |")
-    print("|---|---|---|---|---|---|---|---|---|---|")
-    for row in lines(args.rows):
-        shares = "– | – | –"
-        if row["events"]:
-            hit, said = row["found"], row["reported_in_catalogue_time"]
-            f1 = 2 * hit / max(said + row["events"], 1)
-            shares = f"{hit / max(said, 1):.3f} | {hit / row['events']:.3f} | {f1:.3f}"
-        print(
-            f"| {row['data']} | {row['program']} | {row['picks']:,} | {row['events']} | {row['reported']:,} | {shares} "
-            f"| {row['cpu_s']:.1f} | {row['picks_per_cpu_s']:,} |"
-        )
+def measure(args, name, program, recording, directory):
+    from programs import peer, truceline
+
+    began = time.monotonic()
+    row = dict(picks=len(recording.picks))
+    if program == "truceline":
+        extra = ["--config", REAL / RECORDED[name]["config"]] if name in RECORDED else []
+        for change in args.set:
+            if change.startswith("truceline."):
+                extra += ["--set", change.removeprefix("truceline.")]
+        reports, cpu_s, associate_s = truceline(args.truceline, recording, extra, directory)
+        row.update(finished=True, cpu_s=round(cpu_s, 3), associate_cpu_s=round(associate_s, 3))
+        row["reported_by_p"] = {str(bar): sum(report["p"] >= bar for report in reports) for bar in BARS}
+        row["associate_picks_per_cpu_s"] = round(row["picks"] / max(associate_s, 1e-3))
+    else:
+
+        def progress(picks, wall_s):
+            say(f"    {program}: {picks:,} of {row['picks']:,} picks, {wall_s:.0f} s")
+
+        reports, cpu_s, picks = peer(program, recording, settings(args, name, program), args.limit_s, progress)
+        row.update(finished=picks == row["picks"], cpu_s=round(cpu_s, 3), picks_done=picks)
+    row["picks_per_cpu_s"] = round(row.get("picks_done", row["picks"]) / max(cpu_s, 1e-3))
+    say(f"    {program}: {len(reports)} reported, {cpu_s:.1f} s of processor time, {time.monotonic() - began:.0f} s in all")
+    return row, reports
+
+
+def scored(name, row, reports, references, most):
+    """The row with its shares: against each reference, and of as many of the surest as PyOcto reported in its time."""
+    from scoring import by_evidence, by_place, inside, score
+
+    for reference, events in references.items():
+        rules = {"evidence": by_evidence} if name in SIMULATED else {
+            near: by_place(*bounds) for near, bounds in {**NEAR, **(WIDER if name == "ceus" else {})}.items()
+        }
+        for rule, pairs in rules.items():
+            key = reference if len(rules) == 1 else f"{reference}, {rule}"
+            row.setdefault("scores", {})[key] = score(reports, events, pairs)
+            if key in most and reports and "p" in reports[0]:
+                surest = sorted(inside(reports, events), key=lambda report: -report["p"])[: most[key]["reported"]]
+                row.setdefault("scores_of_as_many", {})[key] = score(surest, events, pairs)
+
+
+def references_of(paths, recording):
+    from picks import lines, seconds
+
+    found, keys = {}, {pick.id: pick.key for pick in recording.picks}
+    for reference, path in paths.items():
+        events = [
+            dict(
+                time=seconds(event["time"]),
+                place=(event["lon"], event["lat"]),
+                ids={keys.get(pick, pick) for pick in event.get("evidence", [])},
+            )
+            for event in lines(path)
+        ]
+        found[reference] = [event for event in events if event["time"] <= recording.picks[-1].time]
+    return found
+
+
+def rows(args, name, seed, null, made, results, directory):
+    """Measures what is missing of one recording."""
+    from picks import Recording, first_hours
+
+    key = lambda program: "|".join(str(part) for part in (name, seed, null, program))
+    missing = [program for program in args.programs if key(program) not in results["rows"]]
+    title = name + (f", seed {seed}" if seed is not None else "") + (f", null test {null}" if null is not None else "")
+    if not missing:
+        return say(f"{title}: known already")
+    telemetry, sensors, references = made()
+    if null is not None:
+        windows = RECORDED[name]["windows"] if name in RECORDED else ["windows"]
+        telemetry, references = shifted(telemetry, null, windows, directory / "null.ndjson"), {}
+    hours = RECORDED.get(name, {}).get("hours")
+    if hours:
+        # Cut after picks are moved: moved round the day, the first hours' alone would make a thin one.
+        first_hours(telemetry, hours, directory / "first.ndjson")
+        telemetry = directory / "first.ndjson"
+    recording = Recording(telemetry, sensors)
+    say(f"{title}: {len(recording.picks):,} picks")
+    events = references_of(references, recording)
+    # The peers first: truceline's surest are held against as many as PyOcto reported.
+    for program in sorted(missing, key=lambda program: program == "truceline"):
+        row, reports = measure(args, name, program, recording, directory)
+        row.update(data=name, seed=seed, null=null, program=program, reported=len(reports))
+        if row["finished"]:
+            first = results["rows"].get(key("pyocto"), {})
+            scored(name, row, reports, events, first.get("scores", {}))
+        if args.set:
+            row["set"] = args.set
+        results["rows"][key(program)] = row
+        args.out.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n")
+        if args.reports:
+            args.reports.mkdir(parents=True, exist_ok=True)
+            with open(args.reports / (key(program).replace("|", "-") + ".ndjson"), "w") as file:
+                for report in reports:
+                    file.write(json.dumps(dict(report, ids=sorted(report["ids"]))) + "\n")
+
+
+def table(results):
+    order, ran = [*SIMULATED, *RECORDED], ["truceline", "pyocto", "gamma"]
+    kept = sorted(results["rows"].values(), key=lambda r: (order.index(r["data"]), r["seed"] or 0, r["null"] or 0, ran.index(r["program"])))
+    speed = {(r["data"], r["seed"], r["null"]): r["picks_per_cpu_s"] for r in kept if r["program"] == "pyocto"}
+    title = lambda r: r["data"] + (f" {r['seed']}" if r["seed"] is not None else "")
+    print("| data | reference | program | events | reported | found | precision | recall | F1 |\n|---|---|---|---|---|---|---|---|---|")
+    for r in kept:
+        if r["null"] is None:
+            if not r["finished"]:
+                print(f"| {title(r)} | | {r['program']} | | did not finish: {r['picks_done']:,} of {r['picks']:,} picks in {r['cpu_s']:.0f} s | | | | |")
+            for what, scores in (("", r.get("scores", {})), (", as many", r.get("scores_of_as_many", {}))):
+                for name, s in scores.items():
+                    print(f"| {title(r)} | {name} | {r['program']}{what} | {s['events']} | {s['reported']} | {s['found']} | {s['precision']:.3f} | {s['recall']:.3f} | {s['f1']:.3f} |")
+    print("\n| data | program | picks | CPU s | picks per CPU s | PyOcto's times | association: CPU s | picks per CPU s | PyOcto's times |\n|---|---|---|---|---|---|---|---|---|")
+    for r in kept:
+        name = title(r) + (f", shifted by {r['null']}" if r["null"] is not None else "")
+        peer = speed.get((r["data"], r["seed"], r["null"]))
+        times = lambda rate: f"{rate / peer:,.1f}" if peer else "–"
+        own = "| | |"
+        if "associate_cpu_s" in r:
+            rate = r["associate_picks_per_cpu_s"]
+            own = f"{r['associate_cpu_s']:.2f} | {rate:,} | {times(rate)} |"
+        cpu = f"{r['cpu_s']:.2f}" if r["finished"] else f"over {r['cpu_s']:.0f}"
+        print(f"| {name} | {r['program']} | {r['picks']:,} | {cpu} | {r['picks_per_cpu_s']:,} | {times(r['picks_per_cpu_s'])} | {own}")
+    bars = " | ".join(f"≥ {bar}" for bar in BARS)
+    print(f"\n| null test | program | false events | {bars} |\n|---|---|---|" + "---|" * len(BARS))
+    for r in kept:
+        if r["null"] is not None:
+            said = r["reported"] if r["finished"] else f"did not finish in {r['cpu_s']:.0f} s"
+            by_p = " | ".join(str(r["reported_by_p"][str(bar)]) if "reported_by_p" in r else "–" for bar in BARS)
+            print(f"| {title(r)}, shifted by {r['null']} | {r['program']} | {said} | {by_p} |")
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("truceline", help="the program")
-    jobs = parser.add_subparsers(required=True)
-    for job, run in [("simulated", simulated), ("recorded", recorded)]:
-        sub = jobs.add_parser(job)
-        if job == "simulated":
-            sub.add_argument("scenarios")
-            sub.add_argument("--seeds", default="101")
-        else:
-            sub.add_argument("name", choices=["italy", "ceus"])
-            sub.add_argument("directory")
-            sub.add_argument("--config")
-            sub.add_argument("--hours", type=float, help="only the first so many hours")
-            sub.add_argument("--set", action="append", default=[])
-        sub.add_argument("--null", type=int, metavar="SEED")
-        sub.add_argument("--only", default="truceline,pyocto")
-        sub.add_argument("--pyocto", action="append", default=[], metavar="KEY=VALUE", help="put this in place of a setting")
-        sub.add_argument("--rows", help="append each row to this file")
-        sub.set_defaults(run=run)
-    sub = jobs.add_parser("table")
-    sub.add_argument("--rows", required=True)
-    sub.set_defaults(run=table)
-    args = parser.parse_args()
-    # The libraries under PyOcto shall not take more than a thread either.
-    os.environ["OMP_NUM_THREADS"] = "1"
-    args.run(args)
+    args = arguments()
+    if args.table:
+        if not args.out.exists():
+            sys.exit(f"compare.py: there is no {args.out}")
+        return table(json.loads(args.out.read_text()))
+    results = json.loads(args.out.read_text()) if args.out.exists() else dict(machine=machine(args.truceline), rows={})
+    from programs import Failed
+
+    try:
+        for name in args.data:
+            for seed in args.seeds if name in SIMULATED else [None]:
+                nulls = args.null if name in RECORDED or seed == args.seeds[0] else []
+                with tempfile.TemporaryDirectory() as at:
+                    directory, made = Path(at), []
+
+                    def make():
+                        if not made:
+                            make_it = simulated(args, name, seed, directory) if name in SIMULATED else recorded(args, name, directory)
+                            made.append(make_it)
+                        return made[0]
+
+                    for null in [None, *nulls]:
+                        rows(args, name, seed, null, make, results, directory)
+    except Failed as failure:
+        sys.exit(f"compare.py: {failure}")
+    table(results)
 
 
 if __name__ == "__main__":
