@@ -331,14 +331,7 @@ pub fn path_variance(problem: &Problem<'_>, site: &Site) -> f64 {
 /// An arrival at `site` as the kernel wants it: what it is worth at its site when others come at a rate of e^`ln_rate` a
 /// second (natural log), and ½ / σ² of its time (1/s²), to an event that is known with `other` more variance, the path's
 /// included.
-pub fn value(
-    problem: &Problem<'_>,
-    site: &Site,
-    slot: Slot,
-    other: f64,
-    ln_rate: f64,
-    free: &impl Free,
-) -> (f32, f32) {
+pub fn value(problem: &Problem<'_>, site: &Site, slot: Slot, other: f64, ln_rate: f64, free: &impl Free) -> (f32, f32) {
     let arrival = problem.window.arrival(slot);
     let ln_rate = ln_rate.max(site.ln_clutter + f64::from(arrival.ln_echo));
     let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate - free.price(slot);

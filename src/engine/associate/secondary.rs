@@ -1,12 +1,14 @@
-//! Later arrivals of an event at nodes that picked its first one: S among picks that nobody named.
+//! Other waves of an event at nodes that picked its first one: S among picks that nobody named, and picks that were named wrongly.
 //!
 //! Many detectors call every pick P, or nothing. Where S is picked as well, it makes a second event some tens of seconds
-//! after the first and to the side of it, unless the first explains it. So an unnamed pick that comes when S is due at a
-//! node which picked the same event's P counts as evidence, of
+//! after the first and to the side of it, unless the first explains it. Those that do name them are wrong at times: a detector
+//! of S starts at a strong P, and makes an event some seconds early. So a pick that comes when the other wave
+//! is due, at a node which picked the same event's P, counts as evidence, of
 //!
 //! ln p/(1 − p) + ln f(r) − ln c
 //!
-//! with p half the chance to pick P there. It does not move the event: what is wrong with the ground shows in S first.
+//! with p half the chance to pick P there where nobody named it, and a tenth of it where it was named as the wave that it is not.
+//! It does not move the event: what is wrong with the ground shows in S first.
 
 use super::locate::{Against, Expected, Explained, Free, GATE, Located, Place, Problem};
 use super::wave::Wave;
@@ -14,6 +16,8 @@ use super::worth::Worth;
 
 /// The chance that S is picked where P was.
 const S_P: f64 = 0.5;
+/// The chance that one wave is picked by the name of the other where P was.
+const MISNAMED_P: f64 = 0.1;
 
 impl Problem<'_> {
     /// When S of an event is due where its P is picked: the travel time and its variance, s and s².
@@ -36,17 +40,50 @@ impl Problem<'_> {
         located
     }
 
-    /// The unnamed picks that are best explained as S of an event with these first arrivals.
+    /// The picks that are best explained as the other wave of an event with these first arrivals: at each node that picked P, one
+    /// that came as P or unnamed when S is due, and one that came as S when P is.
     fn seconds(&self, at: Place, first: &[Explained], against: Against, free: &impl Free) -> Vec<Explained> {
         let mut seconds = Vec::new();
         for explained in first {
             let number = self.window.arrival(explained.slot).site;
             let Some((travel_s, path_variance)) = self.second_due(at, number) else { continue };
-            let site = &self.field.sites()[number as usize];
-            let due_s = at.time_s + travel_s;
-            let gate_s = GATE * (self.window.most_sd_s(number) + path_variance.sqrt());
-            let distance_m = ((site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2)).sqrt();
-            let p = S_P * -site.chance(distance_m).1.exp_m1();
+            seconds.extend(self.second(at, number, (travel_s, path_variance), first, against, free));
+            let node = self.field.sites()[number as usize].node;
+            let is_sibling = |other: &&u32| {
+                let other = &self.field.sites()[**other as usize];
+                other.node == node && other.wave == Wave::SeismicS
+            };
+            let Some(&sibling) = self.field.near(at.x_m, at.y_m).iter().find(is_sibling) else { continue };
+            let site = &self.field.sites()[sibling as usize];
+            let travel_s = self.medium.travel(Wave::SeismicP, site.x_m - at.x_m, site.y_m - at.y_m).time_s;
+            let path_sd_s = self.medium.path_sd_s(Wave::SeismicP, travel_s);
+            let due = (travel_s + site.ahead_s, path_sd_s * path_sd_s);
+            seconds.extend(self.second(at, sibling, due, first, against, free));
+        }
+        seconds
+    }
+
+    /// The pick of a site that is best explained as a wave which is due after `travel_s`, and is not the site's own.
+    fn second(
+        &self,
+        at: Place,
+        number: u32,
+        (travel_s, path_variance): (f64, f64),
+        first: &[Explained],
+        against: Against,
+        free: &impl Free,
+    ) -> Option<Explained> {
+        let site = &self.field.sites()[number as usize];
+        let due_s = at.time_s + travel_s;
+        let gate_s = GATE * (self.window.most_sd_s(number) + path_variance.sqrt());
+        let distance_m = ((site.x_m - at.x_m).powi(2) + (site.y_m - at.y_m).powi(2)).sqrt();
+        let heard = -site.chance(distance_m).1.exp_m1();
+        let mut best: Option<Explained> = None;
+        for (_, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
+            if !free.arrival(slot) || first.iter().any(|known| known.slot == slot) {
+                continue;
+            }
+            let p = heard * if self.window.arrival(slot).is_named { MISNAMED_P } else { S_P };
             let expected = Expected {
                 number,
                 site,
@@ -59,20 +96,11 @@ impl Problem<'_> {
                 distance_m,
                 ln_distance: 0.0,
             };
-            let mut best: Option<Explained> = None;
-            for (_, slot) in self.window.between(number, due_s - gate_s, (due_s + gate_s).min(self.until_s)) {
-                let is_taken = !free.arrival(slot) || first.iter().any(|known| known.slot == slot);
-                if is_taken || self.window.arrival(slot).is_named {
-                    continue;
-                }
-                let Some(Worth { gain, residual_s, .. }) = self.worth(slot, &expected, against, free) else { continue };
-                if gain > best.map_or(0.0, |best| best.gain) {
-                    best =
-                        Some(Explained { slot, site: number, gain, residual_s, residual_deg: None, is_second: true });
-                }
+            let Some(Worth { gain, residual_s, .. }) = self.worth(slot, &expected, against, free) else { continue };
+            if gain > best.map_or(0.0, |best| best.gain) {
+                best = Some(Explained { slot, site: number, gain, residual_s, residual_deg: None, is_second: true });
             }
-            seconds.extend(best);
         }
-        seconds
+        best
     }
 }

@@ -314,7 +314,8 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    pub(in super::super) const STAND: Stand = Stand { x_m: 0.0, y_m: 0.0, slowness_s_m: 1.0 / 340.0, range_m: 12_000.0 };
+    pub(in super::super) const STAND: Stand =
+        Stand { x_m: 0.0, y_m: 0.0, slowness_s_m: 1.0 / 340.0, range_m: 12_000.0 };
 
     pub(in super::super) fn arrival(site: u32, time_s: f64, id: u32) -> Arrival {
         Arrival {

@@ -4,6 +4,7 @@ use super::scene::{Pick, Scene, hear};
 use super::*;
 use crate::engine::associate::ground::{Body, BodyWave};
 use crate::model::alert::AlertFeature;
+use crate::model::kind::Phase;
 
 /// Eight seismometers on a circle of that radius, m.
 fn circle(radius_m: f64) -> (Scene, Registry) {
@@ -31,7 +32,7 @@ fn picks(scene: &Scene, (x_m, y_m): (f64, f64), with_s: bool) -> Vec<Pick> {
         for (node, (_, nx, ny)) in (0u32..).zip(&scene.nodes) {
             let at_s = 20.0 + wave.first((nx - x_m).hypot(ny - y_m)).0;
             let id = format!("{body:?}-{node}");
-            picks.push(Pick { node, at_s, kind: Kind::Seismic, azimuth: None, id });
+            picks.push(Pick { node, at_s, kind: Kind::Seismic, azimuth: None, phase: None, id });
         }
     }
     picks.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
@@ -70,4 +71,28 @@ fn an_unnamed_s_belongs_to_the_event_whose_p_was_picked_there() {
     let alone = last_words(&registry, &picks(&scene, (10_000.0, 15_000.0), false));
     assert_eq!(alone[0].properties.silent, words[0].properties.silent);
     assert!(words[0].properties.probability >= alone[0].properties.probability);
+}
+
+#[test]
+fn a_pick_that_is_named_as_the_wave_that_it_is_not_makes_no_event_of_its_own() {
+    let (scene, registry) = circle(40_000.0);
+    let at = (5_000.0, -8_000.0);
+    let named = |phase: Phase, pick: &Pick| Pick { phase: Some(phase), ..pick.clone() };
+    let body = |pick: &Pick| if pick.id.starts_with('P') { Phase::P } else { Phase::S };
+    let right: Vec<Pick> = picks(&scene, at, true).iter().map(|pick| named(body(pick), pick)).collect();
+    let alone = last_words(&registry, &right);
+    assert_eq!(alone.len(), 1, "{alone:?}");
+    // A detector of S that starts at P too, and one of P that starts at S, at six of the nodes.
+    let wrong = right.iter().filter(|pick| pick.node < 6).map(|pick| {
+        let phase = if pick.phase == Some(Phase::P) { Phase::S } else { Phase::P };
+        Pick { at_s: pick.at_s + 0.05, id: format!("wrong-{}", pick.id), ..named(phase, pick) }
+    });
+    let mut all: Vec<Pick> = right.iter().cloned().chain(wrong).collect();
+    all.sort_by(|a, b| a.at_s.total_cmp(&b.at_s));
+    let words = last_words(&registry, &all);
+    assert_eq!(words.len(), 1, "{words:?}");
+    let of = |word: &AlertFeature| scene.at(word);
+    let ((x_m, y_m), (alone_x_m, alone_y_m)) = (of(&words[0]), of(&alone[0]));
+    assert!((x_m - alone_x_m).hypot(y_m - alone_y_m) < 300.0, "they do not move it: {x_m} {y_m}");
+    assert!(words[0].properties.evidence.iter().filter(|cited| cited.id.starts_with("wrong")).count() >= 10);
 }

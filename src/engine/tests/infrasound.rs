@@ -18,7 +18,7 @@ fn arrival(node: u32, from: (f64, f64), (x_m, y_m, at_s): (f64, f64, f64), celer
     let at_s = at_s + dx.hypot(dy) / celerity_m_s + off;
     let azimuth_deg = (dx.atan2(dy).to_degrees() + 2.0 * off).rem_euclid(360.0);
     let id = format!("{node}-{}", ns_from_s(at_s));
-    Pick { node, at_s, kind: Kind::Infrasound, azimuth: Some((azimuth_deg, 3.0)), id }
+    Pick { node, at_s, kind: Kind::Infrasound, azimuth: Some((azimuth_deg, 3.0)), phase: None, id }
 }
 
 /// Seven arrays on a circle of that radius, m.

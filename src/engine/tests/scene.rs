@@ -7,7 +7,7 @@ use crate::engine::weather::Air;
 use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::geo::{Frame, LonLat};
-use crate::model::kind::{Hint, Kind, KindSet};
+use crate::model::kind::{Hint, Kind, KindSet, Phase};
 use crate::model::node::{Node, NodeIx, Registry};
 use crate::model::observation::{Arrival, Common, Observations, Origin, Span, duplicate_key};
 use crate::model::time::ns_from_s;
@@ -27,6 +27,8 @@ pub struct Pick {
     pub kind: Kind,
     /// Towards the source and one sigma of that, degrees.
     pub azimuth: Option<(f64, f64)>,
+    /// Which wave its sender takes it for.
+    pub phase: Option<Phase>,
     /// Its id.
     pub id: String,
 }
@@ -112,7 +114,7 @@ impl Scene {
 
 /// A microphone's pick.
 pub fn pick(node: u32, at_s: f64) -> Pick {
-    Pick { node, at_s, kind: Kind::Acoustic, azimuth: None, id: format!("{node}-{}", ns_from_s(at_s)) }
+    Pick { node, at_s, kind: Kind::Acoustic, azimuth: None, phase: None, id: format!("{node}-{}", ns_from_s(at_s)) }
 }
 
 /// An engine for nodes that send no heartbeats: after a quiet minute one pick alone would have to be borne out first.
@@ -141,6 +143,7 @@ pub fn hear(engine: &mut Engine, registry: &Registry, picks: &[Pick], batch: usi
 
 fn push(batch: &mut Observations, offset: i64, pick: &Pick) {
     let detail = arrival(batch, pick.azimuth);
+    batch.arrivals.phase[detail as usize] = pick.phase;
     put(batch, offset, (pick.node, pick.kind, detail), START_NS + ns_from_s(pick.at_s), &pick.id);
 }
 
