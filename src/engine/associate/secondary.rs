@@ -8,7 +8,9 @@
 //! ln p/(1 − p) + ln f(r) − ln c
 //!
 //! with p half the chance to pick P there where nobody named it, and a tenth of it where it was named as the wave that it is not.
-//! It does not move the event: what is wrong with the ground shows in S first.
+//! It does not move the event: what is wrong with the ground shows in S first. One that was named wrongly is the event's, and costs
+//! that much whoever wants it, but makes the event no surer: it mostly is the same onset picked twice, and two picks of one thing
+//! prove no more than one.
 
 use super::locate::{Against, Expected, Explained, Free, GATE, Located, Place, Problem};
 use super::wave::Wave;
@@ -35,7 +37,8 @@ impl Problem<'_> {
     /// The event with the later arrivals that it explains.
     pub fn with_seconds(&self, mut located: Located, against: Against, free: &impl Free) -> Located {
         let seconds = self.seconds(located.at, &located.arrivals, against, free);
-        located.score += seconds.iter().map(|second| second.gain).sum::<f64>();
+        let is_named = |second: &Explained| self.window.arrival(second.slot).is_named;
+        located.score += seconds.iter().filter(|second| !is_named(second)).map(|second| second.gain).sum::<f64>();
         located.arrivals.extend(seconds);
         located
     }
