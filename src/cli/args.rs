@@ -5,15 +5,21 @@ mod bench;
 pub use bench::{Alone, Associate, Bench, Stage};
 
 use crate::config::{Config, ConfigError, Loaded};
+use crate::engine::associate::calibration;
 use crate::import::Format;
 use crate::simulate::Scenario;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::sync::LazyLock;
 use std::time::Duration;
+
+/// What `--version` tells: the program's, the wire contract's, and which calibration of probabilities it has.
+static VERSIONS: LazyLock<String> =
+    LazyLock::new(|| format!("{}\nwire contract 1\ncalibration {}", env!("CARGO_PKG_VERSION"), calibration::digest()));
 
 /// Watches a ceasefire: telemetry in, likely violations out, each with its evidence.
 #[derive(Debug, Parser)]
-#[command(name = "truceline", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "truceline", version, long_version = VERSIONS.as_str(), propagate_version = true, max_term_width = 100)]
 #[command(
     after_help = "Start with:\n  truceline demo            watch simulated telemetry being judged, for a minute\n  truceline COMMAND --help  what a command takes, with examples\n\nExit codes: 0 done, 1 failed, 2 called wrongly."
 )]

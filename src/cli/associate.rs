@@ -8,6 +8,7 @@ use crate::bench::associate::{
     VARIANTS,
 };
 use crate::bench::usage;
+use crate::engine::associate::calibration;
 use crate::score::Calibration;
 use serde::Serialize;
 
@@ -108,6 +109,7 @@ pub(super) fn command(args: &Associate, common: &Common) -> Outcome {
                 say(&speed_line(row))?;
             }
             say(NOTES)?;
+            say(&format!("Probabilities and ellipses are calibrated by {}.\n", calibration::digest()))?;
             say(&aims(&report.targets))?;
         }
     }

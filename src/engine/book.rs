@@ -25,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub use self::compose::alert_id;
+pub use self::digest::sha256_hex;
 pub use self::kept::{FIRE, Kept, Settled, is_nearly};
 
 /// Most alerts that are kept for correction. At it the oldest that is settled is forgotten first (it can't be amended

@@ -63,7 +63,7 @@ pub(super) fn evidence_digest(evidence: &[Evidence]) -> String {
 }
 
 /// SHA-256 as 64 hex digits.
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
