@@ -91,19 +91,20 @@ impl Weather {
         // The wind blows *from* there.
         let (sin, cos) = (status.wind_from_deg as f32).to_radians().sin_cos();
         let speed_m_s = status.wind_speed_m_s as f32;
-        reports.insert(
-            at,
-            Report {
-                time_ns,
-                health: status.health,
-                clock_sd_s: status.clock_sd_s as f32,
-                temperature_c: status.temperature_c as f32,
-                wind_east_m_s: -speed_m_s * sin,
-                wind_north_m_s: -speed_m_s * cos,
-            },
-        );
-        if reports.len() > MAX_REPORTS {
+        let report = Report {
+            time_ns,
+            health: status.health,
+            clock_sd_s: status.clock_sd_s as f32,
+            temperature_c: status.temperature_c as f32,
+            wind_east_m_s: -speed_m_s * sin,
+            wind_north_m_s: -speed_m_s * cos,
+        };
+        if reports.len() < MAX_REPORTS {
+            reports.insert(at, report);
+        } else if let Some(at) = at.checked_sub(1) {
+            // Before another goes in, or its memory would double for the one.
             reports.pop_front();
+            reports.insert(at, report);
         }
         let (minute, before) = (minute_end(time_ns), self.noted_up_to(time_ns));
         self.noted.entry(minute).or_insert(before);
@@ -207,6 +208,19 @@ mod tests {
     }
 
     #[test]
+    fn a_node_that_reports_without_end_takes_so_much_memory_and_no_more() {
+        let mut weather = Weather::default();
+        for k in 0..3 * MAX_REPORTS as i64 {
+            weather.note(NodeIx(0), 100 * BUCKET_NS + k, &status(10.0, 0.0, 0.0));
+        }
+        weather.note(NodeIx(0), BUCKET_NS, &status(10.0, 0.0, 0.0));
+        let reports = &weather.by_node[0];
+        assert_eq!((reports.len(), reports.capacity()), (MAX_REPORTS, MAX_REPORTS));
+        assert!(reports.iter().all(|report| report.time_ns >= 100 * BUCKET_NS + 2 * MAX_REPORTS as i64), "the newest");
+        assert_eq!(std::mem::size_of::<Report>(), 32);
+    }
+
+    #[test]
     fn a_look_up_sees_the_past_alone_whatever_the_order() {
         let mut weather = Weather::default();
         let node = NodeIx(3);
@@ -242,7 +256,7 @@ mod tests {
     fn what_is_reported_of_later_leaves_the_count_of_a_minute_alone() {
         let mut weather = Weather::default();
         let minute = |minute: i64| minute * BUCKET_NS;
-        weather.note(NodeIx(0), minute(1), &status(10.0, 1.0, 0.0));
+        weather.note(NodeIx(0), BUCKET_NS, &status(10.0, 1.0, 0.0));
         let (first, second) = (weather.noted_up_to(minute(1)), weather.noted_up_to(minute(2)));
         assert_eq!(first, 1);
         weather.note(NodeIx(1), minute(1) + 5, &status(12.0, 1.0, 0.0));
@@ -251,7 +265,7 @@ mod tests {
         let later = weather.noted_up_to(minute(3));
         weather.forget_before(minute(3));
         assert_eq!(weather.noted_up_to(minute(3)), later, "forgetting is no report");
-        weather.note(NodeIx(0), minute(1), &status(11.0, 1.0, 0.0));
+        weather.note(NodeIx(0), BUCKET_NS, &status(11.0, 1.0, 0.0));
         assert_ne!(weather.noted_up_to(minute(3)), later, "a late report is");
     }
 

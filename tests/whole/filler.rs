@@ -11,7 +11,7 @@ use std::time::Duration;
 use truceline::model::time::Timestamp;
 
 /// How many nodes send them.
-const NODES: u64 = 2_000;
+pub const NODES: u64 = 2_000;
 /// How long a broker that is away may hold up who sends.
 const PATIENCE: Duration = Duration::from_secs(300);
 
