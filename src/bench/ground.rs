@@ -23,7 +23,8 @@ const FILL_UNSENT_KIB: u32 = 256 * 1024;
 const LOOK_EVERY: u64 = 16_384;
 
 /// The groups that read here, by the ends of their names.
-const GROUPS: [&str; 5] = ["consume", "whole", "at-least-once", "latency", "watch"];
+const GROUPS: [&str; 7] =
+    ["consume", "whole", "whole-again", "at-least-once", "at-least-once-again", "latency", "watch"];
 
 /// Where a measurement takes place. Its topics go when it goes.
 pub struct Ground {

@@ -7,7 +7,7 @@ use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
 use crate::bench::percentiles::{Percentiles, write_hgrm};
-use crate::bench::whole::{Delivery, Whole};
+use crate::bench::whole::{Delivery, TURNS, Whole};
 use crate::bench::{self as measure, Rate, Watch, usage};
 use crate::simulate::load::Mix;
 use serde::Serialize;
@@ -29,10 +29,13 @@ struct Report {
     decode: Option<Decoded>,
     #[serde(skip_serializing_if = "Option::is_none")]
     consume: Option<Rate>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    whole: Vec<Whole>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    whole_at_least_once: Vec<Whole>,
+    /// By what share fewer observations are read a second of processor time, and of the clock.
     #[serde(skip_serializing_if = "Option::is_none")]
-    whole: Option<Whole>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    whole_at_least_once: Option<Whole>,
+    exactly_once_costs: Option<[f64; 2]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     latency: Option<Latency>,
 }
@@ -94,13 +97,14 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
             teller.consumed(ground.consume(records, &mut watch)?)?;
         }
         if wants(Stage::Whole) {
-            for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
-                teller.whole(bench.whole(&ground, records, delivery, &mut watch)?, delivery)?;
+            for turn in TURNS {
+                teller.whole(bench.whole(&ground, records, turn, &mut watch)?, turn.0)?;
             }
+            teller.cost()?;
         }
     }
     if wants(Stage::Whole) {
-        let half = teller.report.whole.as_ref().map_or(0.0, |whole| whole.rate.per_s() / 2.0) as u64;
+        let half = teller.report.whole.first().map_or(0.0, |whole| whole.rate.per_s() / 2.0) as u64;
         let most = if args.embedded { MOST_EMBEDDED_PER_S } else { u64::MAX };
         let rate = args.rate.unwrap_or(half.clamp(1, most));
         let mut ground = Ground::open(&bench)?;
@@ -182,9 +186,25 @@ impl Teller<'_> {
         );
         self.say(&text)?;
         match delivery {
-            Delivery::ExactlyOnce => self.report.whole = Some(whole),
-            Delivery::AtLeastOnce => self.report.whole_at_least_once = Some(whole),
+            Delivery::ExactlyOnce => self.report.whole.push(whole),
+            Delivery::AtLeastOnce => self.report.whole_at_least_once.push(whole),
         }
+        Ok(())
+    }
+
+    /// What exactly once costs, by what both took in all their turns.
+    fn cost(&mut self) -> Outcome {
+        let took = |all: &[Whole], of: fn(&Rate) -> f64| all.iter().map(|whole| of(&whole.rate)).sum::<f64>();
+        let cost = |of: fn(&Rate) -> f64| {
+            1.0 - took(&self.report.whole_at_least_once, of) / took(&self.report.whole, of).max(1e-9)
+        };
+        let costs = [cost(|rate| rate.cpu_s), cost(|rate| rate.wall_s)];
+        self.say(&format!(
+            "exactly once costs {:.0}% of the observations a CPU second, {:.0}% of those a second (two runs of either)\n",
+            100.0 * costs[0],
+            100.0 * costs[1]
+        ))?;
+        self.report.exactly_once_costs = Some(costs);
         Ok(())
     }
 
