@@ -24,8 +24,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// While a backlog is read, alerts that wait share a commit for as long as this. A commit costs this process and the broker some
-/// milliseconds of processor time, which are missing for catching up.
-const BACKLOG_COMMIT: Duration = Duration::from_millis(25);
+/// milliseconds of processor time, which are missing for catching up: with 25 ms exactly once cost 15 to 20% of the observations a CPU
+/// second, with this 9 to 13%.
+const BACKLOG_COMMIT: Duration = Duration::from_millis(100);
 
 /// Parcels on their way; at it the engine waits.
 pub const MAX_PARCELS: usize = 8;

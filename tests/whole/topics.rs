@@ -97,7 +97,13 @@ fn a_measurement_prints_json_and_leaves_nothing_behind(broker: &Broker) {
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     let report = ended.said.find("{\n").map(|start| &ended.said[start..]).expect("a report");
     let report: serde_json::Value = serde_json::from_str(report).expect("JSON");
-    for pointer in ["/decode/columns/observations", "/consume/observations", "/whole/rate/observations"] {
+    for pointer in [
+        "/decode/columns/observations",
+        "/consume/observations",
+        "/whole/0/rate/observations",
+        "/whole/1/rate/observations",
+        "/exactly_once_costs/0",
+    ] {
         assert!(report.pointer(pointer).and_then(serde_json::Value::as_u64) > Some(0), "{pointer} in {report}");
     }
     assert_eq!(report.pointer("/latency/asked_per_s"), Some(&500.into()));
