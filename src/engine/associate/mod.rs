@@ -3,7 +3,8 @@
 //! [`layout`] cuts the earth into regions; in each [`region`] every arrival goes into a [`window`], where [`live`]
 //! gives the first word about an event at once and [`settle`] the final one when all its arrivals are in. Both look
 //! for events with [`search`] (from one arrival and its [`partners`]: seeds from [`triple`]s, looked at by [`kernel`]) and
-//! place them with [`locate`], which weighs each arrival by its [`worth`]. The final word is a joint one: a [`plan`] of who
+//! place them with [`locate`], which weighs each arrival by its [`worth`]; [`echo`] tells what may be one, [`celerity`] how fast
+//! infrasound comes. The final word is a joint one: a [`plan`] of who
 //! owns what, changed by [`resolve`], with what was [`learnt`] and the [`prior`]; a [`record`] carries both over a restart.
 
 pub mod bells;
