@@ -10,7 +10,7 @@ use crate::model::time::NS_PER_S;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Reports kept of one node; older ones go first.
-const MAX_REPORTS: usize = 2_048;
+pub const MAX_REPORTS: usize = 2_048;
 
 /// So many reports are looked at one by one before all are searched.
 const RECENT: usize = 4;
@@ -256,7 +256,7 @@ mod tests {
     fn what_is_reported_of_later_leaves_the_count_of_a_minute_alone() {
         let mut weather = Weather::default();
         let minute = |minute: i64| minute * BUCKET_NS;
-        weather.note(NodeIx(0), BUCKET_NS, &status(10.0, 1.0, 0.0));
+        weather.note(NodeIx(0), minute(1), &status(10.0, 1.0, 0.0));
         let (first, second) = (weather.noted_up_to(minute(1)), weather.noted_up_to(minute(2)));
         assert_eq!(first, 1);
         weather.note(NodeIx(1), minute(1) + 5, &status(12.0, 1.0, 0.0));
@@ -265,7 +265,7 @@ mod tests {
         let later = weather.noted_up_to(minute(3));
         weather.forget_before(minute(3));
         assert_eq!(weather.noted_up_to(minute(3)), later, "forgetting is no report");
-        weather.note(NodeIx(0), BUCKET_NS, &status(11.0, 1.0, 0.0));
+        weather.note(NodeIx(0), minute(1), &status(11.0, 1.0, 0.0));
         assert_ne!(weather.noted_up_to(minute(3)), later, "a late report is");
     }
 

@@ -14,6 +14,7 @@ use super::records::read_to_end;
 use super::stream::from_environment;
 use std::collections::BTreeSet;
 use std::time::Instant;
+use truceline::engine::weather::MAX_REPORTS;
 use truceline::pipeline::run::{BATCHES, MAX_PARCELS};
 
 pub const TRIALS: &[Case] = &[
@@ -37,9 +38,8 @@ const ITSELF_MIB: u64 = 160;
 /// while it is made anew the old one is still there, but each is a 256th of all.
 const ID_BYTES: u64 = 56;
 
-/// What a node's heartbeat takes that is remembered, and how many of a node are (`weather::MAX_REPORTS`).
+/// What a node's heartbeat takes that is remembered.
 const REPORT_BYTES: u64 = 32;
-const REPORTS: u64 = 2_048;
 
 /// What lines take that wait for event time, 5,000 a second for some 45 s, MiB; it does not grow with the backlog.
 const HELD_MIB: u64 = (5_000 * 45 * HELD_BYTES) >> 20;
@@ -58,7 +58,7 @@ fn ids_mib(ids: u64) -> u64 {
 
 /// The most that heartbeats take, of so many fillers.
 fn reports_mib(fillers: u64) -> u64 {
-    ((fillers / NODES).clamp(1, REPORTS).next_power_of_two() * REPORT_BYTES * NODES) >> 20
+    ((fillers / NODES).clamp(1, MAX_REPORTS as u64).next_power_of_two() * REPORT_BYTES * NODES) >> 20
 }
 
 /// The most that a figure came to.

@@ -3,6 +3,7 @@
 use super::celerity;
 use super::recent::Stand;
 use super::wave::{Medium, Wave};
+use super::window::Arrival;
 use crate::engine::settings::Fire;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, NodeIx};
@@ -149,6 +150,13 @@ impl Site {
         let (near, far) = (self.chance[step], self.chance[step + 1]);
         let between = |a: f32, b: f32| f64::from(a) + (f64::from(b) - f64::from(a)) * share;
         (between(near.0, far.0), between(near.1, far.1))
+    }
+
+    /// ln of the rate at which it picks what belongs to no event when that arrival comes: clutter, and echoes of what it picked
+    /// before, 1/s.
+    #[inline(always)]
+    pub fn ln_clutter_at(&self, arrival: &Arrival) -> f64 {
+        self.ln_clutter + f64::from(arrival.ln_echo)
     }
 
     /// What its clock adds to the sigma of a pick whose node says that about its clock, s.

@@ -128,7 +128,7 @@ impl Live {
             let mut path_sd_s = problem.medium.path_sd_s(site.wave, travel.time_s);
             if !arrival.is_named
                 && residual_s > MOST_RESIDUAL_S
-                && let Some((second_s, variance)) = problem.second_due(at, arrival.site)
+                && let Some((second_s, variance)) = problem.other_due(at, arrival.site)
             {
                 residual_s = (arrival.time_s - at.time_s - second_s).abs();
                 path_sd_s = variance.sqrt();

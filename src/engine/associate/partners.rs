@@ -333,7 +333,7 @@ pub fn path_variance(problem: &Problem<'_>, site: &Site) -> f64 {
 /// included.
 pub fn value(problem: &Problem<'_>, site: &Site, slot: Slot, other: f64, ln_rate: f64, free: &impl Free) -> (f32, f32) {
     let arrival = problem.window.arrival(slot);
-    let ln_rate = ln_rate.max(site.ln_clutter + f64::from(arrival.ln_echo));
+    let ln_rate = ln_rate.max(site.ln_clutter_at(arrival));
     let gain = f64::from(site.glance.near) - f64::from(arrival.ln_norm) - ln_rate - free.price(slot);
     (gain as f32, (0.5 / (problem.variance(site, arrival) + other)) as f32)
 }

@@ -415,29 +415,26 @@ impl Plan {
         rivals.clear();
         let Some(event) = self.event(number) else { return };
         let at = event.located.at;
+        let mut count = |owner: u32, arrivals: u32| {
+            if owner >= SETTLED || owner == number {
+                return;
+            }
+            match rivals.iter_mut().find(|rival| rival.0 == owner) {
+                Some(rival) => rival.1 += arrivals,
+                None => rivals.push((owner, arrivals)),
+            }
+        };
         each_heard(problem, at, &mut |site_number, site, travel| {
             let due_s = at.time_s + travel.time_s + site.ahead_s;
             for (_, slot) in
                 problem.window.between(site_number, due_s - within_s, (due_s + within_s).min(problem.until_s))
             {
-                let owner = self.owner(slot);
-                if owner < SETTLED && owner != number {
-                    match rivals.iter_mut().find(|rival| rival.0 == owner) {
-                        Some(rival) => rival.1 += 1,
-                        None => rivals.push((owner, 1)),
-                    }
-                }
+                count(self.owner(slot), 1);
             }
         });
         // A radar's point counts as three arrivals.
         for (point, _) in problem.points_worth(at) {
-            let owner = self.point_owner(point);
-            if owner < SETTLED && owner != number {
-                match rivals.iter_mut().find(|rival| rival.0 == owner) {
-                    Some(rival) => rival.1 += 3,
-                    None => rivals.push((owner, 3)),
-                }
-            }
+            count(self.point_owner(point), 3);
         }
         rivals.retain(|rival| rival.1 >= 2);
         rivals.sort_by_key(|&(owner, shared)| (std::cmp::Reverse(shared), owner));

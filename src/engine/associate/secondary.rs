@@ -22,15 +22,16 @@ const S_P: f64 = 0.5;
 const MISNAMED_P: f64 = 0.1;
 
 impl Problem<'_> {
-    /// When S of an event is due where its P is picked: the travel time and its variance, s and s².
-    pub fn second_due(&self, at: Place, site: u32) -> Option<(f64, f64)> {
+    /// When the other wave of an event is due at a site for P or S: the travel time and its variance, s and s².
+    pub fn other_due(&self, at: Place, site: u32) -> Option<(f64, f64)> {
         let site = &self.field.sites()[site as usize];
-        if site.wave != Wave::SeismicP {
-            return None;
-        }
-        let (dx_m, dy_m) = (site.x_m - at.x_m, site.y_m - at.y_m);
-        let travel_s = self.medium.travel(Wave::SeismicS, dx_m, dy_m).time_s;
-        let path_sd_s = self.medium.path_sd_s(Wave::SeismicS, travel_s);
+        let other = match site.wave {
+            Wave::SeismicP => Wave::SeismicS,
+            Wave::SeismicS => Wave::SeismicP,
+            _ => return None,
+        };
+        let travel_s = self.medium.travel(other, site.x_m - at.x_m, site.y_m - at.y_m).time_s;
+        let path_sd_s = self.medium.path_sd_s(other, travel_s);
         Some((travel_s + site.ahead_s, path_sd_s * path_sd_s))
     }
 
@@ -47,35 +48,34 @@ impl Problem<'_> {
     /// that came as P or unnamed when S is due, and one that came as S when P is.
     fn seconds(&self, at: Place, first: &[Explained], against: Against, free: &impl Free) -> Vec<Explained> {
         let mut seconds = Vec::new();
+        let sites = self.field.sites();
         for explained in first {
             let number = self.window.arrival(explained.slot).site;
-            let Some((travel_s, path_variance)) = self.second_due(at, number) else { continue };
-            seconds.extend(self.second(at, number, (travel_s, path_variance), first, against, free));
-            let node = self.field.sites()[number as usize].node;
-            let is_sibling = |other: &&u32| {
-                let other = &self.field.sites()[**other as usize];
-                other.node == node && other.wave == Wave::SeismicS
+            let site = &sites[number as usize];
+            if site.wave != Wave::SeismicP {
+                continue;
+            }
+            let is_sibling = |&other: &u32| {
+                let other = &sites[other as usize];
+                other.node == site.node && other.wave == Wave::SeismicS
             };
-            let Some(&sibling) = self.field.near(at.x_m, at.y_m).iter().find(is_sibling) else { continue };
-            let site = &self.field.sites()[sibling as usize];
-            let travel_s = self.medium.travel(Wave::SeismicP, site.x_m - at.x_m, site.y_m - at.y_m).time_s;
-            let path_sd_s = self.medium.path_sd_s(Wave::SeismicP, travel_s);
-            let due = (travel_s + site.ahead_s, path_sd_s * path_sd_s);
-            seconds.extend(self.second(at, sibling, due, first, against, free));
+            let sibling = self.field.near(at.x_m, at.y_m).iter().copied().find(is_sibling);
+            let both = std::iter::once(number).chain(sibling);
+            seconds.extend(both.filter_map(|number| self.second(at, number, first, against, free)));
         }
         seconds
     }
 
-    /// The pick of a site that is best explained as a wave which is due after `travel_s`, and is not the site's own.
+    /// The pick of a site for P or S that is best explained as the other wave.
     fn second(
         &self,
         at: Place,
         number: u32,
-        (travel_s, path_variance): (f64, f64),
         first: &[Explained],
         against: Against,
         free: &impl Free,
     ) -> Option<Explained> {
+        let (travel_s, path_variance) = self.other_due(at, number)?;
         let site = &self.field.sites()[number as usize];
         let due_s = at.time_s + travel_s;
         let gate_s = GATE * (self.window.most_sd_s(number) + path_variance.sqrt());

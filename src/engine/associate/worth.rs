@@ -100,7 +100,7 @@ impl Problem<'_> {
             Against::Rest => self.ln_rest(number, site, arrival.time_s, free),
             Against::Clutter => site.ln_clutter,
         };
-        let ln_rate = ln_rate.max(site.ln_clutter + f64::from(arrival.ln_echo));
+        let ln_rate = ln_rate.max(site.ln_clutter_at(arrival));
         let mut gain = ln_heard + ln_density - ln_rate - free.price(slot);
         if let Some(law) = self.law.filter(|_| arrival.ln_amplitude.is_finite()) {
             gain += law.gain(arrival.ln_amplitude, ln_distance, loudness, loudness_is_fitted);

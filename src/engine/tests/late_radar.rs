@@ -5,6 +5,18 @@ use super::*;
 use crate::model::alert::AlertFeature;
 use crate::model::observation::{Radar, RadarPoint, Span};
 
+/// A scene's nodes and a radar among them, with its number.
+pub fn with_radar(scene: &Scene) -> (Registry, u32) {
+    let mut registry = scene.registry();
+    let radar = registry.upsert(Node {
+        kinds: KindSet::default().with(Kind::Radar),
+        position: Some(CENTRE),
+        registered: true,
+        ..Node::unregistered("wlr-1")
+    });
+    (registry, radar.unwrap().0)
+}
+
 /// A radar's word about where a round came down.
 pub fn impact(batch: &mut Observations, place: LonLat, time_ns: i64) -> u32 {
     let impact = RadarPoint {
@@ -22,14 +34,7 @@ pub fn impact(batch: &mut Observations, place: LonLat, time_ns: i64) -> u32 {
 #[test]
 fn a_solution_that_comes_minutes_late_is_taken_between_two_steps_as_at_any_other_time() {
     let scene = Scene::square();
-    let mut registry = scene.registry();
-    let radar = registry.upsert(Node {
-        kinds: KindSet::default().with(Kind::Radar),
-        position: Some(CENTRE),
-        registered: true,
-        ..Node::unregistered("wlr-1")
-    });
-    let radar = radar.unwrap().0;
+    let (registry, radar) = with_radar(&scene);
     let frame = Frame::about(scene.centre);
     // Picks of nothing all the time, so that there are steps all the time, and a shot at the end; solutions of rounds that
     // nobody heard, from five minutes ago, between.
@@ -42,10 +47,7 @@ fn a_solution_that_comes_minutes_late_is_taken_between_two_steps_as_at_any_other
     for (offset, (at_s, pick)) in (0..).zip(&lines) {
         let mut batch = Observations::default();
         match pick {
-            Some(pick) => {
-                let detail = scene::arrival(&mut batch, None);
-                put(&mut batch, offset, (pick.node, pick.kind, detail), START_NS + ns_from_s(*at_s), &pick.id);
-            }
+            Some(pick) => scene::push(&mut batch, offset, pick),
             None => {
                 let round_ns = START_NS + ns_from_s(at_s - 300.0);
                 let place = frame.to_place(at_s % 4_000.0, -at_s % 3_000.0);

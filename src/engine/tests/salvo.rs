@@ -1,6 +1,6 @@
 //! Rounds of one salvo that a radar follows: each has the radar's word about itself, and none about another.
 
-use super::late_radar::impact;
+use super::late_radar::{impact, with_radar};
 use super::scene::{self, Pick, Scene, put};
 use super::*;
 use crate::model::alert::AlertFeature;
@@ -8,14 +8,7 @@ use crate::model::alert::AlertFeature;
 /// Last words about rounds that come down 2 s and some 60 m apart; the radar solves those that are named, in that order.
 fn words(rounds: u32, solved: &[u32]) -> Vec<AlertFeature> {
     let scene = Scene::square();
-    let mut registry = scene.registry();
-    let radar = registry.upsert(Node {
-        kinds: KindSet::default().with(Kind::Radar),
-        position: Some(CENTRE),
-        registered: true,
-        ..Node::unregistered("wlr-1")
-    });
-    let radar = radar.unwrap().0;
+    let (registry, radar) = with_radar(&scene);
     let frame = Frame::about(scene.centre);
     let of = |round: u32| {
         (1_000.0 + 40.0 * f64::from(round), 500.0 - 45.0 * f64::from(round), 20.0 + 2.0 * f64::from(round))
@@ -29,10 +22,7 @@ fn words(rounds: u32, solved: &[u32]) -> Vec<AlertFeature> {
     for (offset, (at_s, round, pick)) in (0..).zip(&lines) {
         let mut batch = Observations::default();
         match pick {
-            Some(pick) => {
-                let detail = scene::arrival(&mut batch, None);
-                put(&mut batch, offset, (pick.node, pick.kind, detail), START_NS + ns_from_s(*at_s), &pick.id);
-            }
+            Some(pick) => scene::push(&mut batch, offset, pick),
             None => {
                 let (x_m, y_m, fell_s) = of(*round);
                 // Half a sigma late and off.

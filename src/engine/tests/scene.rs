@@ -141,7 +141,8 @@ pub fn hear(engine: &mut Engine, registry: &Registry, picks: &[Pick], batch: usi
     out.said.into_iter().map(|said| said.feature).collect()
 }
 
-fn push(batch: &mut Observations, offset: i64, pick: &Pick) {
+/// What a node picks, as an observation.
+pub fn push(batch: &mut Observations, offset: i64, pick: &Pick) {
     let detail = arrival(batch, pick.azimuth);
     batch.arrivals.phase[detail as usize] = pick.phase;
     put(batch, offset, (pick.node, pick.kind, detail), START_NS + ns_from_s(pick.at_s), &pick.id);
