@@ -37,7 +37,7 @@ use rules::{Rule, World};
 use settings::Settings;
 use slow::SlowWatch;
 use std::collections::BTreeMap;
-use weather::Weather;
+use weather::{ReportRecord, Weather};
 
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once. A live run waits
 /// with partitions that have such at half of it ([`Engine::ahead`]).
@@ -123,6 +123,8 @@ pub struct Engine {
     settled: Settled,
     /// How far the engine before this one had come.
     settled_before: Settled,
+    /// What nodes said of themselves before what is seen, until the first observation is.
+    reports_before: Vec<ReportRecord>,
     /// The newest time accepted.
     newest_ns: i64,
     /// The oldest time accepted in time: nothing is known of what was before.
@@ -158,6 +160,7 @@ impl Engine {
             advanced_to_ns: i64::MIN,
             settled: Settled::NOTHING,
             settled_before: Settled::NOTHING,
+            reports_before: Vec::new(),
             newest_ns: i64::MIN,
             oldest_ns: i64::MAX,
             others_ns: BTreeMap::new(),
@@ -261,6 +264,9 @@ impl Engine {
     /// Takes in a batch and gives the first words that follow from it. [`Engine::advance`] has to come next; it may take
     /// longer, and what is said here need not wait for it.
     pub fn observe(&mut self, batch: &Observations, registry: &Registry, out: &mut Output) {
+        for report in std::mem::take(&mut self.reports_before) {
+            self.weather.restore(&report, registry);
+        }
         let mut found = std::mem::take(&mut self.found);
         let mut from = 0;
         while from < batch.len() {

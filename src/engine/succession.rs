@@ -30,9 +30,12 @@ impl Engine {
         self.fire.regions().get(region)?.taught_to_ns()
     }
 
-    /// What a region has learnt.
+    /// What a region has learnt, what is not final in it, and what its nodes said of themselves before what is needed.
     pub fn learnt_in(&self, region: usize, registry: &Registry) -> Option<RegionRecord> {
-        self.fire.regions().get(region)?.record(registry)
+        let region = self.fire.regions().get(region)?;
+        let mut record = region.record_with_plan(registry)?;
+        record.reports = self.weather.record(region.members(), self.low_water_ns(), registry);
+        Some(record)
     }
 
     /// Goes on from what another run has learnt. To be called before the first observation; a region takes its part up
@@ -63,8 +66,9 @@ impl Engine {
     /// its regions had learnt, which the observations that are seen again teach no second time. Nothing is said until
     /// [`Engine::replayed`].
     ///
-    /// Not taken over is what nodes said of clock and weather, and which ids were seen, before what is seen again.
-    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled, learnt: Vec<RegionRecord>) {
+    /// Not taken over is which ids were seen before what is seen again.
+    pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled, mut learnt: Vec<RegionRecord>) {
+        self.reports_before = learnt.iter_mut().flat_map(|record| std::mem::take(&mut record.reports)).collect();
         self.settled_before = settled;
         self.book.restore(kept, settled);
         self.fire.start_from(learnt, true);

@@ -4,9 +4,10 @@
 //! does not depend on the order in which reports came.
 
 use crate::model::kind::Health;
-use crate::model::node::NodeIx;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Status;
 use crate::model::time::NS_PER_S;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Reports kept of one node; older ones go first.
@@ -30,6 +31,26 @@ struct Report {
     wind_east_m_s: f32,
     wind_north_m_s: f32,
     health: Health,
+}
+
+/// What a node last said of itself before a time, as it is written down.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ReportRecord {
+    /// The node.
+    pub node: String,
+    /// When it said so, nanoseconds.
+    pub time_ns: i64,
+    /// Its clock, one sigma, s; it said nothing of it: none. So with the rest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_sd_s: Option<f32>,
+    /// Degrees Celsius.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub temperature_c: Option<f32>,
+    /// The wind towards east and north, m/s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wind_m_s: Option<(f32, f32)>,
+    /// How it is.
+    pub health: Health,
 }
 
 /// The reports of every node, newest last.
@@ -78,16 +99,6 @@ fn minute_end(time_ns: i64) -> i64 {
 impl Weather {
     /// Takes in a status.
     pub fn note(&mut self, node: NodeIx, time_ns: i64, status: &Status) {
-        if self.by_node.len() <= node.at() {
-            self.by_node.resize_with(node.at() + 1, VecDeque::new);
-        }
-        self.oldest_ns = Some(self.oldest_ns.map_or(time_ns, |oldest_ns| oldest_ns.min(time_ns)));
-        let reports = &mut self.by_node[node.at()];
-        // Most come in order; a search through all of them would touch as many lines of memory as it takes steps.
-        let at = match reports.back() {
-            Some(newest) if newest.time_ns > time_ns => reports.partition_point(|report| report.time_ns <= time_ns),
-            _ => reports.len(),
-        };
         // The wind blows *from* there.
         let (sin, cos) = (status.wind_from_deg as f32).to_radians().sin_cos();
         let speed_m_s = status.wind_speed_m_s as f32;
@@ -98,6 +109,21 @@ impl Weather {
             temperature_c: status.temperature_c as f32,
             wind_east_m_s: -speed_m_s * sin,
             wind_north_m_s: -speed_m_s * cos,
+        };
+        self.keep(node, report);
+    }
+
+    fn keep(&mut self, node: NodeIx, report: Report) {
+        let time_ns = report.time_ns;
+        if self.by_node.len() <= node.at() {
+            self.by_node.resize_with(node.at() + 1, VecDeque::new);
+        }
+        self.oldest_ns = Some(self.oldest_ns.map_or(time_ns, |oldest_ns| oldest_ns.min(time_ns)));
+        let reports = &mut self.by_node[node.at()];
+        // Most come in order; a search through all of them would touch as many lines of memory as it takes steps.
+        let at = match reports.back() {
+            Some(newest) if newest.time_ns > time_ns => reports.partition_point(|report| report.time_ns <= time_ns),
+            _ => reports.len(),
         };
         if reports.len() < MAX_REPORTS {
             reports.insert(at, report);
@@ -110,6 +136,40 @@ impl Weather {
         self.noted.entry(minute).or_insert(before);
         // Most are of the newest minute.
         self.noted.range_mut(minute..).for_each(|(_, count)| *count += 1);
+    }
+
+    /// What each of these nodes last said before that time, for who sees only what comes after it.
+    pub fn record(&self, nodes: &[NodeIx], time_ns: i64, registry: &Registry) -> Vec<ReportRecord> {
+        let known = |value: f32| Some(value).filter(|value| value.is_finite());
+        let last = nodes.iter().filter_map(|&node| Some((node, self.last_before(node, time_ns)?)));
+        last.map(|(node, report)| ReportRecord {
+            node: registry.node(node).name.clone(),
+            time_ns: report.time_ns,
+            clock_sd_s: known(report.clock_sd_s),
+            temperature_c: known(report.temperature_c),
+            wind_m_s: known(report.wind_east_m_s).zip(known(report.wind_north_m_s)),
+            health: report.health,
+        })
+        .collect()
+    }
+
+    /// Takes in what a node of the registry said before what is seen.
+    pub fn restore(&mut self, record: &ReportRecord, registry: &Registry) {
+        let Some(node) = registry.find(&record.node) else { return };
+        // Nodes that are in several regions are told of by each.
+        if self.last_before(node, record.time_ns).is_some_and(|known| known.time_ns == record.time_ns) {
+            return;
+        }
+        let (wind_east_m_s, wind_north_m_s) = record.wind_m_s.unwrap_or((f32::NAN, f32::NAN));
+        let report = Report {
+            time_ns: record.time_ns,
+            clock_sd_s: record.clock_sd_s.unwrap_or(f32::NAN),
+            temperature_c: record.temperature_c.unwrap_or(f32::NAN),
+            wind_east_m_s,
+            wind_north_m_s,
+            health: record.health,
+        };
+        self.keep(node, report);
     }
 
     /// How many reports have been noted up to that time, or up to the next whole minute if it is none. While it stays

@@ -7,6 +7,8 @@
 pub mod ablation;
 pub mod measure;
 pub mod regime;
+#[cfg(test)]
+mod restarted;
 pub mod stream;
 pub mod target;
 

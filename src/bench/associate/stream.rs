@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 /// Observations that go through the engine at a time, as many as a replay takes.
 const BATCH: usize = 1_024;
 /// The one partition that all telemetry is in.
-const PARTITION: (u16, i32) = (0, 0);
+pub(super) const PARTITION: (u16, i32) = (0, 0);
 
 /// Decoded telemetry in the order of delivery, and what really happened.
 pub struct Stream {
@@ -92,7 +92,7 @@ impl Stream {
         }
     }
 
-    fn engine(&self, settings: &Settings) -> Engine {
+    pub(super) fn engine(&self, settings: &Settings) -> Engine {
         let topics = vec!["telemetry".to_owned()];
         let mut engine = Engine::new(settings.clone(), String::new(), topics, self.places.clone());
         engine.assign(PARTITION);

@@ -400,6 +400,7 @@ impl Learnt {
             free: ears.free,
             seconds: ears.seconds,
             counted_to_s: ears.counted_to_s,
+            held: Vec::new(),
         }
     }
 

@@ -151,6 +151,27 @@ impl Plan {
         (0u32..).zip(&self.events).filter_map(|(number, event)| Some((number, event.as_ref()?)))
     }
 
+    /// How many numbers were given, and those that are free again, the next to be given last.
+    pub fn numbers(&self) -> (u32, &[u32]) {
+        (self.events.len() as u32, &self.vacant)
+    }
+
+    /// Goes on from a plan that was kept: its events by their numbers, and what [`Plan::numbers`] told of it. Who owns what is
+    /// not events' stays as it is.
+    pub fn restore(&mut self, events: Vec<(u32, Event)>, (numbers, vacant): (u32, Vec<u32>)) {
+        self.events.clear();
+        self.events.resize_with(numbers as usize, || None);
+        self.vacant = vacant;
+        for (number, event) in events {
+            self.put_at(number, event);
+        }
+    }
+
+    /// A point is a final event's, or no one's.
+    pub fn set_point(&mut self, point: usize, is_settled: bool) {
+        self.give_point(point, if is_settled { SETTLED } else { NO_ONE });
+    }
+
     /// Where and when they are.
     pub fn places(&self) -> Vec<Place> {
         self.events().map(|(_, event)| event.located.at).collect()

@@ -4,7 +4,9 @@
 use super::learnt::{KNOTS, Loudness};
 use super::prior::COMPONENTS;
 use super::wave::Wave;
+use crate::engine::weather::ReportRecord;
 use crate::model::geo::LonLat;
+use crate::model::observation::Id;
 use crate::model::time::ns_from_s;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -60,6 +62,12 @@ pub struct RegionRecord {
     pub sites: Vec<SiteRecord>,
     /// Where and when events are to be expected.
     pub prior: PriorRecord,
+    /// What its nodes last said of themselves before what is read again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reports: Vec<ReportRecord>,
+    /// What was not final at that step, if it is kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<PlanRecord>,
 }
 
 /// What a region whose centre is there is called.
@@ -79,13 +87,26 @@ impl RegionRecord {
         Some(self.epoch_ns.saturating_add(ns_from_s(self.taught_to_s?)))
     }
 
-    /// The same in pieces, each with so many sites at most.
+    /// The same in pieces, each with so many reports, or sites and arrivals, at most, but one site at least. The plan goes with
+    /// the first.
     pub fn pieces(mut self, most: usize) -> Vec<RegionRecord> {
         let sites = std::mem::take(&mut self.sites);
-        let mut pieces: Vec<RegionRecord> =
-            sites.chunks(most.max(1)).map(|sites| RegionRecord { sites: sites.to_vec(), ..self.clone() }).collect();
-        if pieces.is_empty() {
-            pieces.push(self);
+        let (reports, plan) = (std::mem::take(&mut self.reports), self.plan.take());
+        let mut pieces = vec![RegionRecord { plan, ..self.clone() }];
+        for reports in reports.chunks(most.max(1)) {
+            pieces.push(RegionRecord { reports: reports.to_vec(), ..self.clone() });
+        }
+        let mut weight = 0;
+        for site in sites {
+            let own = 1 + site.held.len();
+            if weight > 0 && weight + own > most {
+                pieces.push(self.clone());
+                weight = 0;
+            }
+            weight += own;
+            if let Some(piece) = pieces.last_mut() {
+                piece.sites.push(site);
+            }
         }
         pieces
     }
@@ -98,7 +119,10 @@ impl RegionRecord {
             let age = |record: &RegionRecord| record.taught_to_ns();
             match joined.entry(piece.place()) {
                 Entry::Occupied(mut whole) if age(whole.get()) == age(&piece) => {
-                    whole.get_mut().sites.extend(piece.sites);
+                    let whole = whole.get_mut();
+                    whole.sites.extend(piece.sites);
+                    whole.reports.extend(piece.reports);
+                    whole.plan = whole.plan.take().or(piece.plan);
                 }
                 Entry::Occupied(mut whole) if age(whole.get()) < age(&piece) => {
                     whole.insert(piece);
@@ -157,6 +181,112 @@ pub struct SiteRecord {
     pub seconds: f64,
     /// Up to where they were counted.
     pub counted_to_s: Option<f64>,
+    /// Its arrivals of which more is known than that they came, where the region's plan is kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub held: Vec<HeldRecord>,
+}
+
+/// What was not final when a region was written down: with the arrivals, which are read again, all that the next step rests
+/// on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PlanRecord {
+    /// The last step that was made, s.
+    pub step_s: f64,
+    /// How far the region reached back then, s.
+    pub travel_s: f64,
+    /// Numbers that were given to events.
+    pub numbers: u32,
+    /// Those that are free again, the next to be given last.
+    pub vacant: Vec<u32>,
+    /// The events.
+    pub events: Vec<EventRecord>,
+    /// Radar's points that final events have.
+    pub settled: Vec<PointRecord>,
+}
+
+/// An event that was not final.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EventRecord {
+    /// Its number in the plan.
+    pub number: u32,
+    /// How often it was resolved.
+    pub tries: u32,
+    /// East and north, m, and when, s.
+    pub at: [f64; 3],
+    /// xx, xy, xt, yy, yt, tt.
+    pub covariance: [f64; 6],
+    /// Log posterior odds.
+    pub score: f64,
+    /// Of the best other explanation; none was looked at: none.
+    pub rival: Option<f64>,
+    /// Share of its arrivals that others want.
+    pub contested: f64,
+    /// ln of its amplitude.
+    pub loudness: f64,
+    /// Whether it may be at two places.
+    pub two_places: bool,
+    /// How many arrivals it has.
+    pub arrivals: u32,
+    /// Its radar's points.
+    pub points: Vec<PointRecord>,
+}
+
+/// An end of a radar's trajectory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PointRecord {
+    /// The radar.
+    pub node: String,
+    /// The observation.
+    pub id: Id,
+    /// Which end.
+    pub is_origin: bool,
+}
+
+/// An arrival of which more is known than that it came.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeldRecord {
+    /// The sender's id.
+    pub id: Id,
+    /// Who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<HolderRecord>,
+    /// Whether a second search from it could find nothing that the first did not.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub alone: bool,
+    /// How much likelier than clutter alone an echo makes it, natural log, if it does.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub ln_echo: f64,
+}
+
+/// Who has an arrival.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HolderRecord {
+    /// A final event, or no one may.
+    Settled,
+    /// An event of the plan.
+    Event {
+        /// Its number.
+        number: u32,
+        /// At which place among the event's arrivals.
+        nth: u32,
+        /// What it is worth to the event.
+        gain: f64,
+        /// Observed less predicted, s.
+        residual_s: f64,
+        /// The same in degrees.
+        residual_deg: Option<f64>,
+        /// Whether it is a later wave.
+        is_second: bool,
+    },
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+fn is_zero(value: &f64) -> bool {
+    *value == 0.0
 }
 
 /// Where and when events are to be expected.
@@ -191,6 +321,7 @@ mod tests {
             free: 1.0,
             seconds: 60.0,
             counted_to_s: Some(60.0),
+            held: Vec::new(),
         };
         RegionRecord {
             centre: [lon_deg, 48.0],
@@ -207,6 +338,8 @@ mod tests {
                 places: Vec::new(),
                 recent: Vec::new(),
             },
+            reports: Vec::new(),
+            plan: None,
         }
     }
 

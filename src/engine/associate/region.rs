@@ -9,7 +9,7 @@ use super::learnt::Learnt;
 use super::live::Live;
 use super::locate::{Located, Place, Point, RATE_HALF_S};
 use super::prior::Prior;
-use super::record::SiteRecord;
+use super::record::{HeldRecord, PlanRecord, SiteRecord};
 use super::settle::Settling;
 use super::wave::{Medium, Wave};
 use super::window::{Arrival, Slot, Window};
@@ -103,6 +103,9 @@ pub struct Region {
     read_again_s: f64,
     /// Whether the epoch is that of the record, and no arrival has come.
     is_restored: bool,
+    /// What was not final when the record was written, until all that it rests on has been seen again; and what is known of its
+    /// arrivals, by node and wave.
+    kept: Option<(PlanRecord, FxHashMap<(String, Wave), Vec<HeldRecord>>)>,
     /// What a record says of sites that have not spoken and are not in the registry.
     waiting: FxHashMap<(String, Wave), SiteRecord>,
     isa: Isa,
@@ -172,6 +175,7 @@ impl Region {
             taught_to_s: f64::NEG_INFINITY,
             read_again_s: READ_AGAIN_S,
             is_restored: false,
+            kept: None,
             waiting: FxHashMap::default(),
             isa: Isa::best(),
             learnt: Learnt::default(),
@@ -218,6 +222,11 @@ impl Region {
     /// Its plane.
     pub fn frame(&self) -> &Frame {
         &self.frame
+    }
+
+    /// Its nodes.
+    pub fn members(&self) -> &[NodeIx] {
+        &self.members
     }
 
     /// Its sites.

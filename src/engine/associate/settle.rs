@@ -60,6 +60,10 @@ pub struct Settling {
     rivals: Vec<(u32, u32)>,
 }
 
+mod kept;
+
+pub use self::kept::{Ground, Held};
+
 /// Where a search starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Apex {

@@ -46,7 +46,8 @@ fn successor(before: &mut Engine, said: &[Said], registry: &Registry) -> Engine 
     let keys: BTreeSet<&str> = said.iter().map(|said| &*said.key).collect();
     let kept: Vec<Kept> = keys.into_iter().filter_map(|key| before.book().kept(key)).collect();
     let mut engine = reader();
-    engine.restore(kept, before.settled(), before.learnt(registry).regions);
+    let learnt = (0..before.regions()).filter_map(|region| before.learnt_in(region, registry)).collect();
+    engine.restore(kept, before.settled(), learnt);
     engine
 }
 

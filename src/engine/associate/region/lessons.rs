@@ -3,7 +3,8 @@
 use super::{READ_AGAIN_S, Region};
 use crate::engine::associate::learnt::Learnt;
 use crate::engine::associate::prior::Prior;
-use crate::engine::associate::record::{RegionRecord, SiteRecord};
+use crate::engine::associate::record::{PlanRecord, RegionRecord, SiteRecord};
+use crate::engine::associate::settle::{Ground, Held};
 use crate::model::node::Registry;
 use crate::model::time::ns_from_s;
 
@@ -27,7 +28,61 @@ impl Region {
             curves,
             sites,
             prior: self.prior.record(),
+            reports: Vec::new(),
+            plan: None,
         })
+    }
+
+    /// The same with all that is not final, for who goes on with the same stream.
+    pub fn record_with_plan(&self, registry: &Registry) -> Option<RegionRecord> {
+        let mut record = self.record(registry)?;
+        let (plan, mut held) = match &self.kept {
+            Some((plan, held)) => (plan.clone(), held.clone()),
+            None if self.stepped_to_s >= self.taught_to_s && self.stepped_to_s.is_finite() => {
+                let Some((plan, by_site)) =
+                    self.settling.record(self.ground(registry), self.stepped_to_s, self.travel_s)
+                else {
+                    return Some(record);
+                };
+                let sites = self.field.sites();
+                let name = |site: u32| (registry.node(sites[site as usize].node).name.clone(), sites[site as usize].wave);
+                (plan, by_site.into_iter().map(|(site, held)| (name(site), held)).collect())
+            }
+            None => return Some(record),
+        };
+        for site in &mut record.sites {
+            site.held = held.remove(&(site.node.clone(), site.wave)).unwrap_or_default();
+        }
+        record.plan = Some(plan);
+        Some(record)
+    }
+
+    fn ground<'a>(&'a self, registry: &'a Registry) -> Ground<'a> {
+        Ground { field: &self.field, window: &self.window, points: &self.points, registry }
+    }
+
+    /// Goes on from what was not final when the record was written, if there is such a plan, all that it rests on is in, and
+    /// the next step would be the first after it. What was worked out of what was read again is as it was then.
+    pub(super) fn go_on_from_plan(&mut self, next_s: Option<f64>, watermark_s: f64, registry: &Registry) -> bool {
+        let is_time = |plan: &PlanRecord| plan.step_s <= watermark_s && next_s.is_none_or(|next_s| next_s > plan.step_s);
+        let Some((plan, mut by_name)) = self.kept.take_if(|(plan, _)| is_time(plan)) else { return false };
+        let mut held = Held::default();
+        for (number, site) in (0u32..).zip(self.field.sites()) {
+            if let Some(own) = by_name.remove(&(registry.node(site.node).name.clone(), site.wave)) {
+                held.insert(number, own);
+            }
+        }
+        let ground = Ground { field: &self.field, window: &self.window, points: &self.points, registry };
+        // Where something is missing, what was worked out anew is the best there is.
+        if let Some(echoes) = self.settling.resume(&plan, held, ground) {
+            for (slot, ln_echo) in echoes {
+                self.window.set_echo(slot, ln_echo);
+            }
+            self.others = self.settling.places();
+        }
+        self.travel_s = self.travel_s.max(plan.travel_s);
+        self.stepped_to_s = self.stepped_to_s.max(plan.step_s);
+        true
     }
 
     /// The last step that taught, nanoseconds; `None` while none has.
@@ -45,7 +100,12 @@ impl Region {
         (self.epoch_ns, self.is_restored) = (Some(record.epoch_ns), true);
         self.taught_to_s = record.taught_to_s.unwrap_or(f64::NEG_INFINITY);
         self.read_again_s = if same_stream { f64::INFINITY } else { READ_AGAIN_S };
-        self.waiting = record.sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
+        let mut sites = record.sites;
+        let held = sites.iter_mut().filter(|site| !site.held.is_empty());
+        let held = held.map(|site| ((site.node.clone(), site.wave), std::mem::take(&mut site.held))).collect();
+        // Of another stream nothing is open.
+        self.kept = record.plan.filter(|_| same_stream).map(|plan| (plan, held));
+        self.waiting = sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
         self.field.learn(|sites| {
             for (number, site) in (0u32..).zip(sites) {
                 self.learnt.introduce(site);
@@ -62,5 +122,6 @@ impl Region {
         self.learnt.forget_times();
         self.prior.forget_events();
         self.taught_to_s = f64::NEG_INFINITY;
+        self.kept = None;
     }
 }

@@ -1,0 +1,192 @@
+//! A stream whose engine dies again and again: what is final in the end is what one engine finds.
+
+use super::stream::{PARTITION, Stream};
+use crate::engine::associate::record::RegionRecord;
+use crate::engine::book::{Kept, Settled};
+use crate::engine::settings::Settings;
+use crate::engine::{Engine, Output};
+use crate::model::alert::{AlertFeature, Status};
+use crate::model::observation::Observations;
+use crate::model::time::{NS_PER_S, ns_from_s};
+use crate::simulate::{Options, Scenario, simulate};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use std::collections::BTreeMap;
+
+/// Observations that go through the engine at a time.
+const BATCH: usize = 64;
+/// Event time between two records of what was learnt.
+const LESSON_NS: i64 = 40 * NS_PER_S;
+/// Event time between two deaths, s.
+const LIVES_S: (f64, f64) = (20.0, 200.0);
+/// What is read again beyond what is needed.
+const RECALL_NS: i64 = 240 * NS_PER_S;
+
+/// What is written down of an engine, as it is written: text.
+#[derive(Default)]
+struct Table {
+    kept: BTreeMap<String, String>,
+    /// What rules know of what lasts.
+    lanes: BTreeMap<String, String>,
+    settled: Option<Settled>,
+    learnt: String,
+    /// What was needed when that was written, nanoseconds.
+    needed_ns: i64,
+}
+
+impl Table {
+    fn learn(&mut self, engine: &Engine, stream: &Stream) {
+        let records: Vec<RegionRecord> =
+            (0..engine.regions()).filter_map(|region| engine.learnt_in(region, &stream.registry)).collect();
+        self.learnt = serde_json::to_string(&records).expect("a record");
+        self.needed_ns = engine.low_water_ns();
+    }
+
+    fn successor(&self, stream: &Stream, settings: &Settings) -> Engine {
+        let mut engine = stream.engine(settings);
+        let kept: Vec<Kept> =
+            self.kept.values().map(|text| serde_json::from_str(text).expect("what was said")).collect();
+        let learnt = serde_json::from_str(&self.learnt).expect("what was learnt");
+        engine.restore(kept, self.settled.unwrap_or(Settled::NOTHING), learnt);
+        engine.keep_within(RECALL_NS / 3);
+        let lanes = self.lanes.values().map(|text| serde_json::from_str(text).expect("what lasts"));
+        assert!(engine.remember(lanes, &stream.registry).is_empty());
+        engine
+    }
+}
+
+/// The last words of engines that die at times which that seed throws, and how many lived.
+fn last_words(stream: &Stream, settings: &Settings, seed: u64) -> (BTreeMap<String, AlertFeature>, usize) {
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let mut batches = vec![Observations::default()];
+    for all in &stream.batches {
+        for row in 0..all.len() {
+            if batches.last().is_none_or(|last| last.len() == BATCH) {
+                batches.push(Observations::default());
+            }
+            batches.last_mut().expect("a batch").copy_row(all, row);
+        }
+    }
+    let (mut engine, mut output, mut table) = (stream.engine(settings), Output::default(), Table::default());
+    engine.keep_within(RECALL_NS / 3);
+    let mut last: BTreeMap<String, AlertFeature> = BTreeMap::new();
+    let mut note = |engine: &mut Engine, output: &mut Output, table: &mut Table| {
+        for said in output.said.drain(..) {
+            let kept = engine.book().kept(&said.key).expect("what was just said");
+            table.kept.insert(said.key.to_string(), serde_json::to_string(&kept).expect("what was said"));
+            last.insert(said.feature.properties.alert.clone(), said.feature);
+        }
+        for (key, record) in engine.take_changes(&stream.registry) {
+            match record {
+                Some(record) => table.lanes.insert(key, serde_json::to_string(&record).expect("what lasts")),
+                None => table.lanes.remove(&key),
+            };
+        }
+        output.clear();
+    };
+    // The newest event time before each batch.
+    let mut newest_ns = i64::MIN;
+    let before_ns: Vec<i64> = batches
+        .iter()
+        .map(|batch| {
+            let before_ns = newest_ns;
+            newest_ns = batch.time_ns.iter().copied().fold(newest_ns, i64::max);
+            before_ns
+        })
+        .collect();
+    let start_ns = batches[0].time_ns[0];
+    let life_ns = |dice: &mut ChaCha8Rng| ns_from_s(dice.random_range(LIVES_S.0..LIVES_S.1));
+    let (mut dies_ns, mut learns_ns) = (start_ns + life_ns(&mut dice), start_ns);
+    let (mut at, mut read_to, mut lives) = (0, 0, 1);
+    while at < batches.len() {
+        engine.ingest(&batches[at], &stream.registry, &mut output);
+        at += 1;
+        if at < read_to {
+            assert!(output.said.is_empty());
+            continue;
+        }
+        if at == read_to {
+            engine.replayed(&stream.registry, &mut output);
+        }
+        note(&mut engine, &mut output, &mut table);
+        table.settled = Some(engine.settled());
+        let now_ns = before_ns.get(at).copied().unwrap_or(i64::MIN);
+        if now_ns >= learns_ns {
+            table.learn(&engine, stream);
+            learns_ns = now_ns + LESSON_NS;
+        }
+        if now_ns >= dies_ns && !table.learnt.is_empty() {
+            lives += 1;
+            dies_ns = now_ns + life_ns(&mut dice);
+            read_to = at;
+            let again_ns = table.needed_ns.min(engine.low_water_ns()) - RECALL_NS;
+            at = before_ns.partition_point(|&before_ns| before_ns < again_ns).saturating_sub(1);
+            engine = table.successor(stream, settings);
+            if before_ns[at] > i64::MIN {
+                engine.resume(PARTITION, before_ns[at]);
+            }
+        }
+    }
+    engine.caught_up(PARTITION, &stream.registry, &mut output);
+    engine.finish(&stream.registry, &mut output);
+    note(&mut engine, &mut output, &mut table);
+    last.retain(|_, alert| alert.properties.status != Status::Retracted);
+    (last, lives)
+}
+
+#[test]
+fn engines_that_die_again_and_again_find_what_one_finds() {
+    let from_environment = |name: &str, or: u64| std::env::var(name).ok().and_then(|it| it.parse().ok()).unwrap_or(or);
+    let seed = from_environment("TRUCELINE_SEED", 7);
+    let minutes = from_environment("TRUCELINE_MINUTES", 30);
+    let options = Options { duration_s: Some(minutes as f64 * 60.0), ..Options::default() };
+    let stream = Stream::decode(simulate(Scenario::Hour, 80 + seed, &options));
+    let settings = Settings::default();
+    let mut steady: BTreeMap<String, AlertFeature> = BTreeMap::new();
+    for alert in stream.pass(&settings).alerts {
+        steady.insert(alert.properties.alert.clone(), alert);
+    }
+    steady.retain(|_, alert| alert.properties.status != Status::Retracted);
+    let (found, lives) = last_words(&stream, &settings, seed);
+    let mut wrong = Vec::new();
+    for id in steady.keys().filter(|id| !found.contains_key(*id)) {
+        let properties = &steady[id].properties;
+        wrong.push(format!("{id} is missing: {:?} {} {}", properties.class, properties.probability, properties.time));
+    }
+    for (id, alert) in &found {
+        let Some(expected) = steady.get(id) else {
+            let properties = &alert.properties;
+            wrong.push(format!("{id} is strange: {:?} {} {}", properties.class, properties.probability, properties.time));
+            continue;
+        };
+        let mut alert = alert.clone();
+        alert.properties.revision = expected.properties.revision;
+        if alert != *expected {
+            let (a, b) = (&alert.properties, &expected.properties);
+            let names = |alert: &AlertFeature| -> Vec<String> {
+                alert.properties.evidence.iter().map(|it| format!("{}/{}", it.node, it.id)).collect()
+            };
+            let (own, other) = (names(&alert), names(expected));
+            let more: Vec<_> = own.iter().filter(|it| !other.contains(it)).collect();
+            let less: Vec<_> = other.iter().filter(|it| !own.contains(it)).collect();
+            let off = |residual: fn(&crate::model::alert::Evidence) -> Option<f64>| {
+                let both = a.evidence.iter().zip(&b.evidence);
+                both.filter_map(|(x, y)| Some((residual(x)? - residual(y)?).abs())).fold(0.0, f64::max)
+            };
+            let told = format!(
+                "{:?} p {} for {}, {} m off, {} s off, residuals {:.4}, more {more:?}, less {less:?}, silent {}, ellipse {}",
+                a.class,
+                a.probability,
+                b.probability,
+                alert.place().distance_m(expected.place()),
+                (a.time.0 - b.time.0) as f64 * 1e-9,
+                off(|it| it.residual_s),
+                a.silent == b.silent,
+                a.ellipse == b.ellipse,
+            );
+            wrong.push(format!("{id} differs: {told}"));
+        }
+    }
+    println!("seed {seed}: {lives} lives, {} alerts, {} wrong", steady.len(), wrong.len());
+    assert!(wrong.is_empty(), "seed {seed}: {} of {} are not as they should be: {wrong:#?}", wrong.len(), steady.len());
+}
