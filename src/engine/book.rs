@@ -52,7 +52,7 @@ pub struct Cited {
 }
 
 /// What a rule or the associator holds to be so; the book makes an alert of it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
     /// What makes it this one and no other, the same however the evidence was ordered; the alert's id is its hash.
     pub key: String,

@@ -8,7 +8,7 @@ use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, Stage};
-use super::ledger::{Finals, Ledger};
+use super::ledger::{Finals, FinalsRecord, Ledger};
 use super::rules::World;
 use super::settled::{FinalEvent, MAX_SETTLED, Settled};
 use super::share::Share;
@@ -99,6 +99,11 @@ impl FireWatch {
         // At the second step after two longest travel times at the latest.
         let after_ns = ns_from_s(2.0 * (longest_s + STEP_S));
         if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(after_ns) }
+    }
+
+    /// The final events of a region from that time on.
+    pub fn finals_in(&self, region: usize, since_ns: i64, registry: &Registry) -> Vec<FinalsRecord> {
+        self.settled.get(region).map_or_else(Vec::new, |finals| finals.record(since_ns, registry))
     }
 
     /// What the regions have learnt, in order of their centres. Before there are any, it is what was started from.
@@ -382,7 +387,7 @@ fn tell(
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
         let was_settled = book.was_settled(&claim, world.registry);
-        if !was_settled || book.rests_on_the_same(&claim) {
+        if !was_settled || (book.rests_on_the_same(&claim) && !settled.has(key)) {
             settled.push(Settled::new(located.at, variance_s2, located.score, claim.clone()));
         }
         if was_settled {

@@ -6,6 +6,10 @@ use std::collections::VecDeque;
 use std::collections::vec_deque;
 use std::ops::{Index, IndexMut};
 
+mod kept;
+
+pub use self::kept::FinalsRecord;
+
 /// The final events of each region.
 pub type Ledger = Vec<Finals>;
 

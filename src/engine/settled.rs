@@ -21,7 +21,7 @@ const MOST_RAISED: f64 = 2.7;
 const MOST_LOWERED: f64 = -0.7;
 
 /// A slow report that bears out an event.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Told {
     /// The report, with what it is off by.
     pub cited: Cited,
@@ -32,7 +32,7 @@ pub struct Told {
 }
 
 /// A final event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Settled {
     /// Where and when, in the plane of its region.
     pub at: Place,
@@ -134,6 +134,30 @@ impl Settled {
     /// Whether it was found with that observation.
     pub fn rests_on(&self, cited: &Cited) -> bool {
         self.claim.evidence.iter().any(|own| (own.node, own.id) == (cited.node, cited.id))
+    }
+
+    /// Names its nodes otherwise; `None`, and it is of no use any more, where one has no such name.
+    pub fn rename(&mut self, named: &mut impl FnMut(NodeIx) -> Option<NodeIx>) -> Option<()> {
+        let own = self.claim.evidence.iter_mut().map(|cited| &mut cited.node);
+        let told = self.told.iter_mut().map(|told| &mut told.cited.node);
+        let untold = self.untold.iter_mut().map(|(node, _)| node);
+        for node in own.chain(&mut self.claim.silent).chain(told).chain(untold) {
+            *node = named(*node)?;
+        }
+        Some(())
+    }
+
+    /// Whether all its numbers are some.
+    pub fn is_sound(&self) -> bool {
+        let Claim { time_sd_s, probability, evidence, ellipse, place, .. } = &self.claim;
+        let at = [self.at.x_m, self.at.y_m, self.at.time_s, self.variance_s2, self.score, *time_sd_s, *probability];
+        let residuals = evidence.iter().chain(self.told.iter().map(|told| &told.cited));
+        let residuals = residuals.flat_map(|cited| [cited.residual_s, cited.residual_deg]).flatten();
+        let told = self.told.iter().map(|told| told.ln_ratio).chain(self.untold.iter().map(|&(_, ln_ratio)| ln_ratio));
+        let ellipse = ellipse.iter().flat_map(|it| [it.semi_major_m, it.semi_minor_m, it.orientation_deg]);
+        let angles = [self.fire_deg, self.claim.direction_of_fire_deg].into_iter().flatten();
+        let mut all = at.into_iter().chain(residuals).chain(told).chain(ellipse).chain(angles);
+        all.all(f64::is_finite) && place.lon_deg.is_finite() && place.lat_deg.is_finite()
     }
 
     /// Another process tells anew of its event; whether that is news.

@@ -8,6 +8,11 @@ use super::rules::World;
 use super::rules::memory::{Change, LaneRecord};
 use super::{Engine, Output};
 use crate::model::node::Registry;
+use crate::model::time::ns_from_s;
+
+/// Final events of so long before what is needed are handed on, s: what comes of reports in time, and of rounds of one gun, rests on
+/// no older ones.
+const AMENDED_S: f64 = 900.0;
 
 impl Engine {
     /// What final events have taught so far: a function of the set of observations, as they are.
@@ -31,10 +36,13 @@ impl Engine {
     }
 
     /// What a region has learnt, what is not final in it, and what its nodes said of themselves before what is needed.
-    pub fn learnt_in(&self, region: usize, registry: &Registry) -> Option<RegionRecord> {
-        let region = self.fire.regions().get(region)?;
+    pub fn learnt_in(&self, number: usize, registry: &Registry) -> Option<RegionRecord> {
+        let region = self.fire.regions().get(number)?;
         let mut record = region.record_with_plan(registry)?;
-        record.reports = self.weather.record(region.members(), self.low_water_ns(), registry);
+        let low_water_ns = self.low_water_ns();
+        record.needed_ns = Some(low_water_ns);
+        record.finals = self.fire.finals_in(number, low_water_ns.saturating_sub(ns_from_s(AMENDED_S)), registry);
+        record.reports = self.weather.record(region.members(), low_water_ns, registry);
         Some(record)
     }
 

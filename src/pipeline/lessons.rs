@@ -29,13 +29,16 @@ pub struct Lessons {
     due: Instant,
     /// In this time each region has its turn.
     round: Duration,
+    /// So much event time is read again beyond what is needed, nanoseconds: what nodes said before what was needed when a
+    /// region was kept must not be older.
+    within_ns: i64,
 }
 
 impl Lessons {
     /// Nothing is kept but what a predecessor did.
-    pub fn new(kept: &[RegionRecord], round: Duration, now: Instant) -> Lessons {
+    pub fn new(kept: &[RegionRecord], round: Duration, within_ns: i64, now: Instant) -> Lessons {
         let inherited = kept.iter().filter_map(|record| Some((record.place(), record.taught_to_ns()?))).collect();
-        Lessons { inherited, kept: Vec::new(), turn: 0, due: now, round }
+        Lessons { inherited, kept: Vec::new(), turn: 0, due: now, round, within_ns }
     }
 
     /// Takes notice of regions that are new.
@@ -47,7 +50,8 @@ impl Lessons {
         }
     }
 
-    /// What is to be kept now, if it is a region's turn and it has learnt something.
+    /// What is to be kept now, if it is a region's turn, and it has learnt something or what its nodes said last is about to be
+    /// left behind.
     pub fn next(&mut self, engine: &Engine, registry: &Registry, now: Instant) -> Option<RegionRecord> {
         self.follow(engine);
         if now < self.due {
@@ -56,10 +60,12 @@ impl Lessons {
         for _ in 0..self.kept.len() {
             self.turn = (self.turn + 1) % self.kept.len();
             let Some(taught_to_ns) = engine.taught_to_ns(self.turn) else { continue };
-            if self.kept[self.turn].is_some_and(|kept| kept.taught_to_ns == taught_to_ns) {
+            let low_water_ns = engine.low_water_ns();
+            let is_fresh = |kept: Lesson| low_water_ns.saturating_sub(kept.low_water_ns) < self.within_ns;
+            if self.kept[self.turn].is_some_and(|kept| kept.taught_to_ns == taught_to_ns && is_fresh(kept)) {
                 continue;
             }
-            self.kept[self.turn] = Some(Lesson { taught_to_ns, low_water_ns: engine.low_water_ns() });
+            self.kept[self.turn] = Some(Lesson { taught_to_ns, low_water_ns });
             self.due = now + self.round / u32::try_from(self.kept.len()).unwrap_or(u32::MAX);
             return engine.learnt_in(self.turn, registry);
         }

@@ -176,7 +176,7 @@ impl<'a> Live<'a> {
             keeps_state: table.is_some(),
             topic_ids: Vec::new(),
             neighbours,
-            lessons: Lessons::new(&[], Duration::from_secs(kafka.learnt_interval_s.into()), started),
+            lessons: Lessons::new(&[], Duration::from_secs(kafka.learnt_interval_s.into()), 0, started),
             started,
             last_figures: Instant::now(),
             lag: 0,
@@ -227,10 +227,10 @@ impl<'a> Live<'a> {
         }
         let learnt = RegionRecord::joined(table.learnt.into_values());
         let round = Duration::from_secs(self.run.kafka.learnt_interval_s.into());
-        self.lessons = Lessons::new(&learnt, round, Instant::now());
-        self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
         // Well within what is read again.
         let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
+        self.lessons = Lessons::new(&learnt, round, recall_ns / 3, Instant::now());
+        self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
         self.correlator.engine().keep_within(recall_ns / 3);
         for key in self.correlator.remember(table.lanes.into_values()) {
             tracing::warn!("what was kept as {key:?} can't be understood: what lasts of it is seen as new");

@@ -9,9 +9,10 @@ use crate::engine::settings::Fire;
 use crate::engine::weather::Weather;
 use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Origin};
+use serde::{Deserialize, Serialize};
 
 /// A place and time in the region's plane.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// East, m.
     pub x_m: f64,

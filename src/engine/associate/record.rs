@@ -4,6 +4,7 @@
 use super::learnt::{KNOTS, Loudness};
 use super::prior::COMPONENTS;
 use super::wave::Wave;
+use crate::engine::ledger::FinalsRecord;
 use crate::engine::weather::ReportRecord;
 use crate::model::geo::LonLat;
 use crate::model::observation::Id;
@@ -62,9 +63,15 @@ pub struct RegionRecord {
     pub sites: Vec<SiteRecord>,
     /// Where and when events are to be expected.
     pub prior: PriorRecord,
-    /// What its nodes last said of themselves before what is read again.
+    /// What a restart would have had to read again when this was written, nanoseconds since 1970, if it was for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needed_ns: Option<i64>,
+    /// What its nodes last said of themselves before that.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<ReportRecord>,
+    /// Final events that later evidence may still amend.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub finals: Vec<FinalsRecord>,
     /// What was not final at that step, if it is kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<PlanRecord>,
@@ -92,7 +99,11 @@ impl RegionRecord {
     pub fn pieces(mut self, most: usize) -> Vec<RegionRecord> {
         let sites = std::mem::take(&mut self.sites);
         let (reports, plan) = (std::mem::take(&mut self.reports), self.plan.take());
+        let all_finals = std::mem::take(&mut self.finals);
         let mut pieces = vec![RegionRecord { plan, ..self.clone() }];
+        for finals in all_finals {
+            pieces.push(RegionRecord { finals: vec![finals], ..self.clone() });
+        }
         for reports in reports.chunks(most.max(1)) {
             pieces.push(RegionRecord { reports: reports.to_vec(), ..self.clone() });
         }
@@ -116,12 +127,13 @@ impl RegionRecord {
     pub fn joined(pieces: impl IntoIterator<Item = RegionRecord>) -> Vec<RegionRecord> {
         let mut joined: BTreeMap<String, RegionRecord> = BTreeMap::new();
         for piece in pieces {
-            let age = |record: &RegionRecord| record.taught_to_ns();
+            let age = |record: &RegionRecord| (record.taught_to_ns(), record.needed_ns);
             match joined.entry(piece.place()) {
                 Entry::Occupied(mut whole) if age(whole.get()) == age(&piece) => {
                     let whole = whole.get_mut();
                     whole.sites.extend(piece.sites);
                     whole.reports.extend(piece.reports);
+                    whole.finals.extend(piece.finals);
                     whole.plan = whole.plan.take().or(piece.plan);
                 }
                 Entry::Occupied(mut whole) if age(whole.get()) < age(&piece) => {
@@ -307,6 +319,7 @@ pub struct PriorRecord {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::kind::Health;
 
     fn record(lon_deg: f64, taught_to_s: f64, nodes: &[&str]) -> RegionRecord {
         let site = |node: &&str| SiteRecord {
@@ -338,21 +351,46 @@ mod tests {
                 places: Vec::new(),
                 recent: Vec::new(),
             },
+            needed_ns: None,
             reports: Vec::new(),
+            finals: Vec::new(),
             plan: None,
         }
     }
 
     #[test]
     fn pieces_make_the_whole_again_and_what_is_left_over_from_before_is_passed_over() {
-        let whole = record(37.0, 90.0, &["a", "b", "c", "d", "e"]);
+        let report = |node: &str| ReportRecord {
+            node: node.to_owned(),
+            time_ns: 5,
+            clock_sd_s: Some(0.01),
+            temperature_c: None,
+            wind_m_s: Some((1.5, -0.25)),
+            health: Health::Degraded,
+        };
+        let plan = PlanRecord {
+            step_s: 90.0,
+            travel_s: 43.8,
+            numbers: 3,
+            vacant: vec![2, 0],
+            events: Vec::new(),
+            settled: vec![PointRecord { node: "radar".to_owned(), id: Id::new(b"r1"), is_origin: true }],
+        };
+        let whole = RegionRecord {
+            reports: ["a", "b", "c"].map(report).to_vec(),
+            plan: Some(plan),
+            ..record(37.0, 90.0, &["a", "b", "c", "d", "e"])
+        };
         let other = record(38.0, 10.0, &[]);
         let older = record(37.0, 30.0, &["a", "b", "c", "d", "e", "f", "g"]);
         let pieces = whole.clone().pieces(2);
-        assert_eq!(pieces.iter().map(|piece| piece.sites.len()).collect::<Vec<_>>(), [2, 2, 1]);
-        // The fourth piece of seven sites was not written over by three of five.
-        let left_over = older.pieces(2).pop().unwrap();
-        for at in 0..=3 {
+        assert_eq!(pieces.iter().map(|piece| piece.sites.len()).collect::<Vec<_>>(), [0, 0, 2, 2, 1]);
+        assert_eq!(pieces.iter().map(|piece| piece.reports.len()).collect::<Vec<_>>(), [0, 2, 1, 0, 0]);
+        let written = serde_json::to_string(&pieces).unwrap();
+        assert_eq!(serde_json::from_str::<Vec<RegionRecord>>(&written).unwrap(), pieces);
+        // The last piece of seven sites was not written over by those of five.
+        let left_over = older.pieces(1).pop().unwrap();
+        for at in 0..=5 {
             let mut rows = pieces.clone();
             rows.insert(at, left_over.clone());
             rows.extend(other.clone().pieces(2));

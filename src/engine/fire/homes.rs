@@ -59,14 +59,18 @@ impl FireWatch {
         // Of another's region it is enough to know where it is, and whose events are its.
         let members = if self.is_mine(number) { members } else { &[] };
         let mut region = Region::new(centre, members, world.registry, self.longest_travel_s);
+        let mut finals = Finals::default();
         if let Some(at) = self.waiting.iter().position(|record| record.is_about(centre))
             && region.start_from(self.waiting[at].clone(), world.registry, self.same_stream)
         {
-            self.waiting.swap_remove(at);
+            let record = self.waiting.swap_remove(at);
+            if self.same_stream {
+                finals = Finals::restored(record.finals, world.registry);
+            }
         }
         self.regions.push(region);
         self.home.centres.push(centre);
-        self.settled.push(Finals::default());
+        self.settled.push(finals);
         let nodes = world.registry.nodes().len();
         self.home.of.resize(nodes.max(self.home.of.len()), None);
         self.routes.resize(nodes.max(self.routes.len()), Vec::new());

@@ -13,11 +13,10 @@ impl Region {
         let travel_s = self.travel_s();
         let bar = (around.settings.min_p / (1.0 - around.settings.min_p)).ln();
         self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
-        loop {
+        // What is read again has been worked out before.
+        let is_up_to_it = self.go_on_from_plan(watermark_s, around.registry);
+        while is_up_to_it {
             let next_s = self.settling.next_step_s(travel_s).map(|step_s| step_s.max(self.stepped_to_s + STEP_S));
-            if self.go_on_from_plan(next_s, watermark_s, around.registry) {
-                continue;
-            }
             let Some(step_s) = next_s.filter(|&step_s| step_s <= watermark_s) else { break };
             // A report on a clock may come after the arrivals that it is about, and what an echo is of after the echo.
             for slot in self.settling.newly_in(step_s) {

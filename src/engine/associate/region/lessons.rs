@@ -28,7 +28,9 @@ impl Region {
             curves,
             sites,
             prior: self.prior.record(),
+            needed_ns: None,
             reports: Vec::new(),
+            finals: Vec::new(),
             plan: None,
         })
     }
@@ -45,7 +47,8 @@ impl Region {
                     return Some(record);
                 };
                 let sites = self.field.sites();
-                let name = |site: u32| (registry.node(sites[site as usize].node).name.clone(), sites[site as usize].wave);
+                let name =
+                    |site: u32| (registry.node(sites[site as usize].node).name.clone(), sites[site as usize].wave);
                 (plan, by_site.into_iter().map(|(site, held)| (name(site), held)).collect())
             }
             None => return Some(record),
@@ -61,11 +64,12 @@ impl Region {
         Ground { field: &self.field, window: &self.window, points: &self.points, registry }
     }
 
-    /// Goes on from what was not final when the record was written, if there is such a plan, all that it rests on is in, and
-    /// the next step would be the first after it. What was worked out of what was read again is as it was then.
-    pub(super) fn go_on_from_plan(&mut self, next_s: Option<f64>, watermark_s: f64, registry: &Registry) -> bool {
-        let is_time = |plan: &PlanRecord| plan.step_s <= watermark_s && next_s.is_none_or(|next_s| next_s > plan.step_s);
-        let Some((plan, mut by_name)) = self.kept.take_if(|(plan, _)| is_time(plan)) else { return false };
+    /// Goes on from what was not final when the record was written, when all that it rests on is in; whether there is nothing to
+    /// be waited for.
+    pub(super) fn go_on_from_plan(&mut self, watermark_s: f64, registry: &Registry) -> bool {
+        let Some((plan, mut by_name)) = self.kept.take_if(|(plan, _)| plan.step_s <= watermark_s) else {
+            return self.kept.is_none();
+        };
         let mut held = Held::default();
         for (number, site) in (0u32..).zip(self.field.sites()) {
             if let Some(own) = by_name.remove(&(registry.node(site.node).name.clone(), site.wave)) {
@@ -73,7 +77,7 @@ impl Region {
             }
         }
         let ground = Ground { field: &self.field, window: &self.window, points: &self.points, registry };
-        // Where something is missing, what was worked out anew is the best there is.
+        // Where something is missing, all of it is worked out anew.
         if let Some(echoes) = self.settling.resume(&plan, held, ground) {
             for (slot, ln_echo) in echoes {
                 self.window.set_echo(slot, ln_echo);

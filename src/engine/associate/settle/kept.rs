@@ -36,11 +36,7 @@ pub struct Ground<'a> {
 impl Ground<'_> {
     fn point(&self, number: usize) -> PointRecord {
         let point = &self.points[number];
-        PointRecord {
-            node: self.registry.node(point.node).name.clone(),
-            id: point.id,
-            is_origin: point.is_origin,
-        }
+        PointRecord { node: self.registry.node(point.node).name.clone(), id: point.id, is_origin: point.is_origin }
     }
 
     /// The arrivals of a site up to a step, in order of time.
@@ -137,7 +133,11 @@ impl Settling {
         let mut echoes = Vec::new();
         for (slot, own) in known {
             let own_of = own.as_ref().and_then(|own| own.of.as_ref());
-            if own_of == Some(&HolderRecord::Settled) { self.plan.pass_over(slot) } else { self.plan.reset(slot) }
+            if own_of == Some(&HolderRecord::Settled) {
+                self.plan.pass_over(slot)
+            } else {
+                self.plan.reset(slot)
+            }
             self.alone[slot as usize] = own.as_ref().is_some_and(|own| own.alone);
             echoes.push((slot, own.map_or(0.0, |own| own.ln_echo)));
         }
