@@ -41,7 +41,9 @@ impl Engine {
         let mut record = region.record_with_plan(registry)?;
         let low_water_ns = self.low_water_ns();
         record.needed_ns = Some(low_water_ns);
-        record.finals = self.fire.finals_in(number, low_water_ns.saturating_sub(ns_from_s(AMENDED_S)), registry);
+        let since_ns = low_water_ns.saturating_sub(ns_from_s(AMENDED_S));
+        record.known_ns = Some(since_ns.max(self.oldest_ns));
+        record.finals = self.fire.finals_in(number, since_ns, registry);
         record.reports = self.weather.record(region.members(), low_water_ns, registry);
         Some(record)
     }
@@ -76,6 +78,9 @@ impl Engine {
     ///
     /// Not taken over is which ids were seen before what is seen again.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled, mut learnt: Vec<RegionRecord>) {
+        // Each knows its own; of the others there is nothing to know.
+        let known_ns = learnt.iter().map(|record| record.known_ns.unwrap_or(i64::MAX)).max();
+        self.oldest_ns = self.oldest_ns.min(known_ns.unwrap_or(i64::MAX));
         self.reports_before = learnt.iter_mut().flat_map(|record| std::mem::take(&mut record.reports)).collect();
         self.settled_before = settled;
         self.book.restore(kept, settled);

@@ -147,7 +147,10 @@ fn differences(found: &BTreeMap<String, AlertFeature>, expected: &BTreeMap<Strin
                     wrong.push(format!("{id} is\n    {found} and should be\n    {expected}"));
                 }
             }
-            (found, _) => wrong.push(format!("{id} is {}", if found.is_some() { "strange" } else { "missing" })),
+            (found, expected) => {
+                let told = serde_json::to_string(&found.or(expected)).expect("an alert");
+                wrong.push(format!("{id} is {}: {told}", if found.is_some() { "strange" } else { "missing" }));
+            }
         }
     }
     wrong

@@ -66,7 +66,10 @@ pub struct RegionRecord {
     /// What a restart would have had to read again when this was written, nanoseconds since 1970, if it was for one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub needed_ns: Option<i64>,
-    /// What its nodes last said of themselves before that.
+    /// From when on all final events are known, what is read again and `finals` together, nanoseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_ns: Option<i64>,
+    /// What its nodes last said of themselves before what is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<ReportRecord>,
     /// Final events that later evidence may still amend.
@@ -352,6 +355,7 @@ mod tests {
                 recent: Vec::new(),
             },
             needed_ns: None,
+            known_ns: None,
             reports: Vec::new(),
             finals: Vec::new(),
             plan: None,

@@ -29,6 +29,7 @@ impl Region {
             sites,
             prior: self.prior.record(),
             needed_ns: None,
+            known_ns: None,
             reports: Vec::new(),
             finals: Vec::new(),
             plan: None,
