@@ -8,9 +8,11 @@ mod layer;
 mod spelling;
 
 use crate::archive::{ArchiveError, ArchiveSettings};
+use crate::codec::reviewers;
 use crate::engine::settings::Settings;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::model::fault::Fault;
+use crate::model::review::Review;
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -32,6 +34,8 @@ pub struct Config {
     pub kafka: KafkaSettings,
     /// How observations become alerts; its digest stands on every alert.
     pub engine: Settings,
+    /// Who decides on alerts.
+    pub review: Review,
     /// The Parquet tables.
     pub archive: ArchiveSettings,
     /// Reference data from files.
@@ -247,6 +251,7 @@ impl Config {
         };
         below("kafka", self.kafka.faults().into_iter().map(kafka_fault).collect());
         below("engine", self.engine.faults());
+        below("review", reviewers::faults(&self.review));
         below("archive", self.archive.check().err().map(archive_fault).into_iter().collect());
         below("output", self.output.faults());
         below("log", self.log.faults());

@@ -3,6 +3,7 @@
 use super::{Bench, BenchError, Step, Watch};
 use crate::kafka::topics::{create_missing, remove, remove_groups};
 use crate::kafka::{Embedded, KafkaError, KafkaSettings, Sink};
+use crate::model::review::Review;
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
 use crate::simulate::load::Load;
@@ -125,6 +126,7 @@ impl Ground {
             reference: ReferenceFiles::default(),
             settings: bench.engine.clone(),
             config_digest: bench.engine.digest(),
+            review: Review::default(),
             by_component: false,
             part: None,
         }

@@ -1,12 +1,17 @@
 //! The arguments of every command.
 
 mod bench;
+mod evidence;
+mod review;
 
 pub use bench::{Alone, Associate, Bench, Stage};
+pub use evidence::{Evidence, EvidenceCommand, EvidenceVerify};
+pub use review::{Alerts, Decide, Key, List, Review, ReviewCommand, Show};
 
 use crate::config::{Config, ConfigError, Loaded};
 use crate::engine::associate::calibration;
 use crate::import::Format;
+use crate::model::time::parse_rfc3339;
 use crate::simulate::Scenario;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -81,6 +86,10 @@ pub enum Command {
     Archive(Archive),
     /// Check an archive: every file readable, every row there once
     Verify(Verify),
+    /// Look at alerts, and decide on them
+    Review(Review),
+    /// Pack an alert with all that it was worked out from, or check such a package
+    Evidence(Evidence),
 }
 
 /// Reference data from files. Each goes before the configuration's.
@@ -382,6 +391,11 @@ fn duration(text: &str) -> Result<Duration, String> {
         Ok(duration) => Ok(duration),
         Err(error) => Err(format!("{error}; expected a time as in 90s, 5m or 1h 30m")),
     }
+}
+
+/// Nanoseconds.
+fn instant(text: &str) -> Result<i64, String> {
+    parse_rfc3339(text.as_bytes()).ok_or_else(|| "expected a time as in 2026-03-01T06:00:00Z".to_owned())
 }
 
 fn positive(text: &str) -> Result<f64, String> {

@@ -42,6 +42,7 @@ pub(super) fn correlate(config: &Config, stop: &Stop) -> Outcome {
         reference: ReferenceFiles::from(&config.reference),
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
+        review: config.review.clone(),
         by_component: config.output.by_component,
         part: None,
     };

@@ -8,10 +8,12 @@ mod check;
 mod cluster;
 mod console;
 mod demo;
+mod evidence;
 mod import;
 mod logging;
 mod progress;
 mod replay;
+mod review;
 mod run;
 mod schema;
 mod score;
@@ -56,5 +58,7 @@ fn dispatch(arguments: &Arguments) -> Outcome {
         Command::Bench(bench) => bench::command(bench, common),
         Command::Archive(archive) => archive::command(archive, common),
         Command::Verify(verify) => verify::command(verify, common),
+        Command::Review(review) => review::command(review, common),
+        Command::Evidence(evidence) => evidence::command(evidence, common),
     }
 }

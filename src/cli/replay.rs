@@ -46,6 +46,7 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
         out: args.out.clone(),
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
+        review: config.review.clone(),
         archive: (!args.no_archive).then(|| config.archive.clone()),
     };
     let summary = replay.run(&mut |done| progress.at(done, Some(total), "bytes", ""))?;

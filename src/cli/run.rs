@@ -45,6 +45,7 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         reference: ReferenceFiles::from(&config.reference),
         settings: config.engine.clone(),
         config_digest: config.engine.digest(),
+        review: config.review.clone(),
         by_component: config.output.by_component,
         part: None,
     };

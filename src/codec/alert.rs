@@ -172,6 +172,7 @@ mod tests {
             direction_of_fire_deg: None,
             attribution: "undetermined".to_owned(),
             review: None,
+            panel: None,
             software: "truceline".to_owned(),
             config_digest: String::new(),
             latency: None,

@@ -8,7 +8,7 @@ use crate::model::reject::Refusal;
 use crate::model::time::Timestamp;
 
 /// Longest name of who decided, in bytes.
-const MAX_BY_BYTES: usize = 256;
+pub(super) const MAX_BY_BYTES: usize = 256;
 
 /// Longest version of CloudEvents, in bytes.
 const MAX_VERSION_BYTES: usize = 64;
@@ -44,6 +44,7 @@ fn read<'i>(fields: &impl Fields<'i>) -> Result<Decision, Refusal> {
         at: Timestamp(fields.time_ns(Field::At)?),
         reason: text(Field::Reason)?,
         signature: text(Field::Signature)?,
+        outdated: false,
     })
 }
 

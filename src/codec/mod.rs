@@ -2,7 +2,7 @@
 //!
 //! [`Decoder`] turns a record into columns and refusals. It is the one way in for telemetry and decisions.
 //! [`reference`] reads and writes the sensor registry, areas and notices. [`alert`] writes what goes out.
-//! [`schema`] describes every message as JSON Schema, by the types in [`wire`].
+//! [`reviewers`] checks who decided. [`schema`] describes every message as JSON Schema, by the types in [`wire`].
 
 pub mod alert;
 mod bounds;
@@ -13,6 +13,7 @@ mod kinds;
 mod letters;
 mod numbers;
 pub mod reference;
+pub mod reviewers;
 mod scan;
 pub mod schema;
 pub mod signature;

@@ -7,7 +7,7 @@ use crate::model::reject::{Reason, Refusal};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::{Signature, SigningKey, VerifyingKey, ed25519::signature::Signer as _};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 /// The field that holds the signature, in base64.
 pub const SIGNATURE_FIELD: &str = "signature";
@@ -44,7 +44,15 @@ impl SignatureError {
 /// # Errors
 /// It carries none, or one that does not hold.
 pub fn verify(line: &[u8], public_key: &[u8; 32]) -> Result<(), SignatureError> {
-    let Ok(Value::Object(mut object)) = serde_json::from_slice(line) else { return Err(SignatureError::NotAnObject) };
+    let Ok(Value::Object(object)) = serde_json::from_slice(line) else { return Err(SignatureError::NotAnObject) };
+    verify_object(object, public_key)
+}
+
+/// Checks the signature that an object carries.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_object(mut object: Map<String, Value>, public_key: &[u8; 32]) -> Result<(), SignatureError> {
     let Some(Value::String(signature)) = object.remove(SIGNATURE_FIELD) else { return Err(SignatureError::Missing) };
     let bytes = STANDARD.decode(signature).map_err(|_| SignatureError::Malformed)?;
     let signature = Signature::from_slice(&bytes).map_err(|_| SignatureError::Malformed)?;

@@ -6,18 +6,21 @@
 mod compose;
 mod digest;
 mod kept;
+mod review;
 
 use self::compose::{Letterhead, compose, judge_into};
 use self::kept::Memory;
+use self::review::mark_outdated;
 use super::places::Places;
 use super::settings::Settings;
-use crate::model::alert::{AlertFeature, Class, Status, Term};
+use crate::model::alert::{Alert, AlertFeature, Class, Status, Term};
 use crate::model::area::Prohibition;
-use crate::model::decision::{Decision, Verdict};
+use crate::model::decision::Decision;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Origin};
+use crate::model::review::Review;
 use crate::model::time::Timestamp;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -27,6 +30,7 @@ use std::sync::Arc;
 pub use self::compose::alert_id;
 pub use self::digest::sha256_hex;
 pub use self::kept::{FIRE, Kept, Settled, is_nearly};
+pub use self::review::UNDETERMINED;
 
 /// Most alerts that are kept for correction. At it the oldest that is settled is forgotten first (it can't be amended
 /// any more), then the oldest of all.
@@ -170,8 +174,10 @@ struct Entry {
     feature: AlertFeature,
     /// Whether it ever was final: from then on a change is an amendment.
     was_final: bool,
-    /// When the attribution was decided, if it was.
+    /// When the attribution was decided, if it was by one decision.
     attributed_at: Option<Timestamp>,
+    /// The revision that last changed anything but decisions and status.
+    content_revision: u32,
     newest_ns: i64,
 }
 
@@ -183,6 +189,19 @@ impl Entry {
     /// Its rank for being forgotten: settled ones first, then by age, then by key.
     fn rank(&self, key: &Arc<str>) -> (bool, i64, Arc<str>) {
         (!(self.was_final || self.retracted()), self.newest_ns, key.clone())
+    }
+
+    /// One decision decides: the last stands, and of those that attribute the alert the last of them.
+    fn take_alone(&mut self, alert: &mut Alert, decision: Decision) {
+        if let Some(attribution) = decision.attributes_to()
+            && self.attributed_at.is_none_or(|at| (at, alert.attribution.as_str()) < (decision.at, attribution))
+        {
+            self.attributed_at = Some(decision.at);
+            attribution.clone_into(&mut alert.attribution);
+        }
+        if alert.review.as_ref().is_none_or(|last| last.cmp_in_time(&decision).is_lt()) {
+            alert.review = Some(decision);
+        }
     }
 
     /// The status of a change that is not a retraction.
@@ -198,6 +217,7 @@ impl Entry {
 /// All alerts that may still change, by key.
 pub struct Book {
     letterhead: Letterhead,
+    review: Review,
     entries: BTreeMap<Arc<str>, Entry>,
     by_rank: BTreeSet<(bool, i64, Arc<str>)>,
     keys_by_id: FxHashMap<String, Arc<str>>,
@@ -211,6 +231,7 @@ impl Book {
     pub fn new(config_digest: String, topics: Vec<String>) -> Book {
         Book {
             letterhead: Letterhead::new(config_digest, topics),
+            review: Review::default(),
             entries: BTreeMap::new(),
             by_rank: BTreeSet::new(),
             keys_by_id: FxHashMap::default(),
@@ -218,6 +239,11 @@ impl Book {
             said: Vec::new(),
             memory: Memory::default(),
         }
+    }
+
+    /// From now on these reviewers decide.
+    pub fn convene(&mut self, review: Review) {
+        self.review = review;
     }
 
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.
@@ -235,7 +261,7 @@ impl Book {
             feature.properties.status = if was_final { Status::Final } else { Status::Preliminary };
             self.said.push(Said { key: key.clone(), feature: feature.clone(), deciding });
             self.keys_by_id.insert(feature.properties.alert.clone(), key.clone());
-            let entry = Entry { claim, feature, was_final, attributed_at: None, newest_ns };
+            let entry = Entry { claim, feature, was_final, attributed_at: None, content_revision: 1, newest_ns };
             self.by_rank.insert(entry.rank(&key));
             self.entries.insert(key, entry);
             return;
@@ -243,7 +269,8 @@ impl Book {
         let (key, last) = (key.clone(), &entry.feature.properties);
         let new = &mut feature.properties;
         (new.revision, new.status) = (last.revision, last.status);
-        (new.review, new.attribution) = (last.review.clone(), last.attribution.clone());
+        (new.review, new.panel) = (last.review.clone(), last.panel.clone());
+        new.attribution.clone_from(&last.attribution);
         let settles = stage == Stage::Final && !entry.was_final;
         let is_news = feature != entry.feature && !self.is_no_news(&key, &entry.feature, &feature);
         let speaks = is_news || entry.retracted() || settles;
@@ -251,6 +278,10 @@ impl Book {
             if speaks {
                 feature.properties.revision += 1;
                 feature.properties.status = entry.changed_status(stage);
+                if is_news || entry.retracted() {
+                    entry.content_revision = feature.properties.revision;
+                    mark_outdated(&mut feature.properties, entry.content_revision);
+                }
                 entry.feature = feature;
             }
             entry.was_final |= stage == Stage::Final;
@@ -286,12 +317,17 @@ impl Book {
             // What is taken back is not half believed.
             alert.probability = 0.0;
             alert.term = Term::of(0.0);
+            entry.content_revision = alert.revision;
+            mark_outdated(alert, entry.content_revision);
             Some(None)
         });
     }
 
-    /// Attaches what the review commission decided. The newest decision by its own time stands, in whatever order
-    /// they come; a decision that changes nothing says nothing.
+    /// Attaches what the review commission decided. What stands in the end is the same in whatever order decisions come;
+    /// one that changes nothing says nothing. With reviewers it has to be by one of them, which is for who calls to see to.
+    ///
+    /// # Errors
+    /// The alert is not known, or the revision was never said.
     pub fn decide(&mut self, decision: Decision) -> Result<(), DecisionError> {
         let known = self.keys_by_id.get(&decision.alert).and_then(|key| self.entries.get_key_value(key));
         let Some((key, entry)) = known else {
@@ -302,27 +338,23 @@ impl Book {
             let (alert, revision) = (decision.alert, decision.revision);
             return Err(DecisionError::Revision { alert, revision, current });
         }
+        let review = std::mem::take(&mut self.review);
         self.change(&key.clone(), |entry| {
-            let mut changed = false;
             let status = if entry.retracted() { Status::Retracted } else { entry.changed_status(Stage::Open) };
-            let alert = &mut entry.feature.properties;
-            if let (Verdict::Attributed, Some(attribution)) = (decision.decision, &decision.attribution)
-                && entry.attributed_at.is_none_or(|at| at <= decision.at)
-            {
-                entry.attributed_at = Some(decision.at);
-                changed |= alert.attribution != *attribution;
-                alert.attribution.clone_from(attribution);
+            let mut decided = entry.feature.properties.clone();
+            match review.has_reviewers() {
+                true => review::take(&mut decided, decision, &review),
+                false => entry.take_alone(&mut decided, decision),
             }
-            if alert.review.as_ref().is_none_or(|last| last.at <= decision.at && *last != decision) {
-                alert.review = Some(decision);
-                changed = true;
+            mark_outdated(&mut decided, entry.content_revision);
+            if decided == entry.feature.properties {
+                return None;
             }
-            if changed {
-                alert.revision += 1;
-                alert.status = status;
-            }
-            changed.then_some(None)
+            (decided.revision, decided.status) = (decided.revision + 1, status);
+            entry.feature.properties = decided;
+            Some(None)
         });
+        self.review = review;
         Ok(())
     }
 
@@ -337,6 +369,8 @@ impl Book {
             if alert != entry.feature.properties {
                 alert.revision += 1;
                 alert.status = entry.changed_status(Stage::Open);
+                entry.content_revision = alert.revision;
+                mark_outdated(&mut alert, entry.content_revision);
                 entry.feature.properties = alert;
                 self.said.push(Said { key: key.clone(), feature: entry.feature.clone(), deciding: None });
             }

@@ -26,6 +26,7 @@ use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::Refusal;
+use crate::model::review::Review;
 use crate::model::time::ns_from_s;
 use book::{Book, DecisionError, Said, Settled};
 use duplicates::Duplicates;
@@ -120,6 +121,8 @@ pub struct Engine {
     found: Vec<Found>,
     counts: Counts,
     advanced_to_ns: i64,
+    /// How long behind event time alerts are kept, seconds.
+    kept_s: f64,
     settled: Settled,
     /// How far the engine before this one had come.
     settled_before: Settled,
@@ -144,6 +147,7 @@ impl Engine {
         let heeds = |kind: Kind| (0..rules.len()).filter(|&at| rules[at].kinds().contains(kind)).collect();
         Engine {
             progress: Progress::new(&settings),
+            kept_s: settings.amend_horizon_s,
             heeded_by: Kind::ALL.iter().map(|&kind| heeds(kind)).collect(),
             rules,
             settings,
@@ -167,6 +171,13 @@ impl Engine {
             others_moved: false,
             weighed_to_s: i64::MIN,
         }
+    }
+
+    /// From now on these reviewers decide, and alerts are kept as long as they may.
+    pub fn convene(&mut self, review: Review) {
+        let open_s = if review.has_reviewers() { review.open_h * 3600.0 } else { 0.0 };
+        self.kept_s = open_s.max(self.settings.amend_horizon_s);
+        self.book.convene(review);
     }
 
     /// Areas and notices, to be changed as reference data changes.
@@ -436,7 +447,7 @@ impl Engine {
         }
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
-        self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s)));
+        self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.kept_s)));
     }
 
     /// What rests on final events of all regions: reports, and who fired where. All of them are gone through, so it is

@@ -1,6 +1,6 @@
 //! An alert as it goes out: a GeoJSON Feature whose properties say what was observed and how sure it is.
 
-use super::decision::Decision;
+use super::decision::{Decision, Panel};
 use super::geo::{Ellipse, LonLat};
 use super::kind::{Component, Kind, vocabulary};
 use super::time::Timestamp;
@@ -154,9 +154,12 @@ pub struct Alert {
     pub direction_of_fire_deg: Option<f64>,
     /// `undetermined`, unless a decision says otherwise.
     pub attribution: String,
-    /// The last decision.
+    /// The decision that stands: the last one, or the last of those in which enough reviewers agree.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub review: Option<Decision>,
+    /// What reviewers have decided so far, where there is a list of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub panel: Option<Panel>,
     /// The program and its version.
     pub software: String,
     /// SHA-256 of the configuration.

@@ -13,4 +13,5 @@ pub mod node;
 pub mod notice;
 pub mod observation;
 pub mod reject;
+pub mod review;
 pub mod time;

@@ -3,8 +3,9 @@
 use super::by_region::Finals;
 use super::lessons::Lessons;
 use crate::codec::Lines;
+use crate::codec::reviewers::Reviewers;
 use crate::engine::associate::record::{LearntRecord, RegionRecord};
-use crate::engine::book::Said;
+use crate::engine::book::{DecisionError, Said};
 use crate::engine::places::Places;
 use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::engine::settings::Settings;
@@ -14,6 +15,7 @@ use crate::model::node::{Node, Registry};
 use crate::model::notice::Notice;
 use crate::model::observation::Origin;
 use crate::model::reject::{Reason, Refusal};
+use crate::model::review::Review;
 use std::time::Instant;
 
 /// A line that was refused, with the bytes as received.
@@ -25,6 +27,8 @@ pub struct Rejected {
     pub refusal: Refusal,
     /// The received bytes.
     pub raw: Vec<u8>,
+    /// Of a decision: whether its alert is not known here, and may be in another part of the regions.
+    pub is_elsewhere: Option<bool>,
 }
 
 /// A change of reference data.
@@ -79,6 +83,7 @@ pub struct Tally {
 pub struct Correlator {
     registry: Registry,
     engine: Engine,
+    reviewers: Reviewers,
     output: Output,
     tally: Tally,
 }
@@ -95,9 +100,16 @@ impl Correlator {
         Correlator {
             registry,
             engine: Engine::new(settings, config_digest, topics, places),
+            reviewers: Reviewers::default(),
             output: Output::default(),
             tally: Tally::default(),
         }
+    }
+
+    /// Decisions are from now on taken from these reviewers, and as many of them have to agree.
+    pub fn convene(&mut self, review: &Review) {
+        self.reviewers = Reviewers::new(review);
+        self.engine.convene(review.clone());
     }
 
     /// Takes in a batch and empties it; the first words that follow are added to `results`. The batch's nodes are those
@@ -106,15 +118,29 @@ impl Correlator {
         self.tally.observations += lines.observations.len() as u64;
         let before = results.rejected.len();
         for line in lines.rejected.drain(..) {
-            results.rejected.push(Rejected { origin: line.origin, refusal: line.refusal, raw: line.raw });
+            results.rejected.push(Rejected {
+                origin: line.origin,
+                refusal: line.refusal,
+                raw: line.raw,
+                is_elsewhere: None,
+            });
         }
         self.engine.observe(&lines.observations, &self.registry, &mut self.output);
         for line in lines.decisions.drain(..) {
             self.tally.decisions += 1;
-            if let Err(error) = self.engine.decide(line.decision, &mut self.output) {
-                let refusal = Refusal { reason: Reason::BadField, message: error.to_string() };
-                results.rejected.push(Rejected { origin: line.origin, refusal, raw: line.raw });
-            }
+            let (refusal, is_unknown) = match self.reviewers.check(&line) {
+                Err(refusal) => (refusal, false),
+                Ok(()) => match self.engine.decide(line.decision, &mut self.output) {
+                    Ok(()) => continue,
+                    Err(error) => {
+                        let message = error.to_string();
+                        let is_unknown = matches!(error, DecisionError::Unknown { .. });
+                        (Refusal { reason: Reason::BadField, message }, is_unknown)
+                    }
+                },
+            };
+            let is_elsewhere = Some(is_unknown);
+            results.rejected.push(Rejected { origin: line.origin, refusal, raw: line.raw, is_elsewhere });
         }
         self.tally.rejected += (results.rejected.len() - before) as u64;
         lines.clear();
@@ -218,7 +244,8 @@ impl Correlator {
         // Not all of `results`: some of it may have been there, and counted, before.
         self.tally.rejected += self.output.refused.len() as u64;
         for refused in self.output.refused.drain(..) {
-            results.rejected.push(Rejected { origin: refused.origin, refusal: refused.refusal, raw: refused.raw });
+            let (origin, refusal, raw) = (refused.origin, refused.refusal, refused.raw);
+            results.rejected.push(Rejected { origin, refusal, raw, is_elsewhere: None });
         }
     }
 }

@@ -8,6 +8,7 @@ use crate::archive::ArchiveSettings;
 use crate::engine::settings::Settings;
 use crate::kafka::{Embedded, Event, KafkaError, KafkaSettings, Sink, Source};
 use crate::model::alert::AlertFeature;
+use crate::model::review::Review;
 use crate::model::time::ns_from_s;
 use crate::score::{self, Score};
 use crate::simulate::{self, Scenario, Simulation, Truth, area_feature, node_feature, notice_feature};
@@ -217,6 +218,7 @@ impl Demo {
                 reference: ReferenceFiles::default(),
                 settings: self.settings.clone(),
                 config_digest: self.config_digest.clone(),
+                review: Review::default(),
                 by_component: false,
                 part: None,
             };

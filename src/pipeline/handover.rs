@@ -39,6 +39,8 @@ pub struct Batch {
     pub read_from: Vec<(Partition, i64)>,
     /// In a cluster: how far the partition of `telemetry.by-region` has been read, and whether that was all for now.
     pub read_to_here: Option<i64>,
+    /// In a cluster: where each of the decisions stood in that partition.
+    pub decisions_here: Vec<i64>,
     /// See `read_to_here`.
     pub is_all_here: bool,
     /// Partitions of which nothing more is to be read, for now.
@@ -97,6 +99,7 @@ impl Batch {
         self.read_to.clear();
         self.read_from.clear();
         (self.read_to_here, self.is_all_here) = (None, false);
+        self.decisions_here.clear();
         self.ended.clear();
         self.quiet = false;
         self.leaving.clear();

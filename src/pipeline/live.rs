@@ -39,8 +39,6 @@ const WAIT: Duration = Duration::from_millis(20);
 const FIGURES_EVERY: Duration = Duration::from_millis(100);
 /// Between two tellings of other parts how far events are final here.
 const TELL_OTHERS_EVERY: Duration = Duration::from_millis(250);
-/// The place of decisions among the topics that are read.
-const DECISIONS: u16 = 2;
 
 /// How the stage came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +87,8 @@ struct Neighbours {
     /// The others that have any region.
     others: BTreeSet<u32>,
     crossing: Crossing,
+    /// Its partition of the topic between the stages.
+    here: Partition,
     told: Instant,
     told_ns: i64,
 }
@@ -101,7 +101,7 @@ pub struct Start<'a> {
     pub intake: Intake,
     /// Where what follows goes.
     pub outbox: Box<dyn Outbox + Send>,
-    /// What origins and positions count.
+    /// What origins and readings count: the topics of telemetry, and in a cluster the one between the stages.
     pub topics: Vec<String>,
 }
 
@@ -129,6 +129,7 @@ impl<'a> Live<'a> {
         let (registry, places) = run.reference.load()?;
         let mut correlator =
             Correlator::new(run.settings.clone(), run.config_digest.clone(), topics.clone(), registry, places);
+        correlator.convene(&run.review);
         // First of all, so that what a predecessor left open is void, and what it had committed can be read.
         failpoint::hit("recovery-begins");
         let mut outbox = broker.outbox()?;
@@ -152,15 +153,22 @@ impl<'a> Live<'a> {
             }
         }
         let registry = correlator.registry().clone();
-        let (mut neighbours, mut second_hop) = (None, None);
+        let (mut neighbours, mut second_hop, mut told_of) = (None, None, topics.clone());
         if let Some(part) = &run.part {
+            told_of.push(names.by_region.clone());
             let share = part.layout.share(part.number, &registry);
             let (others, parts) = (share.others(), share.regions.parts());
             second_hop = Some(SecondHop::new(&topics, &partition_counts(kafka, &topics)?));
             correlator.engine().take_share(share);
-            let crossing = Crossing::new(part.number as i32);
-            let told = Instant::now();
-            neighbours = Some(Neighbours { part: part.number, parts, others, crossing, told, told_ns: i64::MIN });
+            neighbours = Some(Neighbours {
+                part: part.number,
+                parts,
+                others,
+                crossing: Crossing::new(part.number as i32),
+                here: (topics.len() as u16, part.number as i32),
+                told: Instant::now(),
+                told_ns: i64::MIN,
+            });
         }
         let mut live = Live {
             run,
@@ -191,7 +199,7 @@ impl<'a> Live<'a> {
             Some(second_hop) => intake.behind_router(second_hop),
             None => intake,
         };
-        Ok(Start { live, intake, outbox, topics })
+        Ok(Start { live, intake, outbox, topics: told_of })
     }
 
     /// Takes over what the predecessor had said and how far it had come.
@@ -200,6 +208,10 @@ impl<'a> Live<'a> {
             self.topic_ids = (0u16..).zip(topics).map(|(topic, _)| inbox.id_of(topic)).collect();
         }
         for ((name, number), reading) in table.readings {
+            if let Some(neighbours) = self.neighbours.as_ref().filter(|_| name == self.run.kafka.topics.by_region) {
+                self.refused_before.insert(neighbours.here, reading);
+                continue;
+            }
             let Some(topic) = topics.iter().position(|topic| *topic == name).and_then(|at| u16::try_from(at).ok())
             else {
                 continue;
@@ -268,7 +280,7 @@ impl<'a> Live<'a> {
 
     /// Correlates a batch and hands over what follows; false when nobody takes it.
     pub fn turn(&mut self, batch: &mut Batch, give: &mut dyn FnMut(Parcel) -> bool) -> bool {
-        let Live { correlator, results, low_water, .. } = self;
+        let Live { correlator, low_water, .. } = self;
         for reference in batch.references.drain(..) {
             correlator.refer(reference);
         }
@@ -292,7 +304,11 @@ impl<'a> Live<'a> {
         for finals in batch.finals.drain(..) {
             correlator.hear(finals);
         }
-        correlator.correlate(&mut batch.lines, results);
+        if let (Some(neighbours), Some(here)) = (&self.neighbours, batch.read_to_here) {
+            self.read_to.insert(neighbours.here, here);
+        }
+        self.pass_over_decided(batch);
+        self.correlator.correlate(&mut batch.lines, &mut self.results);
         self.end_of_replay(batch);
         // First words do not wait for what it takes to work out which others are final.
         if (!self.results.said.is_empty() || !self.results.rejected.is_empty()) && !give(self.parcel(batch, Vec::new()))
@@ -349,6 +365,21 @@ impl<'a> Live<'a> {
         parcel.is_empty() || give(parcel)
     }
 
+    /// Leaves out decisions that the predecessor had read: what they came to is in what it had said, or was refused. An
+    /// alert that one of them was too early for may be known by now.
+    fn pass_over_decided(&self, batch: &mut Batch) {
+        let read_to = |at: Partition| self.refused_before.get(&at).map_or(i64::MIN, |before| before.read_to);
+        let decisions = &mut batch.lines.decisions;
+        match &self.neighbours {
+            None => decisions.retain(|it| it.origin.offset >= read_to((it.origin.topic, it.origin.partition))),
+            // They come here from the router or another part, in another order than they stood in at first.
+            Some(neighbours) => {
+                let (read_to, mut here) = (read_to(neighbours.here), batch.decisions_here.drain(..));
+                decisions.retain(|_| here.next().is_none_or(|here| here >= read_to));
+            }
+        }
+    }
+
     /// Forgets partitions that are read elsewhere from now on.
     fn part(&mut self, leaving: &[Partition]) {
         for &partition in leaving {
@@ -392,14 +423,16 @@ impl<'a> Live<'a> {
         let said = std::mem::take(&mut self.results.said);
         let mut parcel = Parcel { taken_at: batch.taken_at, said, positions, ..Parcel::default() };
         for line in std::mem::take(&mut self.results.rejected) {
-            if self.was_refused(line.origin) {
+            // Decisions of a cluster come in another order than they stood in; those that were refused were passed over.
+            let has_own_order = self.neighbours.is_some() && line.is_elsewhere.is_some();
+            if !has_own_order && self.was_refused(line.origin) {
                 continue;
             }
             let at = (line.origin.topic, line.origin.partition, line.origin.offset);
             let key = batch.keys.of(at).or_else(|| self.held_keys.of(at)).map(<[u8]>::to_vec);
             // An alert that is not known here may be another part's.
             if let Some(neighbours) = &self.neighbours
-                && line.origin.topic == DECISIONS
+                && line.is_elsewhere == Some(true)
                 && neighbours.part + 1 < neighbours.parts
             {
                 let what = ForwardWhat::Line(line.raw, line.origin, key);
@@ -419,7 +452,8 @@ impl<'a> Live<'a> {
             let kept = book.kept(&key);
             (key, kept)
         }));
-        let read = batch.read_to.iter().map(|&(partition, _)| partition);
+        let here = self.neighbours.as_ref().map(|neighbours| neighbours.here).filter(|_| batch.read_to_here.is_some());
+        let read = batch.read_to.iter().map(|&(partition, _)| partition).chain(here);
         // A line that was held back may be refused by what another partition brought.
         let refused = parcel.rejected.iter().map(|line| (line.origin.topic, line.origin.partition));
         let committed = parcel.positions.iter().map(|it| (it.topic, it.partition));

@@ -10,6 +10,8 @@ pub mod correlate;
 pub mod correlator;
 mod crossing;
 pub mod demo;
+pub mod evidence;
+pub mod feed;
 mod handover;
 mod heard;
 mod held_keys;

@@ -2,7 +2,9 @@
 
 use crate::codec::reference::{Reference as Feature, ReferenceError, from_collection};
 use crate::engine::places::Places;
-use crate::model::node::Registry;
+use crate::model::area::Area;
+use crate::model::node::{Node, Registry};
+use crate::model::notice::Notice;
 use std::path::{Path, PathBuf};
 
 /// What a reference file has wrong.
@@ -39,6 +41,17 @@ pub struct ReferenceFiles {
     pub notices: Option<PathBuf>,
 }
 
+/// What they hold.
+#[derive(Clone, Debug, Default)]
+pub struct ReferenceLists {
+    /// The sensor registry.
+    pub nodes: Vec<Node>,
+    /// Areas and lines.
+    pub areas: Vec<Area>,
+    /// Notices.
+    pub notices: Vec<Notice>,
+}
+
 impl From<&crate::config::Reference> for ReferenceFiles {
     fn from(reference: &crate::config::Reference) -> ReferenceFiles {
         ReferenceFiles {
@@ -55,10 +68,20 @@ impl ReferenceFiles {
     /// # Errors
     /// The first file that can't be read, or that has a fault.
     pub fn load(&self) -> Result<(Registry, Places), ReferenceFileError> {
-        let nodes = features(self.sensors.as_deref())?;
-        let areas = features(self.areas.as_deref())?;
-        let notices = features(self.notices.as_deref())?;
+        let ReferenceLists { nodes, areas, notices } = self.lists()?;
         Ok((Registry::new(nodes), Places::new(areas, notices)))
+    }
+
+    /// Reads all three, as they stand.
+    ///
+    /// # Errors
+    /// As [`ReferenceFiles::load`].
+    pub fn lists(&self) -> Result<ReferenceLists, ReferenceFileError> {
+        Ok(ReferenceLists {
+            nodes: features(self.sensors.as_deref())?,
+            areas: features(self.areas.as_deref())?,
+            notices: features(self.notices.as_deref())?,
+        })
     }
 }
 

@@ -1,25 +1,21 @@
-//! Files in, files out: the same engine over telemetry that was written down.
-//!
-//! Each file is one topic with one partition; its lines are its records. Several files are read side by side, always
-//! the one furthest behind in event time, as partitions are that are caught up with.
+//! Files in, files out: the same engine over telemetry that was written down ([`feed`](super::feed)).
 
 use super::correlator::{Correlator, Results, Tally};
+use super::feed::{Feed, FeedError};
 use super::learnt::{self, LearntFileError};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
-use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt, alert};
+use crate::codec::{DecodeOptions, Decoder, Lines, alert};
 use crate::engine::associate::record::{LearntRecord, NewerRecord};
 use crate::engine::settings::Settings;
 use crate::model::alert::Status;
 use crate::model::node::Registry;
+use crate::model::review::Review;
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
-
-/// Lines that go through the engine at a time.
-const BATCH_LINES: usize = 1_024;
 
 /// What a replay is told.
 #[derive(Clone, Debug)]
@@ -36,6 +32,8 @@ pub struct Replay {
     pub settings: Settings,
     /// Their digest.
     pub config_digest: String,
+    /// Who decides on alerts.
+    pub review: Review,
     /// How the archive is written; `None`: not at all.
     pub archive: Option<ArchiveSettings>,
 }
@@ -53,13 +51,8 @@ pub enum ReplayError {
     #[error(transparent)]
     Newer(#[from] NewerRecord),
     /// A telemetry file.
-    #[error("reading {}: {source}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Feed(#[from] FeedError),
     /// A result.
     #[error("writing {}: {source}", path.display())]
     Write {
@@ -74,9 +67,6 @@ pub enum ReplayError {
     /// An alert that can't be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
-    /// Two files of one name.
-    #[error("two telemetry files stand for the topic {0}; give each a name of its own")]
-    SameTopic(String),
 }
 
 /// What a replay came to.
@@ -96,14 +86,6 @@ pub struct Summary {
     pub regions_learnt: (usize, usize),
 }
 
-/// One telemetry file.
-struct Input {
-    path: PathBuf,
-    lines: Box<dyn BufRead>,
-    next_offset: i64,
-    done: bool,
-}
-
 impl Replay {
     /// Runs it. `progress` is told the bytes read so far now and then.
     ///
@@ -112,47 +94,30 @@ impl Replay {
     pub fn run(&self, progress: &mut dyn FnMut(u64)) -> Result<Summary, ReplayError> {
         let (registry, places) = self.reference.load()?;
         let start = self.learnt.as_deref().map(learnt::read).transpose()?;
-        let (mut inputs, topics) = self.open()?;
+        let mut feed = Feed::of_files(&self.telemetry)?;
+        let topics = feed.topics().to_vec();
         std::fs::create_dir_all(&self.out).map_err(|source| ReplayError::Write { path: self.out.clone(), source })?;
         let mut outputs = Outputs::create(&self.out, topics.clone(), self.archive.as_ref())?;
         let mut correlator =
             Correlator::new(self.settings.clone(), self.config_digest.clone(), topics, registry, places);
+        correlator.convene(&self.review);
         let mut summary = Summary::default();
         if let Some(record) = start {
             summary.regions_learnt.0 = record.regions.len();
             correlator.engine().start_from(record)?;
         }
-        for topic in 0..inputs.len() as u16 {
-            correlator.engine().assign((topic, 0));
+        for partition in feed.partitions() {
+            correlator.engine().assign(partition);
         }
         let mut decoder = Decoder::new(DecodeOptions { keep_raw: true });
         let (mut lines, mut results) = (Lines::default(), Results::default());
-        let mut line = Vec::new();
-        while let Some(topic) = next(&inputs, &mut correlator) {
-            let input = &mut inputs[usize::from(topic)];
-            while lines.len() < BATCH_LINES {
-                line.clear();
-                let read = input
-                    .lines
-                    .read_until(b'\n', &mut line)
-                    .map_err(|source| ReplayError::Read { path: input.path.clone(), source })?;
-                if read == 0 {
-                    input.done = true;
-                    break;
-                }
-                summary.bytes += read as u64;
-                if line.last() == Some(&b'\n') {
-                    line.pop();
-                }
-                let at = RecordAt { topic, partition: 0, offset: input.next_offset };
-                decoder.record(&line, at, correlator.registry_mut(), &mut lines);
-                input.next_offset += 1;
-            }
+        while let Some(fed) = feed.next(&mut correlator, &mut decoder, &mut lines)? {
+            summary.bytes += fed.bytes;
             outputs.observations(&lines, correlator.registry())?;
             correlator.correlate(&mut lines, &mut results);
             correlator.advance(&mut results);
-            if input.done {
-                correlator.caught_up(topic, 0, &mut results);
+            if fed.ended {
+                correlator.caught_up(fed.partition.0, fed.partition.1, &mut results);
             }
             outputs.results(&mut results, &mut summary)?;
             progress(summary.bytes);
@@ -166,20 +131,6 @@ impl Replay {
         summary.tally = correlator.tally();
         Ok(summary)
     }
-
-    fn open(&self) -> Result<(Vec<Input>, Vec<String>), ReplayError> {
-        let (mut inputs, mut topics) = (Vec::new(), Vec::new());
-        for path in &self.telemetry {
-            let topic = topic_of(path);
-            if topics.contains(&topic) {
-                return Err(ReplayError::SameTopic(topic));
-            }
-            let lines = reader(path).map_err(|source| ReplayError::Read { path: path.clone(), source })?;
-            inputs.push(Input { path: path.clone(), lines, next_offset: 0, done: false });
-            topics.push(topic);
-        }
-        Ok((inputs, topics))
-    }
 }
 
 fn write_learnt(dir: &Path, record: &LearntRecord) -> Result<(), ReplayError> {
@@ -187,38 +138,6 @@ fn write_learnt(dir: &Path, record: &LearntRecord) -> Result<(), ReplayError> {
     let json = serde_json::to_vec(record).map_err(EncodeError::from)?;
     file.line(&json)?;
     file.close()
-}
-
-/// The file to read next: of those with more to read, the one furthest behind in event time.
-fn next(inputs: &[Input], correlator: &mut Correlator) -> Option<u16> {
-    let slowest = correlator.engine().progress().slowest().map(|((topic, _), _)| topic);
-    slowest
-        .filter(|&topic| !inputs[usize::from(topic)].done)
-        .or_else(|| inputs.iter().position(|input| !input.done).map(|at| at as u16))
-}
-
-/// The file's name without its endings: `telemetry.ndjson.zst` is `telemetry`, `telemetry.sensors.ndjson` is
-/// `telemetry.sensors`.
-fn topic_of(path: &Path) -> String {
-    let mut name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    for ending in [".gz", ".zst", ".ndjson", ".jsonl", ".json"] {
-        if let Some(rest) = name.strip_suffix(ending).filter(|rest| !rest.is_empty()) {
-            name.truncate(rest.len());
-        }
-    }
-    name
-}
-
-fn reader(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
-    const BUFFER_BYTES: usize = 1 << 20;
-    let file = File::open(path)?;
-    let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default();
-    let plain: Box<dyn Read> = match ending.as_str() {
-        "gz" => Box::new(flate2::read::MultiGzDecoder::new(file)),
-        "zst" => Box::new(zstd::stream::read::Decoder::new(file)?),
-        _ => Box::new(file),
-    };
-    Ok(Box::new(BufReader::with_capacity(BUFFER_BYTES, plain)))
 }
 
 /// The files of the results.

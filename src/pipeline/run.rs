@@ -22,6 +22,7 @@ use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::topics::check;
 use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings, TopicSpec};
+use crate::model::review::Review;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -46,6 +47,8 @@ pub struct Run {
     pub settings: Settings,
     /// Their digest.
     pub config_digest: String,
+    /// Who decides on alerts.
+    pub review: Review,
     /// Whether each component's alerts also go to `alerts.<component>`.
     pub by_component: bool,
     /// The part of the regions that is correlated, behind a router; `None`: everything.

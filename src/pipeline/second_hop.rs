@@ -43,7 +43,10 @@ impl SecondHop {
         };
         let told = |error: serde_json::Error| tracing::error!("telemetry.by-region: {record:?}: {error}");
         match what {
-            What::Line => self.line(&head, record.payload, decoder, registry, batch),
+            What::Line => {
+                self.line(&head, record.payload, decoder, registry, batch);
+                batch.decisions_here.resize(batch.lines.decisions.len(), record.offset);
+            }
             What::Progress => match serde_json::from_slice::<Vec<PartitionProgress>>(record.payload) {
                 Ok(all) => all.iter().for_each(|progress| self.progress(progress, registry, batch)),
                 Err(error) => told(error),

@@ -70,6 +70,7 @@ fn alert(id: &str, event: &Truth) -> AlertFeature {
         direction_of_fire_deg: None,
         attribution: "undetermined".to_owned(),
         review: None,
+        panel: None,
         software: "test".to_owned(),
         config_digest: String::new(),
         evidence_digest: String::new(),

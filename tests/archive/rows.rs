@@ -141,6 +141,7 @@ fn alert() -> AlertFeature {
         direction_of_fire_deg: None,
         attribution: "undetermined".into(),
         review: None,
+        panel: None,
         software: "truceline".into(),
         config_digest: "c".into(),
         evidence_digest: "e".into(),

@@ -21,6 +21,7 @@ mod proxy;
 mod quiet;
 mod reading;
 mod records;
+mod reviewed;
 mod rights;
 mod scene;
 mod shuffled;
@@ -57,6 +58,7 @@ fn trials() -> Vec<Case> {
         connections::TRIALS,
         taken_away::TRIALS,
         rights::TRIALS,
+        reviewed::TRIALS,
         cluster::TRIALS,
         bounded::TRIALS,
         catching_up::TRIALS,

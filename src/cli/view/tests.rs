@@ -35,6 +35,7 @@ pub(super) fn alert(id: &str, revision: u32, change: impl FnOnce(&mut Alert)) ->
         direction_of_fire_deg: None,
         attribution: "undetermined".to_owned(),
         review: None,
+        panel: None,
         software: String::new(),
         config_digest: String::new(),
         evidence_digest: String::new(),

@@ -7,6 +7,8 @@ mod node;
 mod notice;
 mod properties;
 
+pub(super) use node::public_key;
+
 use crate::model::reject::{MAX_VALUE_CHARS, Reason, Refusal};
 use properties::Properties;
 use serde_json::{Value, json};

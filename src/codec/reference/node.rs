@@ -64,7 +64,7 @@ impl Reference for Node {
 }
 
 /// The key, if the text is one, and a point of the curve: a key that is not could never verify anything.
-fn public_key(text: &str) -> Option<[u8; 32]> {
+pub(in crate::codec) fn public_key(text: &str) -> Option<[u8; 32]> {
     let bytes = if text.len() == 64 { hexadecimal(text)? } else { STANDARD.decode(text).ok()? };
     let key: [u8; 32] = bytes.try_into().ok()?;
     VerifyingKey::from_bytes(&key).ok()?;

@@ -4,6 +4,7 @@
 //! show: the same evidence gives the same bytes everywhere.
 
 use super::digest::{evidence_digest, sha256_hex};
+use super::review::UNDETERMINED;
 use super::{Cited, Claim};
 use crate::engine::places::Places;
 use crate::engine::settings::{Settings, Severity};
@@ -91,8 +92,9 @@ pub(super) fn compose(
             .direction_of_fire_deg
             .and_then(finite)
             .map(|azimuth_deg| round(azimuth_deg, STEP_AZIMUTH_DEG).rem_euclid(360.0)),
-        attribution: "undetermined".to_owned(),
+        attribution: UNDETERMINED.to_owned(),
         review: None,
+        panel: None,
         software: concat!("truceline ", env!("CARGO_PKG_VERSION")).to_owned(),
         config_digest: letterhead.config_digest.clone(),
         evidence_digest,

@@ -34,6 +34,9 @@ pub struct Kept {
     /// When the attribution was decided, if it was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attributed_at: Option<Timestamp>,
+    /// The revision that last changed anything but decisions and status; 0 where that is not known.
+    #[serde(default)]
+    pub content_revision: u32,
     /// The newest time in it, by which its age is told, nanoseconds.
     pub newest_ns: i64,
     /// When it happened, nanoseconds: the alert tells it rounded.
@@ -118,7 +121,7 @@ impl Book {
     /// more is said but what decisions change.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
         for kept in kept {
-            let Kept { key, feature, was_final, attributed_at, newest_ns, .. } = kept;
+            let Kept { key, feature, was_final, attributed_at, content_revision, newest_ns, .. } = kept;
             let alert = &feature.properties;
             let claim = Claim {
                 prohibitions: kept.prohibitions,
@@ -129,7 +132,7 @@ impl Book {
             };
             let key: Arc<str> = key.into();
             self.keys_by_id.insert(alert.alert.clone(), key.clone());
-            let entry = Entry { claim, feature, was_final, attributed_at, newest_ns };
+            let entry = Entry { claim, feature, was_final, attributed_at, content_revision, newest_ns };
             if entry.was_final {
                 if key.starts_with(FIRE) && !settled.covers(&entry.claim) {
                     let evidence = entry.feature.properties.evidence.iter();
@@ -156,6 +159,7 @@ impl Book {
             feature: entry.feature.clone(),
             was_final: entry.was_final,
             attributed_at: entry.attributed_at,
+            content_revision: entry.content_revision,
             newest_ns: entry.newest_ns,
             time_ns: entry.claim.time_ns,
             prohibitions: entry.claim.prohibitions.clone(),
@@ -317,7 +321,7 @@ pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
         && (a.count, a.count_is_minimum) == (b.count, b.count_is_minimum)
         && (&a.areas, &a.within, &a.sectors) == (&b.areas, &b.within, &b.sectors)
         && (a.violation, &a.notice, a.severity) == (b.violation, &b.notice, b.severity)
-        && (&a.from, &a.to, &a.review) == (&b.from, &b.to, &b.review)
+        && (&a.from, &a.to, &a.review, &a.panel) == (&b.from, &b.to, &b.review, &b.panel)
         && a.direction_of_fire_deg.is_some() == b.direction_of_fire_deg.is_some()
 }
 

@@ -1,9 +1,12 @@
 use super::*;
 use crate::model::area::{Area, AreaType, Shape};
+use crate::model::decision::Verdict;
 use crate::model::node::Node;
 use crate::model::notice::{Notice, NoticeKind};
 use geo::{LineString, MultiPolygon, Polygon};
 use proptest::prelude::*;
+
+mod reviewed;
 
 const PLACE: LonLat = LonLat { lon_deg: 30.0, lat_deg: 50.0 };
 
@@ -88,6 +91,7 @@ fn decision(alert: &str, revision: u32, verdict: Verdict, at: i64) -> Decision {
         at: Timestamp(at),
         reason: None,
         signature: None,
+        outdated: false,
     }
 }
 

@@ -6,6 +6,7 @@ use super::world::Entry;
 use crate::engine::settings::Settings;
 use crate::kafka::KafkaSettings;
 use crate::model::geo::{Frame, LonLat};
+use crate::model::review::Review;
 use crate::model::time::{NS_PER_S, Timestamp, ns_from_s};
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
@@ -96,6 +97,7 @@ impl Ground {
             reference: self.files.clone(),
             settings,
             config_digest: "0".repeat(64),
+            review: Review::default(),
             by_component: false,
             part: None,
         }

@@ -188,6 +188,7 @@ fn decisions_are_taken_and_what_is_forgotten_is_told() {
         at: Timestamp(7),
         reason: None,
         signature: None,
+        outdated: false,
     };
     second.book.decide(decision.clone()).unwrap();
     assert_eq!(second.said(), [told("fire/a", 2, Status::Amended)]);
