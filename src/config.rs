@@ -11,6 +11,7 @@ use crate::archive::{ArchiveError, ArchiveSettings};
 use crate::engine::settings::Settings;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::model::fault::Fault;
+use crate::report::ReportSettings;
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ pub struct Config {
     pub engine: Settings,
     /// The Parquet tables.
     pub archive: ArchiveSettings,
+    /// Daily reports.
+    pub report: ReportSettings,
     /// Reference data from files.
     pub reference: Reference,
     /// What is said besides the alerts themselves.
@@ -73,7 +76,7 @@ pub struct Output {
     /// The directory under which a live run keeps its Parquet tables; made when it is not there. A path is relative
     /// to the working directory.
     pub archive_dir: PathBuf,
-    /// Whether each component's alerts also go to a topic of its own, `alerts.<component>`.
+    /// Whether each component's alerts also go to a topic of its own (`kafka.topics.alerts_*`).
     pub by_component: bool,
     /// Seconds between two lines of rates in the log of a live run.
     pub rates_every_s: f64,
@@ -248,6 +251,7 @@ impl Config {
         below("kafka", self.kafka.faults().into_iter().map(kafka_fault).collect());
         below("engine", self.engine.faults());
         below("archive", self.archive.check().err().map(archive_fault).into_iter().collect());
+        below("report", self.report.faults());
         below("output", self.output.faults());
         below("log", self.log.faults());
         faults

@@ -46,7 +46,7 @@ pub struct Run {
     pub settings: Settings,
     /// Their digest.
     pub config_digest: String,
-    /// Whether each component's alerts also go to `alerts.<component>`.
+    /// Whether each component's alerts also go to a topic of its own.
     pub by_component: bool,
     /// The part of the regions that is correlated, behind a router; `None`: everything.
     pub part: Option<RunPart>,
@@ -210,7 +210,9 @@ impl Run {
         let mut needed = vec![&names.sensors, &names.patrols, &names.decisions, &names.violations, &names.current];
         needed.extend([&names.rejected, &names.state]);
         needed.extend(self.part.as_ref().map(|_| &names.by_region));
-        let topics: Vec<TopicSpec> = names.all().into_iter().filter(|topic| needed.contains(&&topic.name)).collect();
+        let mut topics: Vec<TopicSpec> =
+            names.all().into_iter().filter(|topic| needed.contains(&&topic.name)).collect();
+        topics.extend(self.by_component.then(|| names.components()).into_iter().flatten());
         let faults = check(&self.kafka, &topics).err().unwrap_or_default();
         faults.into_iter().next().map_or(Ok(()), |fault| Err(fault.into()))
     }
