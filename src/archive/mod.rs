@@ -7,6 +7,7 @@
 mod columns;
 mod commit;
 mod error;
+mod read;
 mod rows;
 mod schema;
 mod settings;
@@ -16,6 +17,7 @@ mod writer;
 
 pub use commit::Manifest;
 pub use error::ArchiveError;
+pub use read::each_alert;
 pub use schema::Table;
 pub use settings::ArchiveSettings;
 pub use store::{Archive, Counts, Durable, ReadFrom, RejectedLine};

@@ -12,6 +12,8 @@ mod import;
 mod logging;
 mod progress;
 mod replay;
+mod report;
+mod reporter;
 mod run;
 mod schema;
 mod score;
@@ -55,6 +57,7 @@ fn dispatch(arguments: &Arguments) -> Outcome {
         Command::Import(import) => import::command(import, common),
         Command::Bench(bench) => bench::command(bench, common),
         Command::Archive(archive) => archive::command(archive, common),
+        Command::Report(report) => report::command(report, common),
         Command::Verify(verify) => verify::command(verify, common),
     }
 }

@@ -107,7 +107,10 @@ mod tests {
 
     #[test]
     fn offsets_are_read_as_they_are_written() {
-        assert_eq!(["+02:00", "-03:30", "Z", "+00:00"].map(parse_offset_s), [Some(7200), Some(-12600), Some(0), Some(0)]);
+        assert_eq!(
+            ["+02:00", "-03:30", "Z", "+00:00"].map(parse_offset_s),
+            [Some(7200), Some(-12600), Some(0), Some(0)]
+        );
         for text in ["2", "+2:00", "+02:60", "+15:00", "+0200", "", "+-2:00", "é"] {
             assert_eq!(parse_offset_s(text), None, "{text}");
         }

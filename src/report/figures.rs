@@ -76,6 +76,15 @@ impl Entry {
         self.stands && self.verdict != Some(Verdict::Dismissed) && self.term != Term::Unresolved
     }
 
+    /// Whether it belongs to the day from `from_ns` to `to_ns`.
+    pub fn touches(&self, from_ns: i64, to_ns: i64) -> bool {
+        match self.lasted_to_ns {
+            // One that began and ended at one instant touches that day.
+            Some(ended_ns) => self.time_ns < to_ns && (ended_ns > from_ns || self.time_ns >= from_ns),
+            None => (from_ns..to_ns).contains(&self.time_ns),
+        }
+    }
+
     fn count(&self) -> Count {
         let count = u64::from(self.count);
         let of = |term| if self.term == term { count } else { 0 };

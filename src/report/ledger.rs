@@ -118,12 +118,25 @@ impl Ledger {
         }
         let begins_ns = first.begins_ns(self.offset_s);
         let is_over = |entry: &Entry| entry.lasted_to_ns.is_some_and(|to_ns| to_ns < begins_ns);
-        let over: Vec<String> = self.spells.iter().filter(|id| self.alerts.get(*id).is_some_and(is_over)).cloned().collect();
+        let over: Vec<String> =
+            self.spells.iter().filter(|id| self.alerts.get(*id).is_some_and(is_over)).cloned().collect();
         for id in over {
             self.spells.remove(&id);
             self.alerts.remove(&id);
         }
         self.changed = self.changed.split_off(&first);
+    }
+
+    /// Whether any revision of an alert is held.
+    pub fn knows(&self, id: &str) -> bool {
+        self.alerts.contains_key(id)
+    }
+
+    /// Whether something is known of a day: an alert lies in it, or a silence or tampering touches it.
+    pub fn knows_of(&self, day: Day) -> bool {
+        let (from_ns, to_ns) = (day.begins_ns(self.offset_s), day.plus(1).begins_ns(self.offset_s));
+        let touched = || self.spells.iter().filter_map(|id| self.alerts.get(id)).any(|it| it.touches(from_ns, to_ns));
+        self.by_day.contains_key(&day) || touched()
     }
 
     /// The last day that was closed before its time because [`MAX_ALERTS`] were held, since the last call.
@@ -138,7 +151,8 @@ impl Ledger {
 
     /// From the first open day on which something happened to the last.
     pub fn span(&self) -> Option<(Day, Day)> {
-        let first_spell = || self.spells.iter().filter_map(|id| self.alerts.get(id)).map(|entry| self.day(entry.time_ns)).min();
+        let first_spell =
+            || self.spells.iter().filter_map(|id| self.alerts.get(id)).map(|entry| self.day(entry.time_ns)).min();
         let first = self.by_day.keys().next().copied().into_iter().chain(first_spell()).min()?;
         Some((first.max(self.first), self.last?.max(first)))
     }
@@ -161,7 +175,7 @@ impl Ledger {
         let mut sums: BTreeMap<&str, Sum> = self.sectors().map(|sector| (sector, Sum::default())).collect();
         let of_day = self.by_day.get(&day).into_iter().flatten();
         let entries = of_day.chain(&self.spells).filter_map(|id| self.alerts.get(id));
-        for entry in entries.filter(|entry| touches(entry, from_ns, to_ns)) {
+        for entry in entries.filter(|entry| entry.touches(from_ns, to_ns)) {
             let mut sectors: Vec<&str> = entry.sectors.iter().map(String::as_str).collect();
             sectors.push(&self.theatre);
             sectors.sort_unstable();
@@ -218,12 +232,5 @@ impl Ledger {
     }
 }
 
-/// Whether it counts in the day from `from_ns` to `to_ns`.
-fn touches(entry: &Entry, from_ns: i64, to_ns: i64) -> bool {
-    match entry.lasted_to_ns {
-        // One that began and ended at one instant touches that day.
-        Some(ended_ns) => entry.time_ns < to_ns && (ended_ns > from_ns || entry.time_ns >= from_ns),
-        None => (from_ns..to_ns).contains(&entry.time_ns),
-    }
-}
-
+#[cfg(test)]
+pub(super) mod tests;

@@ -21,6 +21,7 @@ mod proxy;
 mod quiet;
 mod reading;
 mod records;
+mod reporting;
 mod rights;
 mod scene;
 mod shuffled;
@@ -47,6 +48,7 @@ fn trials() -> Vec<Case> {
         topics::TRIALS,
         starting::TRIALS,
         live::TRIALS,
+        reporting::TRIALS,
         quiet::TRIALS,
         shuffled::TRIALS,
         hostile::TRIALS,

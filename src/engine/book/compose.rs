@@ -105,13 +105,7 @@ pub(super) fn compose(
 
 /// Sets what depends on areas and notices. Where no area says who is routed to it, the first node of the evidence that
 /// belongs to somebody does.
-pub(super) fn judge_into(
-    alert: &mut Alert,
-    claim: &Claim,
-    registry: &Registry,
-    places: &Places,
-    settings: &Settings,
-) {
+pub(super) fn judge_into(alert: &mut Alert, claim: &Claim, registry: &Registry, places: &Places, settings: &Settings) {
     let judged = places.judge_named(claim.class, &claim.prohibitions, claim.place, claim.time_ns, &claim.areas);
     alert.violation = (claim.breach || !judged.areas.is_empty()) && judged.notice.is_none();
     alert.severity = severity(claim, alert.violation, judged.protected_site, &settings.severity);
