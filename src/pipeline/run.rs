@@ -165,7 +165,7 @@ impl Run {
     }
 
     fn cluster(&self) -> Cluster<'_> {
-        Cluster::new(&self.kafka, self.part.as_ref().map(|part| part.number as i32))
+        Cluster::new(&self.kafka, self.part.as_ref().map(|part| part.number as i32)).by_component(self.by_component)
     }
 
     /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.

@@ -74,12 +74,12 @@ impl Desk {
         for sector in &alert.sectors {
             self.know_sector(sector);
         }
+        self.reach(alert.to.unwrap_or(alert.time).0);
         match self.ledger.take(alert) {
             Taken::TooLate => self.passed_over.too_late += 1,
             Taken::Full => self.passed_over.left_out += 1,
             Taken::Changed | Taken::Known => {}
         }
-        self.reach(alert.to.unwrap_or(alert.time).0);
     }
 
     /// Event time has come so far, nanoseconds; whether that is news.
@@ -87,7 +87,9 @@ impl Desk {
         let is_news = self.event_ns.is_none_or(|before| before < event_ns);
         if is_news {
             self.event_ns = Some(event_ns);
-            self.since.get_or_insert(Day::of(event_ns, 0));
+            let day = Day::of(event_ns, 0);
+            self.since.get_or_insert(day);
+            self.ledger.reach(day);
         }
         is_news
     }

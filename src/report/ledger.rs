@@ -42,7 +42,7 @@ pub struct Ledger {
     first: Day,
     /// Days whose figures may have changed since they were last asked for.
     changed: BTreeSet<Day>,
-    /// The last day on which something is known to have happened.
+    /// The last day that event time is known to have reached.
     last: Option<Day>,
     /// The last day that was closed for want of room.
     crowded_out: Option<Day>,
@@ -87,6 +87,8 @@ impl Ledger {
         if known.is_none() && !self.has_room() {
             return Taken::Full;
         }
+        // What lasts has lasted to here, also what is replaced.
+        self.reach(self.day(entry.time_ns));
         self.forget(&alert.alert);
         for sector in &entry.sectors {
             self.know_sector(sector);
@@ -100,6 +102,11 @@ impl Ledger {
         }
         self.alerts.insert(alert.alert.clone(), entry);
         Taken::Changed
+    }
+
+    /// Event time has come to this day: what lasts, lasts to there.
+    pub fn reach(&mut self, day: Day) {
+        self.last = Some(self.last.map_or(day, |last| last.max(day)));
     }
 
     /// Closes the days before `first`: they change no more.
@@ -149,7 +156,7 @@ impl Ledger {
         self.first
     }
 
-    /// From the first open day on which something happened to the last.
+    /// From the first open day on which something happened to the last that event time has reached.
     pub fn span(&self) -> Option<(Day, Day)> {
         let first_spell =
             || self.spells.iter().filter_map(|id| self.alerts.get(id)).map(|entry| self.day(entry.time_ns)).min();
@@ -162,8 +169,7 @@ impl Ledger {
         self.sectors.iter().map(String::as_str)
     }
 
-    /// Days whose figures may have changed since the last call, in order. What still lasts is told up to the last day on which
-    /// something happened.
+    /// Days whose figures may have changed since the last call, in order, up to the last that event time has reached.
     pub fn take_changed(&mut self) -> BTreeSet<Day> {
         std::mem::take(&mut self.changed)
     }

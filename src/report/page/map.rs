@@ -106,11 +106,11 @@ pub fn svg(alerts: &[&AlertFeature], areas: &[&Area]) -> String {
         out,
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Map of the day's alerts" font-family="system-ui, sans-serif" font-size="12" fill="#222"><defs><clipPath id="map"><rect width="{MAP_WIDTH}" height="{HEIGHT}"/></clipPath></defs><rect width="{MAP_WIDTH}" height="{HEIGHT}" fill="#fbfaf7" stroke="#888"/><g clip-path="url(#map)">"##
     );
-    let labels = draw_areas(&mut out, &view, areas);
+    let names = draw_areas(&mut out, &view, areas);
+    out.push_str(&names);
     for alert in alerts.iter().rev() {
         draw_alert(&mut out, &view, alert);
     }
-    out.push_str(&labels);
     out.push_str("</g>");
     draw_scale(&mut out, &view);
     draw_legend(&mut out, areas);
@@ -190,7 +190,7 @@ fn points(shape: &Shape) -> Vec<LonLat> {
     }
 }
 
-/// Draws outlines, and gives the names that come on top of everything.
+/// Draws outlines, and gives the names that come on top of all of them.
 fn draw_areas(out: &mut String, view: &View, areas: &[&Area]) -> String {
     let (mut left, mut names) = (MAX_POINTS, String::new());
     // Sectors lie beneath, lines on top.

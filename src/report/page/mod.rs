@@ -103,7 +103,7 @@ impl Page {
                 .map(|alert| grave(alert, collected))
                 .collect(),
             gravest_note: gravest_note(gravest.len() - gaps.len()),
-            coverage: coverage(&figures, gaps.len()),
+            coverage: coverage(&figures, gaps.len(), collected),
             gaps: gaps.iter().take(MOST_GAPS).map(|gap| gap_row(gap, collected)).collect(),
             notes: notes(&figures, &zone(offset_s)),
         }
@@ -173,9 +173,9 @@ fn summary(figures: &Figures) -> Vec<String> {
         said.push(sentence(&format!("{} were recorded", listed(&parts))));
         let breaches = fire.all().violations;
         said.push(match breaches {
-            0 => "None of it was where fire is prohibited.".to_owned(),
-            1 => "One round was where fire is prohibited.".to_owned(),
-            many => format!("{} rounds were where fire is prohibited.", grouped(many)),
+            0 => "None of it was in an area that prohibits fire.".to_owned(),
+            1 => "One round was in an area that prohibits fire.".to_owned(),
+            many => format!("{} rounds were in areas that prohibit fire.", grouped(many)),
         });
     }
     let notice = figures.fire_under_notice.all();
@@ -304,7 +304,7 @@ fn grave(feature: &AlertFeature, collected: &Collector) -> [String; 8] {
     ]
 }
 
-fn coverage(figures: &Figures, gaps: usize) -> String {
+fn coverage(figures: &Figures, gaps: usize, collected: &Collector) -> String {
     let lost = figures.coverage;
     if gaps == 0 {
         return "No node is known to have been silent or tampered with.".to_owned();
@@ -313,10 +313,15 @@ fn coverage(figures: &Figures, gaps: usize) -> String {
         1 => format!("1 node {one}"),
         _ => format!("{} nodes {many}", grouped(count)),
     };
+    // What lasts is known to last as long as anything is known.
+    let ends_ns = collected.day().plus(1).begins_ns(collected.offset_s());
+    let so_far = collected.newest_ns().filter(|&newest_ns| newest_ns < ends_ns).map_or_else(String::new, |newest_ns| {
+        format!(" up to {}", time_of(newest_ns, collected.day(), collected.offset_s()))
+    });
     let mut said = Vec::new();
     if lost.silences > 0 {
         said.push(format!(
-            "{} silent, for {:.2} node hours of the day: what happened near by then may not be in the figures.",
+            "{} silent, for {:.2} node hours of the day{so_far}: what happened near by then may not be in the figures.",
             nodes(lost.silent_nodes, "was", "were"),
             lost.node_hours_lost
         ));

@@ -31,10 +31,11 @@ fn day() -> Vec<AlertFeature> {
     let weapons = breach(Alert { count: 3, ..fire("A-11", Class::IncursionWeapons, 17.0, 0.95) });
     let silent = Alert { sectors: vec!["north".to_owned()], ..silence("A-12", "mic-7", 20.0, None) };
     let before = breach(fire("A-13", Class::FireImpact, -20.0, 0.97));
-    let south = Alert { sectors: vec!["south".to_owned()], ..fire("A-14", Class::FireShot, 3.0, 0.97) };
+    let south = Alert { revision: 2, sectors: vec!["south".to_owned()], ..fire("A-14", Class::FireShot, 3.0, 0.97) };
+    let after = Alert { sectors: vec!["south".to_owned()], ..fire("A-15", Class::FireShot, 25.0, 0.97) };
     let all = [
         impact, salvo, outgoing, training, shot, denied, doubted, decided, rumour, taken_back, weapons, silent, before,
-        south,
+        south, after,
     ];
     let place = |(at, alert)| feature(alert, 31.4 + 0.01 * f64::from(at), 46.9 + 0.004 * f64::from(at % 5));
     (0u8..).zip(all).map(|(at, alert)| place((at, alert))).collect()
