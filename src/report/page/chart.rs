@@ -38,8 +38,7 @@ pub fn svg(bars: &[Bar], chosen: Day) -> String {
     let mut out = String::new();
     let _ = write!(
         out,
-        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{}" font-family="system-ui, sans-serif" font-size="12" fill="#222">"##,
-        "Fire and hours lost by day"
+        r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Fire and hours lost by day" font-family="system-ui, sans-serif" font-size="12" fill="#222">"##
     );
     legend(&mut out);
     let slot = (WIDTH - LEFT - RIGHT) / bars.len().max(1) as f64;
