@@ -13,6 +13,7 @@ use crate::engine::settings::Settings;
 use crate::kafka::{KafkaError, KafkaSettings};
 use crate::model::fault::Fault;
 use crate::model::review::Review;
+use crate::report::ReportSettings;
 use layer::Layer;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub struct Config {
     pub review: Review,
     /// The Parquet tables.
     pub archive: ArchiveSettings,
+    /// Daily reports.
+    pub report: ReportSettings,
     /// Reference data from files.
     pub reference: Reference,
     /// What is said besides the alerts themselves.
@@ -77,7 +80,7 @@ pub struct Output {
     /// The directory under which a live run keeps its Parquet tables; made when it is not there. A path is relative
     /// to the working directory.
     pub archive_dir: PathBuf,
-    /// Whether each component's alerts also go to a topic of its own, `alerts.<component>`.
+    /// Whether each component's alerts also go to a topic of its own (`kafka.topics.alerts_*`).
     pub by_component: bool,
     /// Seconds between two lines of rates in the log of a live run.
     pub rates_every_s: f64,
@@ -253,6 +256,7 @@ impl Config {
         below("engine", self.engine.faults());
         below("review", reviewers::faults(&self.review));
         below("archive", self.archive.check().err().map(archive_fault).into_iter().collect());
+        below("report", self.report.faults());
         below("output", self.output.faults());
         below("log", self.log.faults());
         faults

@@ -12,5 +12,6 @@ pub mod import;
 pub mod kafka;
 pub mod model;
 pub mod pipeline;
+pub mod report;
 pub mod score;
 pub mod simulate;

@@ -17,7 +17,7 @@ mod writer;
 
 pub use commit::Manifest;
 pub use error::ArchiveError;
-pub use read::{ArchivedLine, revisions, telemetry};
+pub use read::{ArchivedLine, each_alert, revisions, telemetry};
 pub use schema::Table;
 pub use settings::ArchiveSettings;
 pub use store::{Archive, Counts, Durable, ReadFrom, RejectedLine};

@@ -68,6 +68,20 @@ pub fn revisions(root: &Path, alerts: &[String]) -> Result<Vec<String>, ArchiveE
     Ok(said)
 }
 
+/// Tells every alert of the archive under `root`, each revision as the message was sent, commit by commit. It may be done
+/// beside a writer. Returns how many commits there are: none where there is no archive.
+///
+/// # Errors
+/// As [`telemetry`].
+pub fn each_alert(root: &Path, on: &mut dyn FnMut(&str)) -> Result<u64, ArchiveError> {
+    each_batch(root, Table::Alerts, &["raw"], &mut |batch| {
+        let raws = batch.column_by_name("raw")?.as_any().downcast_ref::<StringArray>()?;
+        raws.iter().flatten().for_each(&mut *on);
+        Some(())
+    })?;
+    Ok(commits(root)?.len() as u64)
+}
+
 /// Goes through the files of a table that are committed, these columns of them.
 fn each_batch(
     root: &Path,
@@ -91,16 +105,21 @@ fn each_batch(
     Ok(())
 }
 
-fn committed(root: &Path, table: Table) -> Result<Vec<PathBuf>, ArchiveError> {
-    let directory = root.join(COMMITS);
-    let mut numbers: Vec<u64> = files_under(&directory)?
+/// The numbers of the commits, in order.
+fn commits(root: &Path) -> Result<Vec<u64>, ArchiveError> {
+    let mut numbers: Vec<u64> = files_under(&root.join(COMMITS))?
         .iter()
         .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
         .filter_map(|path| path.file_stem()?.to_str()?.parse().ok())
         .collect();
     numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn committed(root: &Path, table: Table) -> Result<Vec<PathBuf>, ArchiveError> {
+    let directory = root.join(COMMITS);
     let mut paths = Vec::new();
-    for number in numbers {
+    for number in commits(root)? {
         let Some(manifest) = read_manifest(&directory, number)? else { continue };
         paths.extend(manifest.files.iter().filter(|file| file.table == table).map(|file| root.join(&file.path)));
     }

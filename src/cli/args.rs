@@ -11,6 +11,7 @@ pub use review::{Alerts, Decide, Key, List, Review, ReviewCommand, Show};
 use crate::config::{Config, ConfigError, Loaded};
 use crate::engine::associate::calibration;
 use crate::import::Format;
+use crate::model::day::{Day, parse_offset_s};
 use crate::model::time::parse_rfc3339;
 use crate::simulate::Scenario;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
@@ -84,6 +85,8 @@ pub enum Command {
     Bench(Bench),
     /// Only write the Parquet tables from the topics, until told to stop
     Archive(Archive),
+    /// Set a day out as a page: figures, map, gravest alerts, what was not covered
+    Report(Report),
     /// Check an archive: every file readable, every row there once
     Verify(Verify),
     /// Look at alerts, and decide on them
@@ -131,7 +134,7 @@ impl ReferenceFiles {
 
 A file holds one observation a line in the order of delivery, plain, gzip or zstd. Its name without the endings
 stands for the topic. In the output directory: alerts.ndjson (every revision), escalations.ndjson, rejected.ndjson,
-learnt.json (what was learnt of nodes and places, for --learnt) and the Parquet tables.")]
+reports.ndjson (each sector's days), learnt.json (what was learnt of nodes and places, for --learnt) and the Parquet tables.")]
 pub struct Replay {
     /// Telemetry, one observation a line
     #[arg(long, required = true, num_args = 1.., value_name = "FILE")]
@@ -157,11 +160,12 @@ pub struct Replay {
   truceline run --config config/truceline.toml --create-topics
   TRUCELINE_KAFKA__BROKERS=broker-1:9092,broker-2:9092 truceline run
 
-Where one machine is not enough, on as many as it takes (any number of each but the archive):
+Where one machine is not enough, on as many as it takes (any number of each but the last two):
   truceline run --role route     --set kafka.instance=router-1
   truceline run --role correlate --set kafka.instance=watch-1
   truceline run --role correlate --set kafka.instance=watch-2
   truceline run --role archive
+  truceline run --role report
 
 SIGTERM and Ctrl-C let it finish what it has read, write it out, and end.")]
 pub struct Run {
@@ -174,6 +178,9 @@ pub struct Run {
     /// Write no Parquet tables (another process does)
     #[arg(long)]
     pub no_archive: bool,
+    /// Publish no daily reports (another process does)
+    #[arg(long)]
+    pub no_reports: bool,
     /// Reference data.
     #[command(flatten)]
     pub reference: ReferenceFiles,
@@ -190,6 +197,8 @@ pub enum Role {
     Correlate,
     /// Only write the Parquet tables
     Archive,
+    /// Only publish daily reports
+    Report,
 }
 
 /// Arguments of `demo`.
@@ -374,6 +383,39 @@ pub struct Archive {
     pub sensors: Option<PathBuf>,
 }
 
+/// Arguments of `report`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline report --day 2026-03-01 --alerts result/alerts.ndjson --areas areas.geojson --out pages
+  truceline report --day 2026-03-01 --archive archive --areas areas.geojson --sector south --out pages
+  truceline report --day 2026-03-01 --offset +02:00 --out pages
+
+Writes Markdown, HTML (one file, nothing to load) and the two drawings as SVG. Without --alerts and --archive the
+newest revisions are read from the topic alerts.current, and areas from reference.areas.")]
+pub struct Report {
+    /// The day, as in 2026-03-01
+    #[arg(long, value_name = "DAY", value_parser = day)]
+    pub day: Day,
+    /// One sector; the whole theatre without it
+    #[arg(long, value_name = "NAME")]
+    pub sector: Option<String>,
+    /// Alerts of a replay, one revision a line
+    #[arg(long, value_name = "FILE", conflicts_with = "archive")]
+    pub alerts: Option<PathBuf>,
+    /// The root of an archive
+    #[arg(long, value_name = "DIR")]
+    pub archive: Option<PathBuf>,
+    /// Areas and lines for the map: a GeoJSON FeatureCollection
+    #[arg(long, value_name = "FILE")]
+    pub areas: Option<PathBuf>,
+    /// By how much the day's clocks are ahead of UTC
+    #[arg(long, default_value = "+00:00", value_name = "OFFSET", value_parser = offset, allow_hyphen_values = true)]
+    pub offset: i32,
+    /// Where to write
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
 /// Arguments of `verify`.
 #[derive(Args, Debug)]
 #[command(after_help = "Examples:
@@ -383,6 +425,14 @@ pub struct Verify {
     /// The archive's root
     #[arg(value_name = "DIR")]
     pub root: PathBuf,
+}
+
+fn day(text: &str) -> Result<Day, String> {
+    Day::parse(text).ok_or_else(|| "expected a day as in 2026-03-01".to_owned())
+}
+
+fn offset(text: &str) -> Result<i32, String> {
+    parse_offset_s(text).ok_or_else(|| "expected an offset from UTC as in +02:00".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -456,6 +506,8 @@ mod tests {
             "truceline bench associate --saturation --events 100",
             "truceline bench associate --ablation --seeds 71,72 --json",
             "truceline --quiet verify o",
+            "truceline report --day 2026-03-01 --sector s --alerts a --offset -03:30 --out o",
+            "truceline run --role report",
         ] {
             parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
         }
@@ -469,6 +521,9 @@ mod tests {
             "truceline simulate nowhere --seed 1 --out o",
             "truceline simulate sparse --out o",
             "truceline demo --for 0s",
+            "truceline report --day today --out o",
+            "truceline report --day 2026-03-01 --offset 2 --out o",
+            "truceline report --day 2026-03-01 --alerts a --archive b --out o",
             "truceline demo --for soon",
             "truceline demo --for 5s --endless",
             "truceline score --alerts a --truth t --seconds -1",

@@ -105,10 +105,11 @@ fn read_reference(what: &str, path: &Path) -> Result<usize, Vec<String>> {
 /// Reaches the broker and looks at every topic that is not replaced by a file; makes those that are missing if asked
 /// to. What was found, in a line; or the faults.
 fn check_topics(loaded: &Loaded, create_topics: bool) -> Result<String, Vec<Complaint>> {
-    let Config { kafka, reference, .. } = &loaded.config;
+    let Config { kafka, reference, output, .. } = &loaded.config;
     let replaced: Vec<String> = reference.files().map(|(what, _)| format!("reference_{what}")).collect();
-    let topics: Vec<TopicSpec> =
+    let mut topics: Vec<TopicSpec> =
         kafka.topics.all().into_iter().filter(|topic| !replaced.iter().any(|key| key == topic.key)).collect();
+    topics.extend(output.by_component.then(|| kafka.topics.components()).into_iter().flatten());
     let complaints =
         |errors: Vec<KafkaError>| errors.iter().map(|error| kafka_complaint(loaded, error)).collect::<Vec<_>>();
     let made = if create_topics { topics::create_missing(kafka, &topics).map_err(complaints)? } else { Vec::new() };

@@ -50,10 +50,10 @@ pub(super) fn correlate(config: &Config, stop: &Stop) -> Outcome {
     let last = Correlate { run, layout }.run(&|| stop.is_asked(), &mut |figures| {
         if told.elapsed().as_secs_f64() >= config.output.rates_every_s {
             told = Instant::now();
-            tell(figures, None);
+            tell(figures, None, None);
         }
     })?;
-    tell(&last, None);
+    tell(&last, None, None);
     Ok(())
 }
 

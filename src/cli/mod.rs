@@ -13,6 +13,8 @@ mod import;
 mod logging;
 mod progress;
 mod replay;
+mod report;
+mod reporter;
 mod review;
 mod run;
 mod schema;
@@ -57,6 +59,7 @@ fn dispatch(arguments: &Arguments) -> Outcome {
         Command::Import(import) => import::command(import, common),
         Command::Bench(bench) => bench::command(bench, common),
         Command::Archive(archive) => archive::command(archive, common),
+        Command::Report(report) => report::command(report, common),
         Command::Verify(verify) => verify::command(verify, common),
         Command::Review(review) => review::command(review, common),
         Command::Evidence(evidence) => evidence::command(evidence, common),

@@ -20,6 +20,7 @@ struct Replayed {
     revisions: u64,
     violations: u64,
     escalations: u64,
+    reports: u64,
     regions_learnt: (usize, usize),
     elapsed: Duration,
 }
@@ -48,6 +49,7 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
         config_digest: config.engine.digest(),
         review: config.review.clone(),
         archive: (!args.no_archive).then(|| config.archive.clone()),
+        report: config.report.clone(),
     };
     let summary = replay.run(&mut |done| progress.at(done, Some(total), "bytes", ""))?;
     Ok(Replayed {
@@ -57,6 +59,7 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
         revisions: summary.revisions,
         violations: summary.violations,
         escalations: 0,
+        reports: summary.reports,
         regions_learnt: summary.regions_learnt,
         elapsed: progress.elapsed(),
     })
@@ -75,11 +78,12 @@ fn summary(replayed: &Replayed, out: &Path) -> String {
     );
     let _ = writeln!(
         text,
-        "{} alerts in {} revisions, {} violations, {} escalations",
+        "{} alerts in {} revisions, {} violations, {} escalations, {} daily reports",
         grouped(replayed.alerts),
         grouped(replayed.revisions),
         grouped(replayed.violations),
-        grouped(replayed.escalations)
+        grouped(replayed.escalations),
+        grouped(replayed.reports)
     );
     let (regions, not_taken_up) = replayed.regions_learnt;
     if regions > 0 {
@@ -89,7 +93,7 @@ fn summary(replayed: &Replayed, out: &Path) -> String {
             grouped(regions as u64)
         );
     }
-    for file in ["alerts.ndjson", "escalations.ndjson", "rejected.ndjson", learnt::FILE_NAME] {
+    for file in ["alerts.ndjson", "escalations.ndjson", "reports.ndjson", "rejected.ndjson", learnt::FILE_NAME] {
         let _ = writeln!(text, "{}", out.join(file).display());
     }
     text
@@ -108,15 +112,16 @@ mod tests {
             revisions: 1_900,
             violations: 480,
             escalations: 1,
+            reports: 8,
             regions_learnt: (3, 1),
             elapsed: Duration::from_secs(2),
         };
         assert_eq!(
             summary(&replayed, Path::new("out")),
             "1,000,000 observations in 2.0 s (500,000/s), 12 rejected\n\
-             500 alerts in 1,900 revisions, 480 violations, 1 escalations\n\
+             500 alerts in 1,900 revisions, 480 violations, 1 escalations, 8 daily reports\n\
              started from what 3 regions learnt; 1 were left out, for nothing stands where they were\n\
-             out/alerts.ndjson\nout/escalations.ndjson\nout/rejected.ndjson\nout/learnt.json\n"
+             out/alerts.ndjson\nout/escalations.ndjson\nout/reports.ndjson\nout/rejected.ndjson\nout/learnt.json\n"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::args::{Archive, Common, Role, Run};
 use super::console::Outcome;
-use super::{Stop, archive, check, cluster, logging};
+use super::{Stop, archive, check, cluster, logging, reporter};
 use crate::config::Config;
 use crate::model::time::Timestamp;
 use crate::pipeline::archive::{ArchiveRun, ArchiveRunError, ArchiveStatus, Waits};
@@ -29,12 +29,14 @@ pub(super) fn command(args: &Run, common: &Common) -> Outcome {
     match args.role {
         Role::Route => cluster::route(&loaded.config, &stop),
         Role::Correlate => cluster::correlate(&loaded.config, &stop),
+        Role::Report => reporter::alone(&loaded.config, &stop),
         Role::All | Role::Archive => Ok(run(&loaded.config, args, &stop)?),
     }
 }
 
 /// Runs the live pipelines under `config` until `stop` is asked or something fails for good; then what was read is
-/// finished and written out. The archive has a thread and a consumer group of its own: it never delays an alert.
+/// finished and written out. The archive has a thread and a consumer group of its own: it never delays an alert; neither does the
+/// reporter.
 fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
     let mut kafka = config.kafka.clone();
     if kafka.exactly_once && kafka.instance.is_empty() {
@@ -55,9 +57,11 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         archive: config.archive.clone(),
         root: config.output.archive_dir.clone(),
     };
+    let reporter = (!args.no_reports).then(|| reporter::beside(config, stop));
+    let reports = || reporter.as_ref().map(reporter::Reporter::said);
     let archived = Mutex::new(ArchiveStatus::default());
     let status = || (!args.no_archive).then(|| *archived.lock().unwrap_or_else(PoisonError::into_inner));
-    std::thread::scope(|scope| {
+    let ended = std::thread::scope(|scope| {
         let keeper = (!args.no_archive).then(|| {
             scope.spawn(|| {
                 let kept = archive.run_watched(Waits::default(), &|| stop.is_asked(), &mut |now| {
@@ -74,12 +78,12 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
         let ran = live.run(&|| stop.is_asked(), &mut |figures| {
             if told.elapsed().as_secs_f64() >= config.output.rates_every_s {
                 told = Instant::now();
-                tell(figures, status());
+                tell(figures, status(), reports());
             }
         });
         stop.ask();
         let kept = keeper.map(|keeper| keeper.join());
-        tell(&ran?, status());
+        tell(&ran?, status(), reports());
         match kept {
             Some(Ok(kept)) => {
                 kept?;
@@ -88,11 +92,16 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
             None => {}
         }
         Ok(())
-    })
+    });
+    stop.ask();
+    if let Some(reporter) = reporter {
+        reporter.leave();
+    }
+    ended
 }
 
-/// One line of how it goes, and how the archive does, if this process keeps one.
-pub(super) fn tell(figures: &Figures, archive: Option<ArchiveStatus>) {
+/// One line of how it goes, and how the archive and the reporter do, if this process has them.
+pub(super) fn tell(figures: &Figures, archive: Option<ArchiveStatus>, reports: Option<u64>) {
     let tally = figures.tally;
     let watermark = figures.watermark_ns.map_or_else(|| "none".to_owned(), |ns| Timestamp(ns).to_string());
     tracing::info!(
@@ -113,6 +122,7 @@ pub(super) fn tell(figures: &Figures, archive: Option<ArchiveStatus>) {
         ids_held = figures.ids_held,
         archive_lag = archive.map(|archive| archive.lag),
         archive_waits = archive.map(|archive| archive.is_waiting),
+        reports,
         p99_us = figures.ingest_to_alert_us.value_at_quantile(0.99),
         commit_p99_us = figures.ingest_to_commit_us.value_at_quantile(0.99),
         "so far"

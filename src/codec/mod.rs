@@ -1,11 +1,12 @@
 //! The wire contract in code: JSON in, columns out; alerts in, JSON out; and the schemas of both.
 //!
 //! [`Decoder`] turns a record into columns and refusals. It is the one way in for telemetry and decisions.
-//! [`reference`] reads and writes the sensor registry, areas and notices. [`alert`] writes what goes out.
+//! [`reference`] reads and writes the sensor registry, areas and notices. [`alert`] and [`daily`] write what goes out.
 //! [`reviewers`] checks who decided. [`schema`] describes every message as JSON Schema, by the types in [`wire`].
 
 pub mod alert;
 mod bounds;
+pub mod daily;
 mod decision;
 mod decode;
 mod fields;

@@ -359,13 +359,13 @@ impl Book {
     }
 
     /// Judges all alerts again if the areas or notices have changed: a notice may come after what it covers.
-    pub fn rejudge(&mut self, places: &Places, settings: &Settings) {
+    pub fn rejudge(&mut self, registry: &Registry, places: &Places, settings: &Settings) {
         if self.judged_version.replace(places.version()) == Some(places.version()) {
             return;
         }
         for (key, entry) in self.entries.iter_mut().filter(|(_, entry)| !entry.retracted()) {
             let mut alert = entry.feature.properties.clone();
-            judge_into(&mut alert, &entry.claim, places, settings);
+            judge_into(&mut alert, &entry.claim, registry, places, settings);
             if alert != entry.feature.properties {
                 alert.revision += 1;
                 alert.status = entry.changed_status(Stage::Open);

@@ -232,7 +232,7 @@ impl Places {
         let mut areas: Vec<String> = breached().map(|area| area.area.clone()).chain(named.iter().cloned()).collect();
         areas.sort_unstable();
         areas.dedup();
-        let mut sectors: Vec<String> = within().filter_map(sector_of).map(str::to_owned).collect();
+        let mut sectors: Vec<String> = within().filter_map(Area::sector_id).map(str::to_owned).collect();
         sectors.sort_unstable();
         sectors.dedup();
         let notice = self.covering(class, place, time_ns).map(|notice| notice.notice.clone());
@@ -262,11 +262,6 @@ impl Places {
         });
         covering
     }
-}
-
-/// The sector an area belongs to: its own id if it is one and names none.
-fn sector_of(area: &Area) -> Option<&str> {
-    area.sector.as_deref().or((area.kind == AreaType::Sector).then_some(area.area.as_str()))
 }
 
 /// Who is routed to a class of alert where no area says so. Sensors and jamming belong to nobody in particular.

@@ -10,6 +10,7 @@ use super::sink::Sink;
 use super::source::{Event, Source};
 use super::tables::{Change, Tables};
 use super::transaction::ExactlyOnce;
+use crate::model::kind::Component;
 use std::time::Duration;
 
 /// How long a commit waits for deliveries before it is tried again later.
@@ -122,13 +123,20 @@ pub struct Cluster<'a> {
     settings: &'a KafkaSettings,
     /// The partition of `telemetry.by-region` that is read instead of the group's share of the topics.
     part: Option<i32>,
+    /// Whether the components' topics are written to.
+    by_component: bool,
     group: Group,
 }
 
-impl Cluster<'_> {
+impl<'a> Cluster<'a> {
     /// The cluster of these settings. With `part`, that partition of what is routed by region is read, and written to.
-    pub fn new(settings: &KafkaSettings, part: Option<i32>) -> Cluster<'_> {
-        Cluster { settings, part, group: Group::default() }
+    pub fn new(settings: &'a KafkaSettings, part: Option<i32>) -> Cluster<'a> {
+        Cluster { settings, part, by_component: false, group: Group::default() }
+    }
+
+    /// The same, whose outbox also writes to the components' topics if it is so.
+    pub fn by_component(self, by_component: bool) -> Cluster<'a> {
+        Cluster { by_component, ..self }
     }
 }
 
@@ -141,6 +149,8 @@ impl Broker for Cluster<'_> {
         let names = &settings.topics;
         let mut written = vec![&*names.violations, &names.current, &names.rejected, &names.state];
         written.extend(self.part.map(|_| &*names.by_region));
+        let components = Component::ALL.iter().map(|&component| names.component(component).1);
+        written.extend(components.filter(|_| self.by_component));
         Ok(Box::new(ExactlyOnce::new(settings, &written, group)?))
     }
 

@@ -7,6 +7,7 @@ pub use self::config::{limits, warnings};
 use super::error::KafkaError;
 use super::settings::KafkaSettings;
 use super::watch::Watch;
+use crate::model::kind::Component;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -45,6 +46,14 @@ pub struct Topics {
     pub state: String,
     /// Observations by region, between the two stages of a cluster.
     pub by_region: String,
+    /// The ground component's own alerts, where components have topics of their own.
+    pub alerts_ground: String,
+    /// The maritime component's.
+    pub alerts_maritime: String,
+    /// The air component's.
+    pub alerts_air: String,
+    /// Those of logistics.
+    pub alerts_logistics: String,
 }
 
 impl Default for Topics {
@@ -63,6 +72,10 @@ impl Default for Topics {
             daily: "reports.daily".to_owned(),
             state: "truceline.state".to_owned(),
             by_region: "telemetry.by-region".to_owned(),
+            alerts_ground: "alerts.ground".to_owned(),
+            alerts_maritime: "alerts.maritime".to_owned(),
+            alerts_air: "alerts.air".to_owned(),
+            alerts_logistics: "alerts.logistics".to_owned(),
         }
     }
 }
@@ -90,7 +103,7 @@ pub struct TopicSpec {
 }
 
 impl Topics {
-    /// All topics, in the order of the contract.
+    /// All topics but the components', in the order of the contract.
     pub fn all(&self) -> Vec<TopicSpec> {
         let spec = |key, name: &String, keep| TopicSpec { key, name: name.clone(), keep };
         vec![
@@ -110,9 +123,28 @@ impl Topics {
         ]
     }
 
+    /// The topics of the components' own alerts, needed where those are wanted.
+    pub fn components(&self) -> Vec<TopicSpec> {
+        let spec = |&component: &Component| {
+            let (key, name) = self.component(component);
+            TopicSpec { key, name: name.to_owned(), keep: Keep::Alerts }
+        };
+        Component::ALL.iter().map(spec).collect()
+    }
+
+    /// The topic of a component's own alerts: its key below `kafka.topics`, and its name.
+    pub fn component(&self, component: Component) -> (&'static str, &str) {
+        match component {
+            Component::Ground => ("alerts_ground", &self.alerts_ground),
+            Component::Maritime => ("alerts_maritime", &self.alerts_maritime),
+            Component::Air => ("alerts_air", &self.alerts_air),
+            Component::Logistics => ("alerts_logistics", &self.alerts_logistics),
+        }
+    }
+
     /// Names that no topic can have, and names given twice.
     pub(super) fn faults(&self) -> Vec<KafkaError> {
-        let all = self.all();
+        let all = [self.all(), self.components()].concat();
         let fault = |spec: &TopicSpec, expected: String| KafkaError::Setting {
             key: format!("topics.{}", spec.key),
             value: spec.name.clone(),

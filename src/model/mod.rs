@@ -4,6 +4,8 @@
 
 pub mod alert;
 pub mod area;
+pub mod daily;
+pub mod day;
 pub mod decision;
 pub mod fault;
 pub mod geo;

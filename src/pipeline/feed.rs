@@ -201,7 +201,7 @@ fn topic_of(path: &Path) -> String {
     name
 }
 
-fn reader(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
+pub(super) fn reader(path: &Path) -> std::io::Result<Box<dyn BufRead>> {
     const BUFFER_BYTES: usize = 1 << 20;
     let file = File::open(path)?;
     let ending = path.extension().map(|ending| ending.to_string_lossy().into_owned()).unwrap_or_default();

@@ -4,6 +4,7 @@
 //! of its own. A live run has three stages ([`run`]): one reads, one correlates, one tells and commits. In a cluster other
 //! processes go before it ([`route`]), and it is run once for each part of the regions ([`correlate`]).
 
+pub mod alert_source;
 pub mod archive;
 mod by_region;
 pub mod correlate;
@@ -24,8 +25,9 @@ mod live;
 mod low_water;
 pub mod nodes;
 pub mod reference;
-mod reference_tables;
+pub mod reference_tables;
 pub mod replay;
+pub mod report;
 pub mod route;
 pub mod run;
 mod said_table;

@@ -6,12 +6,17 @@ use super::learnt::{self, LearntFileError};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
+use crate::codec::daily::daily_json;
 use crate::codec::{DecodeOptions, Decoder, Lines, alert};
 use crate::engine::associate::record::{LearntRecord, NewerRecord};
+use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::Status;
+use crate::model::area::Area;
+use crate::model::daily::DailyReport;
 use crate::model::node::Registry;
 use crate::model::review::Review;
+use crate::report::{Desk, PassedOver, ReportSettings};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -36,6 +41,8 @@ pub struct Replay {
     pub review: Review,
     /// How the archive is written; `None`: not at all.
     pub archive: Option<ArchiveSettings>,
+    /// How days are reported.
+    pub report: ReportSettings,
 }
 
 /// Why a replay ended early.
@@ -80,6 +87,8 @@ pub struct Summary {
     pub alerts: u64,
     /// Alerts whose last revision is a violation that was not taken back.
     pub violations: u64,
+    /// Daily reports written.
+    pub reports: u64,
     /// Bytes of telemetry read, uncompressed.
     pub bytes: u64,
     /// Regions of the record started from, and those of them that nothing stood for any more.
@@ -97,7 +106,8 @@ impl Replay {
         let mut feed = Feed::of_files(&self.telemetry)?;
         let topics = feed.topics().to_vec();
         std::fs::create_dir_all(&self.out).map_err(|source| ReplayError::Write { path: self.out.clone(), source })?;
-        let mut outputs = Outputs::create(&self.out, topics.clone(), self.archive.as_ref())?;
+        let desk = desk(&self.report, &registry, &places);
+        let mut outputs = Outputs::create(&self.out, topics.clone(), self.archive.as_ref(), desk)?;
         let mut correlator =
             Correlator::new(self.settings.clone(), self.config_digest.clone(), topics, registry, places);
         correlator.convene(&self.review);
@@ -120,10 +130,13 @@ impl Replay {
                 correlator.caught_up(fed.partition.0, fed.partition.1, &mut results);
             }
             outputs.results(&mut results, &mut summary)?;
+            outputs.days(correlator.engine().progress().stream_ns())?;
             progress(summary.bytes);
         }
         correlator.finish(&mut results);
         outputs.results(&mut results, &mut summary)?;
+        outputs.last_days()?;
+        summary.reports = outputs.reports_written;
         summary.violations = outputs.violations.len() as u64;
         outputs.close()?;
         write_learnt(&self.out, &correlator.learnt())?;
@@ -131,6 +144,17 @@ impl Replay {
         summary.tally = correlator.tally();
         Ok(summary)
     }
+}
+
+/// A desk that knows all sectors of the reference data.
+fn desk(settings: &ReportSettings, registry: &Registry, places: &Places) -> Desk {
+    let mut desk = Desk::new(settings.clone());
+    let of_areas = places.areas().iter().filter_map(Area::sector_id);
+    let of_nodes = registry.nodes().iter().filter_map(|node| node.sector.as_deref());
+    for sector in of_areas.chain(of_nodes) {
+        desk.know_sector(sector);
+    }
+    desk
 }
 
 fn write_learnt(dir: &Path, record: &LearntRecord) -> Result<(), ReplayError> {
@@ -145,9 +169,12 @@ struct Outputs {
     alerts: OutFile,
     escalations: OutFile,
     rejected: OutFile,
+    reports: OutFile,
     archive: Option<Archive>,
     topics: Vec<String>,
     violations: BTreeSet<String>,
+    desk: Desk,
+    reports_written: u64,
 }
 
 struct OutFile {
@@ -174,7 +201,12 @@ impl OutFile {
 }
 
 impl Outputs {
-    fn create(dir: &Path, topics: Vec<String>, archive: Option<&ArchiveSettings>) -> Result<Outputs, ReplayError> {
+    fn create(
+        dir: &Path,
+        topics: Vec<String>,
+        archive: Option<&ArchiveSettings>,
+        desk: Desk,
+    ) -> Result<Outputs, ReplayError> {
         let archive = match archive {
             Some(settings) => {
                 let root = dir.join("archive");
@@ -191,9 +223,12 @@ impl Outputs {
             alerts: OutFile::create(dir, "alerts.ndjson")?,
             escalations: OutFile::create(dir, "escalations.ndjson")?,
             rejected: OutFile::create(dir, "rejected.ndjson")?,
+            reports: OutFile::create(dir, "reports.ndjson")?,
             archive,
             topics,
             violations: BTreeSet::new(),
+            desk,
+            reports_written: 0,
         })
     }
 
@@ -214,6 +249,7 @@ impl Outputs {
                 archive.alert(&said.feature, std::str::from_utf8(&json).unwrap_or_default(), None)?;
             }
             let alert = &said.feature.properties;
+            self.desk.take(alert);
             if alert.violation && alert.status != Status::Retracted {
                 self.violations.insert(alert.alert.clone());
             } else {
@@ -241,12 +277,47 @@ impl Outputs {
         Ok(())
     }
 
+    /// Event time has come so far: days that can't be amended any more are written.
+    fn days(&mut self, stream_ns: Option<i64>) -> Result<(), ReplayError> {
+        if let Some(ns) = stream_ns {
+            self.desk.reach(ns);
+        }
+        let reports = self.desk.publish_closing();
+        self.write_reports(&reports)
+    }
+
+    /// The stream has ended.
+    fn last_days(&mut self) -> Result<(), ReplayError> {
+        let reports = self.desk.publish_rest();
+        self.write_reports(&reports)?;
+        if let Some(day) = self.desk.take_crowded_out() {
+            tracing::warn!("daily reports: too many alerts are held; {day} was closed before its time");
+        }
+        let passed_over = self.desk.passed_over();
+        if passed_over != PassedOver::default() {
+            let PassedOver { too_late, left_out } = passed_over;
+            tracing::warn!(
+                "daily reports: {too_late} revisions came after their day was closed, {left_out} found no room"
+            );
+        }
+        Ok(())
+    }
+
+    fn write_reports(&mut self, reports: &[DailyReport]) -> Result<(), ReplayError> {
+        for report in reports {
+            self.reports.line(&daily_json(report).map_err(EncodeError::from)?)?;
+            self.reports_written += 1;
+        }
+        Ok(())
+    }
+
     fn close(mut self) -> Result<(), ReplayError> {
         if let Some(archive) = &mut self.archive {
             archive.roll()?;
         }
         self.alerts.close()?;
         self.escalations.close()?;
+        self.reports.close()?;
         self.rejected.close()
     }
 }

@@ -49,7 +49,7 @@ pub struct Run {
     pub config_digest: String,
     /// Who decides on alerts.
     pub review: Review,
-    /// Whether each component's alerts also go to `alerts.<component>`.
+    /// Whether each component's alerts also go to a topic of its own.
     pub by_component: bool,
     /// The part of the regions that is correlated, behind a router; `None`: everything.
     pub part: Option<RunPart>,
@@ -168,7 +168,7 @@ impl Run {
     }
 
     fn cluster(&self) -> Cluster<'_> {
-        Cluster::new(&self.kafka, self.part.as_ref().map(|part| part.number as i32))
+        Cluster::new(&self.kafka, self.part.as_ref().map(|part| part.number as i32)).by_component(self.by_component)
     }
 
     /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.
@@ -213,7 +213,9 @@ impl Run {
         let mut needed = vec![&names.sensors, &names.patrols, &names.decisions, &names.violations, &names.current];
         needed.extend([&names.rejected, &names.state]);
         needed.extend(self.part.as_ref().map(|_| &names.by_region));
-        let topics: Vec<TopicSpec> = names.all().into_iter().filter(|topic| needed.contains(&&topic.name)).collect();
+        let mut topics: Vec<TopicSpec> =
+            names.all().into_iter().filter(|topic| needed.contains(&&topic.name)).collect();
+        topics.extend(self.by_component.then(|| names.components()).into_iter().flatten());
         let faults = check(&self.kafka, &topics).err().unwrap_or_default();
         faults.into_iter().next().map_or(Ok(()), |fault| Err(fault.into()))
     }

@@ -368,7 +368,7 @@ impl Teller<'_> {
         self.outbox.send(&names.violations, key, &json, &headers)?;
         self.outbox.send(&names.current, key, &json, &headers)?;
         if let Some(component) = feature.properties.component.filter(|_| self.by_component) {
-            self.outbox.send(&format!("alerts.{component}"), key, &json, &headers)?;
+            self.outbox.send(names.component(component).1, key, &json, &headers)?;
         }
         Ok(())
     }

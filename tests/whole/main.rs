@@ -21,6 +21,7 @@ mod proxy;
 mod quiet;
 mod reading;
 mod records;
+mod reporting;
 mod reviewed;
 mod rights;
 mod scene;
@@ -48,6 +49,7 @@ fn trials() -> Vec<Case> {
         topics::TRIALS,
         starting::TRIALS,
         live::TRIALS,
+        reporting::TRIALS,
         quiet::TRIALS,
         shuffled::TRIALS,
         hostile::TRIALS,

@@ -100,20 +100,25 @@ pub(super) fn compose(
         evidence_digest,
         latency: None,
     };
-    judge_into(&mut alert, claim, places, settings);
+    judge_into(&mut alert, claim, registry, places, settings);
     let place = LonLat { lon_deg: round(claim.place.lon_deg, STEP_DEG), lat_deg: round(claim.place.lat_deg, STEP_DEG) };
     AlertFeature::new(place, alert)
 }
 
-/// Sets what depends on areas and notices.
-pub(super) fn judge_into(alert: &mut Alert, claim: &Claim, places: &Places, settings: &Settings) {
+/// Sets what depends on areas and notices. Where no area says who is routed to it, the first node of the evidence that
+/// belongs to somebody does.
+pub(super) fn judge_into(alert: &mut Alert, claim: &Claim, registry: &Registry, places: &Places, settings: &Settings) {
     let judged = places.judge_named(claim.class, &claim.prohibitions, claim.place, claim.time_ns, &claim.areas);
     alert.violation = (claim.breach || !judged.areas.is_empty()) && judged.notice.is_none();
     alert.severity = severity(claim, alert.violation, judged.protected_site, &settings.severity);
     alert.areas = judged.areas;
     alert.within = judged.within;
-    alert.sectors = judged.sectors;
-    alert.component = judged.component;
+    let witnesses = || alert.evidence.iter().filter_map(|it| registry.find(&it.node)).map(|ix| registry.node(ix));
+    alert.component = judged.component.or_else(|| witnesses().find_map(|node| node.component));
+    alert.sectors = match judged.sectors.is_empty() {
+        true => witnesses().find_map(|node| node.sector.clone()).into_iter().collect(),
+        false => judged.sectors,
+    };
     alert.notice = judged.notice;
 }
 

@@ -1,6 +1,7 @@
 use super::*;
 use crate::model::area::{Area, AreaType, Shape};
 use crate::model::decision::Verdict;
+use crate::model::kind::Component;
 use crate::model::node::Node;
 use crate::model::notice::{Notice, NoticeKind};
 use geo::{LineString, MultiPolygon, Polygon};
@@ -126,6 +127,38 @@ fn what_was_never_said_cannot_be_taken_back_and_what_was_can_live_again() {
 }
 
 #[test]
+fn where_no_area_says_who_is_routed_to_it_the_first_witness_does() {
+    let mut desk = Desk::new();
+    let of = |name: &str, sector: Option<&str>, component| Node {
+        sector: sector.map(str::to_owned),
+        component,
+        ..Node::unregistered(name)
+    };
+    desk.registry = Registry::new([
+        of("0", None, None),
+        of("1", Some("south"), Some(Component::Logistics)),
+        of("2", Some("north"), Some(Component::Air)),
+    ]);
+    let routed = |desk: &mut Desk, class, place| {
+        let mut claim = Claim { class, place, ..claim(class.as_str(), 1) };
+        claim.evidence = vec![cited(2, "c", 7), cited(1, "b", 6), cited(0, "a", 5)];
+        desk.book.say(claim, Stage::Final, &desk.registry, &desk.places, &desk.settings);
+        let alert = desk.book.take_said().remove(0).feature.properties;
+        (alert.sectors, alert.component)
+    };
+    let beyond = LonLat { lon_deg: 33.0, lat_deg: 50.0 };
+    let south = vec!["south".to_owned()];
+    assert_eq!(routed(&mut desk, Class::SensorSilent, beyond), (south.clone(), Some(Component::Logistics)));
+    assert_eq!(routed(&mut desk, Class::FireShot, beyond), (south, Some(Component::Ground)), "fire is of the ground");
+    let mut sector = zone();
+    sector.sector = Some("middle".to_owned());
+    desk.places.upsert_area(sector);
+    assert_eq!(routed(&mut desk, Class::SensorTamper, PLACE).0, ["middle"], "an area goes before");
+    desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
+    assert!(desk.book.take_said().is_empty(), "judged again it is routed as before");
+}
+
+#[test]
 fn evidence_is_ordered_and_stands_once() {
     let mut desk = Desk::new();
     let mut first = claim("k", 1);
@@ -176,7 +209,7 @@ fn a_decision_on_nothing_is_an_error() {
 fn a_notice_that_comes_late_amends_what_it_covers() {
     let mut desk = Desk::new();
     desk.say(claim("k", 1), Stage::Final);
-    desk.book.rejudge(&desk.places, &desk.settings);
+    desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
     assert!(desk.book.last("k").unwrap().properties.violation);
     assert_eq!(desk.said(), []);
     desk.places.upsert_notice(Notice {
@@ -187,7 +220,7 @@ fn a_notice_that_comes_late_amends_what_it_covers() {
         by: None,
         shape: square(),
     });
-    desk.book.rejudge(&desk.places, &desk.settings);
+    desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
     assert_eq!(desk.said(), [(2, Status::Amended)]);
     let alert = &desk.book.last("k").unwrap().properties;
     assert_eq!((alert.violation, alert.notice.as_deref(), alert.severity), (false, Some("n"), 2));

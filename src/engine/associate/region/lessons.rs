@@ -3,7 +3,7 @@
 use super::{READ_AGAIN_S, Region};
 use crate::engine::associate::learnt::Learnt;
 use crate::engine::associate::prior::Prior;
-use crate::engine::associate::record::{PlanRecord, RegionRecord, SiteRecord};
+use crate::engine::associate::record::{RegionRecord, SiteRecord};
 use crate::engine::associate::settle::{Ground, Held};
 use crate::model::node::Registry;
 use crate::model::time::ns_from_s;
