@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod console;
 mod demo;
+mod escalate;
 mod import;
 mod logging;
 mod progress;

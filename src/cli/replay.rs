@@ -55,7 +55,7 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
         alerts: summary.alerts,
         revisions: summary.revisions,
         violations: summary.violations,
-        escalations: 0,
+        escalations: summary.escalations,
         regions_learnt: summary.regions_learnt,
         elapsed: progress.elapsed(),
     })

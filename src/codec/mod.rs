@@ -8,6 +8,7 @@ pub mod alert;
 mod bounds;
 mod decision;
 mod decode;
+pub mod escalation;
 mod fields;
 mod kinds;
 mod letters;

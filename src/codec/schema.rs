@@ -6,6 +6,7 @@ use super::wire::{
     PointGeometry, PolygonGeometry,
 };
 use crate::model::alert::AlertFeature;
+use crate::model::escalation::Escalation;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -18,6 +19,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("notice", of::<Feature<NoticeProperties, PolygonGeometry>>("A notified activity")),
         ("decision", of::<DecisionMessage>("A review decision")),
         ("alert", of::<AlertFeature>("An alert")),
+        ("escalation", of::<Escalation>("An escalation indicator")),
         ("rejected", of::<RejectedRow>("A refused line")),
     ]
 }

@@ -5,6 +5,7 @@
 pub mod alert;
 pub mod area;
 pub mod decision;
+pub mod escalation;
 pub mod fault;
 pub mod geo;
 pub mod kind;

@@ -22,6 +22,7 @@ mod chatter;
 mod draft;
 mod files;
 mod fire;
+pub mod fortnight;
 mod fusion;
 mod ground;
 mod hear;
