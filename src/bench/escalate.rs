@@ -128,7 +128,6 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
         let is_after = has_onset && end_s > from_s;
         let counts = |sector: &str| !(is_after && (sector == struck || sector == THEATRE));
         for said in said {
-            if std::env::var("DBG").is_ok() && said.level >= 2 { eprintln!("{:.2}d {} {}->{} {:?} rate {} exp {} stat {} {:?}", end_s/86400.0, said.sector, levels.get(&said.sector).copied().unwrap_or(0), said.level, said.rules, said.rate_per_hour, said.expected_per_hour, said.statistic, watch.debug(&said.sector)); }
             let before = levels.insert(said.sector.clone(), said.level).unwrap_or(0);
             for level in before + 1..=said.level {
                 let at = usize::from(level - 1);
@@ -174,6 +173,68 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::escalation::record::EscalationRecord;
+
+    fn terms(course: Course, days: f64) -> Terms {
+        Terms { course, per_hour: 150.0, swing: 0.1, times: 3.0, bin_s: 300.0, days }
+    }
+
+    #[test]
+    fn three_times_the_rate_is_told_and_what_befalls_the_nodes_is_not() {
+        let settings = Settings::default();
+        let onset = watch(terms(Course::Onset, 5.0), 21..=22, &settings, &mut |_| true);
+        assert_eq!(onset.false_levels[1], 0, "{onset:?}");
+        assert_eq!(onset.delays[1].within(90.0), 1.0, "{:?}", onset.delays);
+        for course in [Course::RollOut, Course::Storm, Course::Dying] {
+            let outcome = watch(terms(course, 5.0), 21..=21, &settings, &mut |_| true);
+            assert_eq!(outcome.false_levels[1], 0, "{course}: {outcome:?}");
+        }
+    }
+
+    /// What is said of a fortnight from its second day on, where a successor takes over after so many bins.
+    fn said(takes_over: Option<usize>) -> Vec<(String, u8, String)> {
+        let mut settings = Settings::default();
+        settings.escalation.least_history_h = 6.0;
+        let mut fortnight = Fortnight::new(22, terms(Course::Onset, 1.5));
+        let (registry, places) = (Registry::new(fortnight.nodes()), Places::new(areas(), Vec::new()));
+        let world = World { registry: &registry, places: &places, settings: &settings };
+        let mut watch = EscalationWatch::new(&settings.escalation, String::new());
+        let (mut said, mut before) = (Vec::new(), Vec::new());
+        for number in 0.. {
+            let Some(bin) = fortnight.next() else { break };
+            if takes_over == Some(number) {
+                let record = watch.record().expect("something is known");
+                let pieces: Vec<String> =
+                    record.pieces(100).iter().map(|piece| serde_json::to_string(piece).expect("JSON")).collect();
+                assert!(pieces.len() > 5);
+                let read = pieces.iter().rev().map(|piece| serde_json::from_str(piece).expect("a piece"));
+                watch = EscalationWatch::new(&settings.escalation, String::new());
+                assert!(watch.restore(EscalationRecord::joined(read).expect("whole")));
+                // What was heard in the last quarter of an hour is heard again.
+                let again: &[(i64, Vec<usize>)] = &before;
+                for (from_ns, up) in again.iter().rev().take(3) {
+                    up.iter().for_each(|&node| watch.hear(NodeIx(node as u32), *from_ns));
+                }
+            }
+            bin.up.iter().for_each(|&node| watch.hear(NodeIx(node as u32), bin.from_ns));
+            before.push((bin.from_ns, bin.up.clone()));
+            if watch.due(Fortnight::at_ns(0.0), bin.from_ns + 300 * NS_PER_S).is_some() {
+                let new = watch.step(&bin.signs, world);
+                said.extend(
+                    new.iter().map(|it| (it.sector.clone(), it.level, serde_json::to_string(it).expect("JSON"))),
+                );
+            }
+        }
+        said
+    }
+
+    #[test]
+    fn a_successor_says_what_its_predecessor_would_have() {
+        let undisturbed = said(None);
+        assert!(undisturbed.iter().any(|it| it.1 >= 1), "an onset is told");
+        assert_eq!(said(Some(300)), undisturbed);
+        assert_eq!(said(Some(400)), undisturbed);
+    }
 
     #[test]
     fn delays_are_ranked_among_all_onsets() {

@@ -18,8 +18,8 @@ pub mod rules;
 pub mod settings;
 pub mod settled;
 pub mod share;
-pub mod slow;
 mod signs;
+pub mod slow;
 mod succession;
 pub mod weather;
 

@@ -267,7 +267,7 @@ impl Default for Escalation {
             least_history_h: 24.0,
             level_1_per_year: 12.0,
             level_2_per_year: 1.0,
-            agree_p: 0.01,
+            agree_p: 0.05,
             quiet_s: 3600.0,
             storm_wind_m_s: 12.0,
             storm_noise_db: 6.0,

@@ -6,14 +6,14 @@
 //! some rounds, or a barrage of up to a hundred. A round is found as often as four of the microphones that are up hear
 //! it, by the physics of the simulator and not by what the engine takes for it.
 
+use super::DEFAULT_START_NS;
 use super::chance::{Chance, Purpose};
 use super::ground::{area, offset, polygon};
-use super::DEFAULT_START_NS;
-use crate::model::kind::vocabulary;
 use crate::engine::escalation::Sign;
 use crate::model::area::{Area, AreaType};
 use crate::model::escalation::Modality;
 use crate::model::geo::LonLat;
+use crate::model::kind::vocabulary;
 use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Node;
 use crate::model::time::ns_from_s;
@@ -252,43 +252,6 @@ impl Fortnight {
         (mic.from_s..mic.to_s).contains(&at_s) && !(mic.silent_in_storm && self.is_stormy(mic.sector, at_s))
     }
 
-    /// The next bin; `None` when the fortnight is over.
-    pub fn next(&mut self) -> Option<Bin> {
-        let (from_s, bin_s) = (self.now_s, self.terms.bin_s);
-        let to_s = from_s + bin_s;
-        if to_s > self.terms.days * 86_400.0 {
-            return None;
-        }
-        self.now_s = to_s;
-        let mut bin = Bin { from_ns: Fortnight::at_ns(from_s), ..Bin::default() };
-        let mics = self.mics.len();
-        bin.up.extend((0..mics).filter(|&at| self.is_up(&self.mics[at], from_s)));
-        bin.up.extend(mics..mics + SECTORS);
-        self.swing(bin_s);
-        let hour = 1.0 + 0.6 * (from_s / 86_400.0 * std::f64::consts::TAU).sin();
-        for sector in 0..SECTORS {
-            let stormy = self.is_stormy(sector, from_s);
-            bin.weather.push(if stormy { (18.0, 72.0) } else { (4.0 + self.chance.normal().abs(), 60.0 + self.chance.normal()) });
-            let times = if self.is_on(sector, from_s) { self.terms.times } else { 1.0 };
-            let swing = (0.7 * (self.swings[sector] + self.swings[SECTORS]) - 0.5 * self.terms.swing.powi(2)).exp();
-            let mean = self.terms.per_hour * hour * swing * times * bin_s / 3600.0;
-            for _ in 0..self.chance.poisson(mean) {
-                self.incident(sector, from_s);
-            }
-            let thunder = if stormy { THUNDER_PER_HOUR * bin_s / 3600.0 } else { 0.0 };
-            for _ in 0..self.chance.poisson(thunder) {
-                let at = (self.chance.range(0.0, SIDE_M), self.chance.range(0.0, SIDE_M));
-                bin.signs.push(Sign { modality: Modality::Fire, place: place(sector, at) });
-            }
-            for _ in 0..self.chance.poisson(AIR_PER_HOUR * times * bin_s / 3600.0) {
-                let at = (self.chance.range(0.0, SIDE_M), self.chance.range(0.0, SIDE_M));
-                bin.signs.push(Sign { modality: Modality::Air, place: place(sector, at) });
-            }
-        }
-        self.find(to_s, &mut bin);
-        Some(bin)
-    }
-
     /// The rates of sectors wander about their means, within a day or so.
     fn swing(&mut self, bin_s: f64) {
         let keeps = (-bin_s / 86_400.0).exp();
@@ -354,7 +317,8 @@ impl Fortnight {
         let near = |mic: &Mic| mic.sector.abs_diff(sector) <= 1;
         let mut state = u64::from(self.is_stormy(sector, at_s));
         for mic in self.mics.iter().filter(|mic| near(mic)) {
-            state = state.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(self.is_up(mic, at_s))).rotate_left(5);
+            state =
+                state.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(self.is_up(mic, at_s))).rotate_left(5);
         }
         if self.found_p[sector].0 == state {
             return;
@@ -389,6 +353,51 @@ impl Fortnight {
             chances.push(CARRIES.iter().map(|&carry| found(carry)).sum::<f64>() / CARRIES.len() as f64);
         }
         self.found_p[sector] = (state, chances);
+    }
+}
+
+impl Iterator for Fortnight {
+    type Item = Bin;
+
+    /// The next bin; `None` when it is over.
+    fn next(&mut self) -> Option<Bin> {
+        let (from_s, bin_s) = (self.now_s, self.terms.bin_s);
+        let to_s = from_s + bin_s;
+        if to_s > self.terms.days * 86_400.0 {
+            return None;
+        }
+        self.now_s = to_s;
+        let mut bin = Bin { from_ns: Fortnight::at_ns(from_s), ..Bin::default() };
+        let mics = self.mics.len();
+        bin.up.extend((0..mics).filter(|&at| self.is_up(&self.mics[at], from_s)));
+        bin.up.extend(mics..mics + SECTORS);
+        self.swing(bin_s);
+        let hour = 1.0 + 0.6 * (from_s / 86_400.0 * std::f64::consts::TAU).sin();
+        for sector in 0..SECTORS {
+            let stormy = self.is_stormy(sector, from_s);
+            bin.weather.push(if stormy {
+                (18.0, 72.0)
+            } else {
+                (4.0 + self.chance.normal().abs(), 60.0 + self.chance.normal())
+            });
+            let times = if self.is_on(sector, from_s) { self.terms.times } else { 1.0 };
+            let swing = (0.7 * (self.swings[sector] + self.swings[SECTORS]) - 0.5 * self.terms.swing.powi(2)).exp();
+            let mean = self.terms.per_hour * hour * swing * times * bin_s / 3600.0;
+            for _ in 0..self.chance.poisson(mean) {
+                self.incident(sector, from_s);
+            }
+            let thunder = if stormy { THUNDER_PER_HOUR * bin_s / 3600.0 } else { 0.0 };
+            for _ in 0..self.chance.poisson(thunder) {
+                let at = (self.chance.range(0.0, SIDE_M), self.chance.range(0.0, SIDE_M));
+                bin.signs.push(Sign { modality: Modality::Fire, place: place(sector, at) });
+            }
+            for _ in 0..self.chance.poisson(AIR_PER_HOUR * times * bin_s / 3600.0) {
+                let at = (self.chance.range(0.0, SIDE_M), self.chance.range(0.0, SIDE_M));
+                bin.signs.push(Sign { modality: Modality::Air, place: place(sector, at) });
+            }
+        }
+        self.find(to_s, &mut bin);
+        Some(bin)
     }
 }
 
@@ -445,7 +454,7 @@ mod tests {
     fn a_storm_and_dying_leave_fewer_up_and_a_roll_out_more() {
         let up = |course: Course| {
             let mut fortnight = Fortnight::new(3, terms(course));
-            let bins: Vec<usize> = std::iter::from_fn(|| fortnight.next()).map(|bin| bin.up.len()).collect();
+            let bins: Vec<usize> = (&mut fortnight).map(|bin| bin.up.len()).collect();
             (bins[0], *bins.iter().min().unwrap(), *bins.last().unwrap())
         };
         let usual = SECTORS * (ALONG * ALONG + 1);

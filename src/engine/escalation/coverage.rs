@@ -89,10 +89,8 @@ impl Coverage {
             }
         }
         ears.retain(|_, ears| ears.len() >= min_arrivals || ears.iter().any(|ear| ear.is_radar));
-        let cells: Vec<Cell> = ears
-            .into_iter()
-            .map(|(key, ears)| Cell { key, ears, heard: Heard::default(), is_stale: true })
-            .collect();
+        let cells: Vec<Cell> =
+            ears.into_iter().map(|(key, ears)| Cell { key, ears, heard: Heard::default(), is_stale: true }).collect();
         let mut heard_by: BTreeMap<NodeIx, (Vec<u32>, bool)> = BTreeMap::new();
         for (at, cell) in (0..).zip(&cells) {
             cell.ears.iter().for_each(|ear| heard_by.entry(ear.node).or_default().0.push(at));
@@ -150,10 +148,10 @@ fn heard<'a>(up: impl Iterator<Item = &'a Ear>, min_arrivals: usize) -> Heard {
     Heard { share: 1.0 - unseen * few.iter().sum::<f64>(), ears }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::geo::LonLat;
 
     const HERE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
 

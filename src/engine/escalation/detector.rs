@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn the_gamma_function_is_that_of_the_tables() {
-        for (x, due) in [(1.0, 0.0), (5.0, 24f64.ln()), (0.5, std::f64::consts::PI.sqrt().ln()), (30.0, 71.257_038_967_168)]
+        for (x, due) in
+            [(1.0, 0.0), (5.0, 24f64.ln()), (0.5, std::f64::consts::PI.sqrt().ln()), (30.0, 71.257_038_967_168)]
         {
             assert!((ln_gamma(x) - due).abs() < 1e-9, "{x}: {}", ln_gamma(x));
         }
@@ -171,7 +172,7 @@ mod tests {
         ) {
             let e = |n: usize| ln_ratio(step(n as f64, mean, dispersion), ratio).exp();
             let at = |truth: f64| -> f64 {
-                chances(truth, dispersion).iter().enumerate().map(|(n, p)| p * e(n)).sum()
+                chances(truth, dispersion).iter().enumerate().filter(|(_, p)| **p > 0.0).map(|(n, p)| p * e(n)).sum()
             };
             prop_assert!((at(mean) - 1.0).abs() < 1e-3, "{}", at(mean));
             prop_assert!(at(share * mean) <= 1.0 + 1e-3);
@@ -201,7 +202,7 @@ mod tests {
         let since = detector.since().expect("there is more");
         assert!((98..=101).contains(&since.from_ns) && since.count > 2.0 * since.expected, "{since:?}");
         run(&mut detector, 9.0, 500);
-        run(&mut detector, 3.0, 30);
+        run(&mut detector, 3.0, 100);
         assert!(detector.evidence() < 100.0, "however long it went on: {}", detector.evidence());
     }
 

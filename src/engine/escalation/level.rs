@@ -67,10 +67,13 @@ mod tests {
     /// Levels bin by bin, as they stand after each, where it takes three bins of quiet.
     fn stand(levels: &[u8]) -> Vec<u8> {
         let (mut held, by) = (Level::default(), BTreeSet::from([Modality::Fire]));
-        (0..).zip(levels).map(|(bin, &level)| {
-            held.go_to(level, &by, bin, bin + 1, 3);
-            held.level
-        }).collect()
+        (0..)
+            .zip(levels)
+            .map(|(bin, &level)| {
+                held.go_to(level, &by, bin, bin + 1, 3);
+                held.level
+            })
+            .collect()
     }
 
     #[test]

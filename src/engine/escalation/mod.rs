@@ -64,6 +64,9 @@ const MOST_ASIDE: f64 = 0.5;
 /// Along the side of a cell there are so many spots, by which incidents are told apart.
 const SPOTS: f64 = 10.0;
 
+/// Evidence from which on what is found is doubted: by chance that is so one bin in ten at most.
+const DOUBTS: f64 = 10.0;
+
 const YEAR_S: f64 = 365.25 * 86_400.0;
 
 /// Something that counts.
@@ -200,12 +203,6 @@ impl EscalationWatch {
         self.names.iter().map(String::as_str).zip(self.scopes.iter().map(Scope::fire_evidence))
     }
 
-    pub fn debug(&self, name: &str) -> String {
-        let at = self.names.iter().position(|it| it == name).unwrap();
-        let s = &self.scopes[at];
-        format!("disp {:.2} {:.2} least {:.2} {:.2} ev {:.1} {:.1}", s.unrest[0].dispersion(), s.unrest[1].dispersion(), s.unrest[0].least(1e3), s.unrest[1].least(1e3), s.fire[0].evidence().max(1.0).ln(), s.fire[1].evidence().max(1.0).ln())
-    }
-
     /// The evidence that a level of so many false ones a year takes of fire.
     pub fn bar(&self, false_per_year: f64) -> f64 {
         self.bins_per_year() * self.scopes.len() as f64 / (FIRE_SHARE * false_per_year)
@@ -238,8 +235,11 @@ impl EscalationWatch {
         let found = self.count(bin, signs);
         let storms = self.storms(bin);
         let (standings, usual, sums) = self.compare(bin, &found, &storms);
-        let active: Vec<(usize, u32)> =
-            (0..).zip(&found).filter(|(_, counts)| counts[0] > 0.0).map(|(at, counts)| (at, counts[0] as u32)).collect();
+        let active: Vec<(usize, u32)> = (0..)
+            .zip(&found)
+            .filter(|(_, counts)| counts[0] > 0.0)
+            .map(|(at, counts)| (at, counts[0] as u32))
+            .collect();
         self.scan.add(bin, &active);
         let circles = self.circles(&active, &usual);
         self.see_others(bin, signs, &storms, world);
@@ -274,9 +274,10 @@ impl EscalationWatch {
     fn storms(&self, bin: i64) -> Vec<bool> {
         let has = |at: usize| {
             let weather = self.ears.weather_in(at, bin);
-            let is_loud = weather.noise_db.zip(self.scopes[at].noise_db).is_some_and(|(now_db, usual_db)| {
-                now_db > usual_db + self.settings.storm_noise_db
-            });
+            let is_loud = weather
+                .noise_db
+                .zip(self.scopes[at].noise_db)
+                .is_some_and(|(now_db, usual_db)| now_db > usual_db + self.settings.storm_noise_db);
             is_loud || weather.wind_m_s.is_some_and(|wind_m_s| wind_m_s >= self.settings.storm_wind_m_s)
         };
         (0..self.scopes.len()).map(|at| at != self.theatre() && has(at)).collect()
@@ -386,7 +387,7 @@ impl EscalationWatch {
         // A network that is one for all sectors sees what it sees whatever sector its nodes stand in.
         let all = nodes[theatre];
         for (at, scope) in self.scopes.iter_mut().enumerate() {
-            let is_doubted = scope.level.level > 0;
+            let is_doubted = scope.is_doubted();
             for (which, other) in scope.others.iter_mut().enumerate() {
                 let is_silence = OTHERS[which] == Modality::Silence;
                 if storms[at] && is_silence {
@@ -476,7 +477,7 @@ impl EscalationWatch {
         let (bin_h, memory_h, hour) = (self.bin_h(), self.settings.memory_h, self.hour_of(bin));
         let factor = self.day.factor(hour);
         let fades = (-bin_h / memory_h).exp();
-        let doubted: Vec<bool> = self.scopes.iter().map(|scope| scope.level.level > 0).collect();
+        let doubted: Vec<bool> = self.scopes.iter().map(Scope::is_doubted).collect();
         let (mut day_found, mut day_expected) = (0.0, 0.0);
         for (at, past) in self.pasts.iter_mut().enumerate().filter(|&(at, _)| standings[at] != Standing::Aside) {
             let is_doubted = doubted[self.sector_of[at]];
@@ -509,7 +510,8 @@ impl EscalationWatch {
         if self.laid_out_for.replace(versions) == Some(versions) {
             return;
         }
-        let mut names: BTreeSet<String> = world.places.areas().iter().filter_map(sector_name).map(str::to_owned).collect();
+        let mut names: BTreeSet<String> =
+            world.places.areas().iter().filter_map(sector_name).map(str::to_owned).collect();
         names.remove(THEATRE);
         let names: Vec<String> =
             names.into_iter().take(MAX_SECTORS).chain(std::iter::once(THEATRE.to_owned())).collect();
@@ -526,7 +528,8 @@ impl EscalationWatch {
         for key in self.coverage.keys() {
             let middle = self.grid.middle(key);
             let named = world.places.areas_at(middle).find_map(sector_name);
-            let sector = named.and_then(|name| self.names[..self.names.len() - 1].binary_search_by(|it| it.as_str().cmp(name)).ok());
+            let sector = named
+                .and_then(|name| self.names[..self.names.len() - 1].binary_search_by(|it| it.as_str().cmp(name)).ok());
             self.sector_of.push(sector.unwrap_or(self.names.len() - 1));
             let before = known.get(&key).map(|&at| pasts[at]);
             self.pasts.push(before.or_else(|| self.waiting.take_cell(key)).unwrap_or_default());
@@ -552,6 +555,11 @@ impl Default for Scope {
 }
 
 impl Scope {
+    /// Whether what is found may be more than usual, so that it is learnt from slowly.
+    fn is_doubted(&self) -> bool {
+        self.level.level > 0 || self.fire_evidence() >= DOUBTS
+    }
+
     /// The evidence for more fire than usual: the mean of that of new incidents and of spots under fire.
     fn fire_evidence(&self) -> f64 {
         self.fire.iter().map(Detector::evidence).sum::<f64>() / MEASURES as f64
@@ -571,6 +579,3 @@ impl Sum {
         self
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -121,3 +121,16 @@ impl EscalationWatch {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_which_a_piece_is_missing_or_older_is_none() {
+        let piece = |at: usize, stands_ns: i64| EscalationRecord { piece: (at, 2), stands_ns, ..Default::default() };
+        assert!(EscalationRecord::joined([piece(0, 5), piece(1, 5)]).is_some());
+        assert!(EscalationRecord::joined([piece(0, 5)]).is_none());
+        assert!(EscalationRecord::joined([piece(0, 5), piece(1, 4)]).is_none());
+        assert!(EscalationRecord::joined([]).is_none());
+    }
+}

@@ -19,7 +19,7 @@ fn rounded(value: f64, decimals: i32) -> f64 {
 fn how_often(per_year: f64) -> String {
     match per_year {
         per_year if per_year >= 1.0 => format!("{:.0} times a year", per_year),
-        per_year if per_year > 1e-3 => format!("once in {:.0} years", 1.0 / per_year),
+        per_year if per_year > 1e-3 => format!("once in {:.1} years", 1.0 / per_year),
         _ => "less than once in 1000 years".to_owned(),
     }
 }
@@ -68,7 +68,8 @@ impl EscalationWatch {
         let fire_raises = fire >= self.bar(terms.level_1_per_year);
         if fire_raises {
             let by_chance = how_often(self.bar(1.0) / fire);
-            let rises = format!("{found:.1} incidents of fire an hour, where {expected:.1} are usual as far as can be heard");
+            let rises =
+                format!("{found:.1} incidents of fire an hour, where {expected:.1} are usual as far as can be heard");
             reasons.push(format!("{rises}; by chance {by_chance} at most."));
         }
         let (mut rate, mut agrees) = (fire_raises, false);
@@ -76,10 +77,15 @@ impl EscalationWatch {
             let (count, chance) = other.hour();
             if *modality != Modality::Silence && other.evidence() >= self.other_bar(terms.level_1_per_year) {
                 let by_chance = how_often(self.other_bar(1.0) / other.evidence());
-                reasons.push(format!("More of {modality} than usual, {count} in the last hour; by chance {by_chance} at most."));
+                reasons.push(format!(
+                    "More of {modality} than usual, {count} in the last hour; by chance {by_chance} at most."
+                ));
                 rate = true;
             } else if chance <= terms.agree_p {
-                reasons.push(format!("{count} of {modality} in the last hour, as many as in one hour of {:.0}.", 1.0 / chance.max(1e-6)));
+                reasons.push(format!(
+                    "{count} of {modality} in the last hour, as many as in one hour of {:.0}.",
+                    1.0 / chance.max(1e-6)
+                ));
                 agrees = true;
             }
         }
@@ -87,7 +93,8 @@ impl EscalationWatch {
         if let Some(circle) = circle {
             rules.push(Rule::SpaceTimeScan);
             let within = format!("within {:.0} km since {}", circle.radius_m / 1000.0, circle.from);
-            reasons.push(format!("{} incidents of fire {within}, where {:.1} are usual.", circle.count, circle.expected));
+            reasons
+                .push(format!("{} incidents of fire {within}, where {:.1} are usual.", circle.count, circle.expected));
         }
         rules.extend(agrees.then_some(Rule::Agreement));
     }

