@@ -7,6 +7,7 @@
 pub mod associate;
 pub mod consume;
 pub mod decode;
+pub mod escalate;
 pub mod ground;
 pub mod latency;
 pub mod percentiles;

@@ -8,6 +8,7 @@ mod check;
 mod cluster;
 mod console;
 mod demo;
+mod escalate;
 mod evidence;
 mod import;
 mod logging;

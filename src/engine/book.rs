@@ -134,6 +134,19 @@ pub enum Stage {
     Final,
 }
 
+/// What is known of an alert that stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The claim's key.
+    pub key: &'a str,
+    /// The alert as last said.
+    pub feature: &'a AlertFeature,
+    /// When it happened, nanoseconds.
+    pub time_ns: i64,
+    /// Whether it ever was final.
+    pub was_final: bool,
+}
+
 /// What left the book.
 #[derive(Clone, Debug)]
 pub struct Said {
@@ -394,6 +407,16 @@ impl Book {
     /// The alert of that key as last said.
     pub fn last(&self, key: &str) -> Option<&AlertFeature> {
         self.entries.get(key).map(|entry| &entry.feature)
+    }
+
+    /// The alerts that stand, by key.
+    pub fn known(&self) -> impl Iterator<Item = Known<'_>> {
+        self.entries.iter().filter(|(_, entry)| !entry.retracted()).map(|(key, entry)| Known {
+            key,
+            feature: &entry.feature,
+            time_ns: entry.claim.time_ns,
+            was_final: entry.was_final,
+        })
     }
 
     /// Whether that key's alert has been final.

@@ -18,7 +18,7 @@ impl Settings {
     /// Every value that is out of range, by its key below `engine`; empty when all can be.
     pub fn faults(&self) -> Vec<Fault> {
         const DAY_S: f64 = 86_400.0;
-        let Settings { fire, tracks, dark, silence, severity, .. } = self;
+        let Settings { fire, tracks, dark, silence, severity, escalation, .. } = self;
         let numbers = [
             ("lateness_s", self.lateness_s, 0.0, MAX_LATENESS_S, "seconds"),
             ("amend_horizon_s", self.amend_horizon_s, 0.0, MAX_AMEND_HORIZON_S, "seconds"),
@@ -42,6 +42,16 @@ impl Settings {
             ("dark.min_gap_s", dark.min_gap_s, 1.0, 30.0 * DAY_S, "seconds"),
             ("dark.near_m", dark.near_m, 0.0, 1e6, "metres"),
             ("silence.heartbeats", silence.heartbeats, 1.0, 1e6, "heartbeats"),
+            ("escalation.bin_s", escalation.bin_s, 60.0, 3600.0, "seconds"),
+            ("escalation.cell_m", escalation.cell_m, 500.0, 100_000.0, "metres"),
+            ("escalation.memory_h", escalation.memory_h, 1.0, 8766.0, "hours"),
+            ("escalation.least_history_h", escalation.least_history_h, 0.5, 8766.0, "hours"),
+            ("escalation.level_1_per_year", escalation.level_1_per_year, 1e-3, 1e4, "a year"),
+            ("escalation.level_2_per_year", escalation.level_2_per_year, 1e-3, 1e4, "a year"),
+            ("escalation.agree_p", escalation.agree_p, 1e-9, 0.5, "(a probability)"),
+            ("escalation.quiet_s", escalation.quiet_s, 0.0, 30.0 * DAY_S, "seconds"),
+            ("escalation.storm_wind_m_s", escalation.storm_wind_m_s, 1.0, 100.0, "m/s"),
+            ("escalation.storm_noise_db", escalation.storm_noise_db, 1.0, 100.0, "dB"),
         ];
         let mut faults: Vec<Fault> = numbers
             .into_iter()
@@ -52,6 +62,13 @@ impl Settings {
                 "amend_horizon_s",
                 self.amend_horizon_s,
                 format!("at least lateness_s, which is {}", self.lateness_s),
+            ));
+        }
+        if escalation.level_2_per_year > escalation.level_1_per_year {
+            faults.push(Fault::new(
+                "escalation.level_2_per_year",
+                escalation.level_2_per_year,
+                format!("at most level_1_per_year, which is {}", escalation.level_1_per_year),
             ));
         }
         let layers = &fire.seismic.layers;
@@ -86,15 +103,28 @@ impl Settings {
         faults
     }
 
-    /// SHA-256 (64 hex digits) of the settings in their RFC 8785 canonical form: the same settings give the same
-    /// digest on every machine. Values that JSON cannot hold, which [`Settings::faults`] refuses, count as null.
+    /// SHA-256 (64 hex digits) of the settings that alerts hang on, in their RFC 8785 canonical form: the same settings
+    /// give the same digest on every machine. No alert hangs on `escalation`, which is left out. Values that JSON cannot
+    /// hold, which [`Settings::faults`] refuses, count as null.
     pub fn digest(&self) -> String {
         // Through `Value`, where a number that is not finite becomes null instead of an error; the tree holds
         // nothing else that could fail.
-        let canonical =
-            serde_json::to_value(self).and_then(|value| serde_json_canonicalizer::to_vec(&value)).unwrap_or_default();
-        Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(sections) = value.as_object_mut() {
+            sections.remove("escalation");
+        }
+        sha256_of(&value)
     }
+
+    /// The same of all settings.
+    pub fn whole_digest(&self) -> String {
+        sha256_of(&serde_json::to_value(self).unwrap_or_default())
+    }
+}
+
+fn sha256_of(value: &serde_json::Value) -> String {
+    let canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_default();
+    Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -152,6 +152,18 @@ impl Places {
         &self.areas
     }
 
+    /// The areas that contain a place, at any time, in order of their ids.
+    pub fn areas_at(&self, place: LonLat) -> impl Iterator<Item = &Area> {
+        let mut found: Vec<&Area> = Vec::new();
+        self.area_grid.each_near(place, 0.0, |ix| {
+            if self.area_outlines[ix].as_ref().is_some_and(|outline| outline.contains(place)) {
+                found.push(&self.areas[ix]);
+            }
+        });
+        found.sort_unstable_by(|a, b| a.area.cmp(&b.area));
+        found.into_iter()
+    }
+
     /// All notices.
     pub fn notices(&self) -> &[Notice] {
         &self.notices

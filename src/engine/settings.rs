@@ -26,6 +26,8 @@ pub struct Settings {
     pub silence: Silence,
     /// How grave an alert is.
     pub severity: Severity,
+    /// The pattern of a renewed attack.
+    pub escalation: Escalation,
 }
 
 impl Default for Settings {
@@ -41,6 +43,7 @@ impl Default for Settings {
             dark: Dark::default(),
             silence: Silence::default(),
             severity: Severity::default(),
+            escalation: Escalation::default(),
         }
     }
 }
@@ -222,6 +225,52 @@ impl Default for Severity {
             protected_site: 2,
             many: 10,
             no_violation: 1,
+        }
+    }
+}
+
+/// When more of what is seen than usual is an escalation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Escalation {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// So much event time at a time is counted and judged, seconds.
+    pub bin_s: f64,
+    /// Side of the cells in which it is counted, metres.
+    pub cell_m: f64,
+    /// How long the past counts, hours: after so long it counts a third.
+    pub memory_h: f64,
+    /// A cell's past is compared with from so many hours of it on.
+    pub least_history_h: f64,
+    /// How many false level 1 a year are borne, all sectors together.
+    pub level_1_per_year: f64,
+    /// How many false level 2.
+    pub level_2_per_year: f64,
+    /// By chance another way of seeing agrees in such a share of hours at most.
+    pub agree_p: f64,
+    /// A level comes down after so much quiet, seconds.
+    pub quiet_s: f64,
+    /// A sector whose nodes measure that much wind on average has a storm, in which nothing is compared.
+    pub storm_wind_m_s: f64,
+    /// The same where noise is so much above the usual, dB.
+    pub storm_noise_db: f64,
+}
+
+impl Default for Escalation {
+    fn default() -> Escalation {
+        Escalation {
+            on: true,
+            bin_s: 300.0,
+            cell_m: 5000.0,
+            memory_h: 168.0,
+            least_history_h: 24.0,
+            level_1_per_year: 12.0,
+            level_2_per_year: 1.0,
+            agree_p: 0.05,
+            quiet_s: 3600.0,
+            storm_wind_m_s: 12.0,
+            storm_noise_db: 6.0,
         }
     }
 }

@@ -20,8 +20,10 @@ mod air;
 mod chance;
 mod chatter;
 mod draft;
+pub mod escalate;
 mod files;
 mod fire;
+pub mod fortnight;
 mod fusion;
 mod ground;
 mod hear;
@@ -41,7 +43,7 @@ vocabulary! {
     /// What is simulated.
     Scenario {
         Sparse = "sparse", Hour = "hour", Barrage = "barrage", Barrage2 = "barrage2", Barrage4 = "barrage4",
-        Fused = "fused", Tracks = "tracks", Theatre = "theatre", Demo = "demo",
+        Fused = "fused", Tracks = "tracks", Theatre = "theatre", Demo = "demo", Escalate = "escalate",
     }
 }
 
@@ -59,6 +61,7 @@ impl Scenario {
             }
             Scenario::Tracks => "two hours of ships, aircraft, drones and vehicles along a coast",
             Scenario::Theatre => "14,000 microphones along 1,200 km, a round a second for five minutes",
+            Scenario::Escalate => "eight hours in four sectors, the last with three times the fire in one, and drones",
             Scenario::Demo => "twenty minutes that show everything once",
         }
     }

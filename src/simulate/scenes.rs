@@ -6,7 +6,7 @@ use super::fusion::{self, Senses};
 use super::ground::{self, offset};
 use super::site::Site;
 use super::world::World;
-use super::{Options, Scenario, Simulation, chatter, hear, line, post, story, traffic};
+use super::{Options, Scenario, Simulation, chatter, escalate, hear, line, post, story, traffic};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
@@ -40,6 +40,7 @@ pub(super) fn make(scenario: Scenario, seed: u64, options: &Options) -> Simulati
         Scenario::Tracks => return traffic::make(seed, options),
         Scenario::Theatre => return line::make(seed, options),
         Scenario::Demo => return story::make(seed, options),
+        Scenario::Escalate => return escalate::make(seed, options),
     };
     fire_scene(scenario, &scene, seed, options)
 }

@@ -73,6 +73,8 @@ pub struct Bench {
 pub enum Alone {
     /// Measure how well and how fast arrivals become events, on simulated telemetry
     Associate(Associate),
+    /// Measure how soon an escalation is told, and how often one that is none, on simulated fortnights
+    Escalate(Escalate),
 }
 
 /// Arguments of `bench associate`.
@@ -115,6 +117,38 @@ pub struct Associate {
     /// Where the curve ends, events a second
     #[arg(long, default_value_t = 5.0, value_name = "RATE", value_parser = positive, requires = "saturation")]
     pub most_per_s: f64,
+    /// Print JSON instead of tables
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `bench escalate`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline bench escalate --fortnights 20
+  truceline bench escalate --course onset --rate 10,20,40,80 --fortnights 100
+  truceline bench escalate --set engine.escalation.level_2_per_year=0.1
+
+Events and who is up are simulated, not telemetry; the engine's own watch judges them.")]
+pub struct Escalate {
+    /// What happens: onset, roll_out, storm, dying, steady
+    #[arg(long, value_delimiter = ',', default_value = "onset,roll_out,storm,dying,steady", value_name = "NAME,…")]
+    pub course: Vec<String>,
+    /// The first seed; each fortnight has the next
+    #[arg(long, default_value_t = 201, value_name = "N")]
+    pub seed: u64,
+    /// How many fortnights of each
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    pub fortnights: u64,
+    /// Incidents an hour and sector, on average
+    #[arg(long, value_delimiter = ',', default_value = "40", value_name = "RATE,…", value_parser = positive)]
+    pub rate: Vec<f64>,
+    /// How far rates swing from day to day: the standard deviation of their logarithm
+    #[arg(long, default_value_t = 0.15, value_name = "SD")]
+    pub swing: f64,
+    /// By how much an onset raises the rate
+    #[arg(long, default_value_t = 3.0, value_name = "TIMES", value_parser = positive)]
+    pub times: f64,
     /// Print JSON instead of tables
     #[arg(long)]
     pub json: bool,

@@ -168,6 +168,11 @@ impl Book {
         })
     }
 
+    /// Whether nothing is said, for what another process had seen is being seen again.
+    pub fn is_recalling(&self) -> bool {
+        self.memory.recalled.is_some()
+    }
+
     /// The keys of alerts that were forgotten since the last call, in a book that was restored.
     pub fn take_forgotten(&mut self) -> Vec<String> {
         self.memory.forgotten.as_mut().map(std::mem::take).unwrap_or_default()
