@@ -49,6 +49,8 @@ fn alert(id: &str, event: &Truth) -> AlertFeature {
         to: event.to,
         violation: event.violation,
         notice: None,
+        exceeds: None,
+        sign: None,
         evidence: event
             .evidence
             .iter()

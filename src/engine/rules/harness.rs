@@ -231,7 +231,7 @@ fn square() -> MultiPolygon<f64> {
 }
 
 /// A zone of 0.2° about 30° east, 50° north in which everything is prohibited.
-fn zone() -> Places {
+pub fn zone() -> Places {
     let area = Area {
         area: "zone".to_owned(),
         name: None,
