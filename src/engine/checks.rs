@@ -18,7 +18,7 @@ impl Settings {
     /// Every value that is out of range, by its key below `engine`; empty when all can be.
     pub fn faults(&self) -> Vec<Fault> {
         const DAY_S: f64 = 86_400.0;
-        let Settings { fire, tracks, dark, silence, severity, .. } = self;
+        let Settings { fire, tracks, dark, silence, interference, severity, .. } = self;
         let numbers = [
             ("lateness_s", self.lateness_s, 0.0, MAX_LATENESS_S, "seconds"),
             ("amend_horizon_s", self.amend_horizon_s, 0.0, MAX_AMEND_HORIZON_S, "seconds"),
@@ -41,6 +41,10 @@ impl Settings {
             ("dark.intervals", dark.intervals, 1.0, 1e6, "intervals"),
             ("dark.min_gap_s", dark.min_gap_s, 1.0, 30.0 * DAY_S, "seconds"),
             ("dark.near_m", dark.near_m, 0.0, 1e6, "metres"),
+            ("interference.ends_after_s", interference.ends_after_s, 1.0, DAY_S, "seconds"),
+            ("interference.reach_m", interference.reach_m, 100.0, 1e6, "metres"),
+            ("interference.single_p", interference.single_p, 0.001, 0.999, "(a probability)"),
+            ("interference.power_sd_db", interference.power_sd_db, 0.5, 40.0, "dB"),
             ("silence.heartbeats", silence.heartbeats, 1.0, 1e6, "heartbeats"),
         ];
         let mut faults: Vec<Fault> = numbers

@@ -24,6 +24,8 @@ pub struct Settings {
     pub dark: Dark,
     /// Nodes that stop reporting.
     pub silence: Silence,
+    /// Jamming.
+    pub interference: Interference,
     /// How grave an alert is.
     pub severity: Severity,
 }
@@ -40,6 +42,7 @@ impl Default for Settings {
             tracks: Tracks::default(),
             dark: Dark::default(),
             silence: Silence::default(),
+            interference: Interference::default(),
             severity: Severity::default(),
         }
     }
@@ -183,6 +186,29 @@ pub struct Silence {
 impl Default for Silence {
     fn default() -> Silence {
         Silence { on: true, heartbeats: 5.0 }
+    }
+}
+
+/// Jamming that several nodes report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interference {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// It has ended when nobody has reported it for so long.
+    pub ends_after_s: f64,
+    /// Reports of nodes within so far of each other are of one source, metres.
+    pub reach_m: f64,
+    /// The chance that what one node alone reports is so.
+    pub single_p: f64,
+    /// By how much a power differs from what the distance makes of it, dB.
+    pub power_sd_db: f64,
+}
+
+impl Default for Interference {
+    fn default() -> Interference {
+        // What is in the way of a signal over land differs by 4 to 12 dB (Rappaport 2002, Wireless Communications, 4.9).
+        Interference { on: true, ends_after_s: 120.0, reach_m: 60_000.0, single_p: 0.3, power_sd_db: 6.0 }
     }
 }
 

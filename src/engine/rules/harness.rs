@@ -7,9 +7,11 @@ use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
-use crate::model::kind::{Activity, Domain, Health, Hint, Kind};
+use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind};
 use crate::model::node::{Node, Registry};
-use crate::model::observation::{Common, Observations, Origin, Plot, Report, Span, Status as Beat, duplicate_key};
+use crate::model::observation::{
+    Common, Interference, Observations, Origin, Plot, Report, Span, Status as Beat, duplicate_key,
+};
 use crate::model::time::{NS_PER_S, Timestamp};
 use geo::{LineString, MultiPolygon, Polygon};
 use proptest::prelude::*;
@@ -41,6 +43,7 @@ pub struct Sent {
 enum What {
     Plot { domain: Domain, track: String, lon_deg: f64, lat_deg: f64, object: &'static str, sd_m: f64 },
     Beat(Health),
+    Jammed { band: Band, azimuth_deg: f64, power_dbm: f64 },
     Report { activity: Activity, object: &'static str, lon_deg: f64, lat_deg: f64, count: f64 },
 }
 
@@ -59,6 +62,12 @@ pub fn plot(node: &'static str, domain: Domain, track: &str, second: i64, lon_de
 /// A heartbeat.
 pub fn status(node: &'static str, second: i64, health: &str) -> Sent {
     sent(node, format!("beat-{second}"), second, What::Beat(Health::parse(health).unwrap()))
+}
+
+/// A report of jamming, its bearing uncertain by 5°.
+pub fn jammed(node: &'static str, band: Band, second: i64, azimuth_deg: f64, power_dbm: f64) -> Sent {
+    let azimuth_deg = azimuth_deg.rem_euclid(360.0);
+    sent(node, format!("jam-{second}"), second, What::Jammed { band, azimuth_deg, power_dbm })
 }
 
 /// A patrol's report.
@@ -88,6 +97,15 @@ impl Sent {
         self.node
     }
 
+    /// Of jamming: without its bearing, or its power.
+    pub fn without(mut self, azimuth: bool, power: bool) -> Sent {
+        if let What::Jammed { azimuth_deg, power_dbm, .. } = &mut self.what {
+            *azimuth_deg = if azimuth { f64::NAN } else { *azimuth_deg };
+            *power_dbm = if power { f64::NAN } else { *power_dbm };
+        }
+        self
+    }
+
     /// With the node's own position.
     pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
         self.position = (lon_deg, lat_deg);
@@ -101,7 +119,7 @@ impl Sent {
             What::Report { object, lon_deg, lat_deg, count, .. } => {
                 (*object, *lon_deg, *lat_deg, *count) = (class, at_lon_deg, at_lat_deg, how_many);
             }
-            What::Beat(_) => {}
+            What::Beat(_) | What::Jammed { .. } => {}
         }
         self
     }
@@ -136,6 +154,10 @@ impl Sent {
                     noise_db: nan,
                 };
                 (Kind::Status, batch.statuses.push(beat))
+            }
+            &What::Jammed { band, azimuth_deg, power_dbm } => {
+                let row = Interference { band, power_dbm, azimuth_deg, azimuth_sd_deg: 5.0 };
+                (Kind::Interference, batch.interferences.push(row))
             }
             What::Report { activity, object, lon_deg, lat_deg, count } => {
                 let object_class = batch.store(object.as_bytes());
@@ -260,8 +282,19 @@ pub fn tell<R: Rule + Default>(sent: &[Sent], delivery: &Delivery) -> Vec<AlertF
 
 /// All that this rule says of the observations, with these areas.
 pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
-    let (registry, settings) = (nodes(), Settings::default());
-    let world = World { registry: &registry, places, settings: &settings };
+    tell_with(rule, places, &Settings::default(), sent, delivery)
+}
+
+/// The same with these settings.
+pub fn tell_with(
+    rule: &mut dyn Rule,
+    places: &Places,
+    settings: &Settings,
+    sent: &[Sent],
+    delivery: &Delivery,
+) -> Vec<AlertFeature> {
+    let registry = nodes();
+    let world = World { registry: &registry, places, settings };
     let mut post = Post::new(rule, world);
     for at in delivery.order(sent) {
         post.hear(at, sent, delivery);

@@ -7,6 +7,7 @@
 mod calendar;
 pub mod dark;
 pub mod found;
+pub mod interference;
 pub mod lane;
 pub mod lanes;
 pub mod memory;
@@ -70,6 +71,7 @@ pub fn all() -> Vec<Box<dyn Rule>> {
         Box::<restriction::Restrictions>::default(),
         Box::<found::Finds>::default(),
         Box::<sensor::Sensors>::default(),
+        Box::<interference::Jamming>::default(),
     ]
 }
 
