@@ -10,6 +10,7 @@ pub mod decode;
 pub mod ground;
 pub mod latency;
 pub mod percentiles;
+pub mod rules;
 pub mod usage;
 pub mod whole;
 

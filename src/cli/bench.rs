@@ -2,7 +2,7 @@
 
 use super::args::{Alone, Bench, Common, Stage};
 use super::console::{Misuse, Outcome, grouped, print};
-use super::{Progress, Stop, associate, logging};
+use super::{Progress, Stop, associate, logging, rules};
 use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
@@ -57,8 +57,10 @@ struct Unwritten {
 }
 
 pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
-    if let Some(Alone::Associate(args)) = &args.alone {
-        return associate::command(args, common);
+    match &args.alone {
+        Some(Alone::Associate(args)) => return associate::command(args, common),
+        Some(Alone::Rules(args)) => return rules::command(args, common),
+        None => {}
     }
     let config = common.load()?.config;
     logging::start(&config.log, common, None)?;

@@ -12,6 +12,7 @@ mod import;
 mod logging;
 mod progress;
 mod replay;
+mod rules;
 mod run;
 mod schema;
 mod score;

@@ -38,8 +38,7 @@ impl Class {
 vocabulary! {
     /// What tells of it, where a class has signs of several kinds.
     Sign {
-        Cluster = "cluster", Jamming = "jamming", Jump = "jump", Loitering = "loitering", Repeated = "repeated",
-        Twin = "twin",
+        Jamming = "jamming", Jump = "jump", Loitering = "loitering", Twin = "twin",
     }
 }
 

@@ -23,6 +23,7 @@ pub(super) enum Purpose {
     Load,
     Hearsay,
     Ways,
+    Breaches,
 }
 
 /// A stream of chance.

@@ -10,7 +10,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind};
 use crate::model::node::{Node, Registry};
 use crate::model::observation::{
-    Common, Interference, Observations, Origin, Plot, Report, Span, Status as Beat, duplicate_key,
+    Common, Interference, Observations, Origin, Plot, Radar, RadarPoint, Report, Span, Status as Beat, duplicate_key,
 };
 use crate::model::time::{NS_PER_S, Timestamp};
 use geo::{LineString, MultiPolygon, Polygon};
@@ -41,10 +41,32 @@ pub struct Sent {
 
 #[derive(Clone, Debug)]
 enum What {
-    Plot { domain: Domain, track: String, lon_deg: f64, lat_deg: f64, object: &'static str, sd_m: f64 },
+    Plot {
+        domain: Domain,
+        track: String,
+        identity: &'static str,
+        lon_deg: f64,
+        lat_deg: f64,
+        object: &'static str,
+        sd_m: f64,
+    },
+    Origin {
+        lon_deg: f64,
+        lat_deg: f64,
+    },
     Beat(Health),
-    Jammed { band: Band, azimuth_deg: f64, power_dbm: f64 },
-    Report { activity: Activity, object: &'static str, lon_deg: f64, lat_deg: f64, count: f64 },
+    Jammed {
+        band: Band,
+        azimuth_deg: f64,
+        power_dbm: f64,
+    },
+    Report {
+        activity: Activity,
+        object: &'static str,
+        lon_deg: f64,
+        lat_deg: f64,
+        count: f64,
+    },
 }
 
 fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
@@ -56,12 +78,17 @@ fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
 pub fn plot(node: &'static str, domain: Domain, track: &str, second: i64, lon_deg: f64, lat_deg: f64) -> Sent {
     let track = track.to_owned();
     let id = format!("{track}-{second}");
-    sent(node, id, second, What::Plot { domain, track, lon_deg, lat_deg, object: "", sd_m: 20.0 })
+    sent(node, id, second, What::Plot { domain, track, identity: "", lon_deg, lat_deg, object: "", sd_m: 20.0 })
 }
 
 /// A heartbeat.
 pub fn status(node: &'static str, second: i64, health: &str) -> Sent {
     sent(node, format!("beat-{second}"), second, What::Beat(Health::parse(health).unwrap()))
+}
+
+/// A radar's solution of where a round left, uncertain by 60 m.
+pub fn origin(node: &'static str, second: i64, lon_deg: f64, lat_deg: f64) -> Sent {
+    sent(node, format!("round-{second}"), second, What::Origin { lon_deg, lat_deg })
 }
 
 /// A report of jamming, its bearing uncertain by 5°.
@@ -97,6 +124,14 @@ impl Sent {
         self.node
     }
 
+    /// Of a plot: of whom.
+    pub fn identity(mut self, name: &'static str) -> Sent {
+        if let What::Plot { identity, .. } = &mut self.what {
+            *identity = name;
+        }
+        self
+    }
+
     /// Of jamming: without its bearing, or its power.
     pub fn without(mut self, azimuth: bool, power: bool) -> Sent {
         if let What::Jammed { azimuth_deg, power_dbm, .. } = &mut self.what {
@@ -119,7 +154,7 @@ impl Sent {
             What::Report { object, lon_deg, lat_deg, count, .. } => {
                 (*object, *lon_deg, *lat_deg, *count) = (class, at_lon_deg, at_lat_deg, how_many);
             }
-            What::Beat(_) | What::Jammed { .. } => {}
+            What::Beat(_) | What::Jammed { .. } | What::Origin { .. } => {}
         }
         self
     }
@@ -127,7 +162,8 @@ impl Sent {
     fn push(&self, offset: i64, registry: &Registry, batch: &mut Observations) {
         let node = registry.find(self.node).unwrap();
         let (kind, detail) = match &self.what {
-            What::Plot { domain, track, lon_deg, lat_deg, object, sd_m } => {
+            What::Plot { domain, track, identity, lon_deg, lat_deg, object, sd_m } => {
+                let identity = batch.store(identity.as_bytes());
                 let (track, object_class) = (batch.store(track.as_bytes()), batch.store(object.as_bytes()));
                 let plot = Plot {
                     track,
@@ -135,7 +171,7 @@ impl Sent {
                     speed_m_s: f64::NAN,
                     course_deg: f64::NAN,
                     object_class,
-                    identity: Span::default(),
+                    identity,
                     object_lon_deg: *lon_deg,
                     object_lat_deg: *lat_deg,
                     object_alt_m: f64::NAN,
@@ -154,6 +190,19 @@ impl Sent {
                     noise_db: nan,
                 };
                 (Kind::Status, batch.statuses.push(beat))
+            }
+            &What::Origin { lon_deg, lat_deg } => {
+                let origin = RadarPoint {
+                    lon_deg,
+                    lat_deg,
+                    time_ns: Some(at_s(self.second).0),
+                    time_sd_s: 0.5,
+                    semi_major_m: 60.0,
+                    semi_minor_m: 60.0,
+                    orientation_deg: 0.0,
+                };
+                let row = Radar { origin, impact: RadarPoint::ABSENT, projectile: Span::default() };
+                (Kind::Radar, batch.radars.push(row))
             }
             &What::Jammed { band, azimuth_deg, power_dbm } => {
                 let row = Interference { band, power_dbm, azimuth_deg, azimuth_sd_deg: 5.0 };

@@ -12,7 +12,7 @@ use crate::model::time::s_from_ns;
 use serde::{Deserialize, Serialize};
 
 /// Beyond so many standard deviations from the border a plot is on its side of it for certain.
-pub(super) const CERTAIN_SD: f64 = 6.0;
+pub(in crate::engine::rules) const CERTAIN_SD: f64 = 6.0;
 /// Plots cited besides the last of a crossing. At it every other one is left out.
 pub(super) const MAX_CITED: usize = 20;
 
@@ -218,7 +218,7 @@ pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth_m: f64,
 
 /// The chance that a plot `depth_m` within a border, uncertain by `sd_m`, is inside: Φ(d / σ). The border is taken as
 /// straight over the plot's uncertainty.
-pub(super) fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
+pub(in crate::engine::rules) fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
     let z = depth_m / sd_m;
     if z.abs() > CERTAIN_SD || z.is_nan() {
         return if z > 0.0 { 1.0 } else { 0.0 };
@@ -232,7 +232,7 @@ pub(super) fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
 }
 
 /// What an area prohibits that is closed to objects of that domain, whatever they are.
-pub(super) fn of_domain(domain: Domain) -> &'static [Prohibition] {
+pub(in crate::engine::rules) fn of_domain(domain: Domain) -> &'static [Prohibition] {
     match domain {
         Domain::Uav => &[Prohibition::Uav, Prohibition::Flight],
         Domain::Air => &[Prohibition::Flight],
