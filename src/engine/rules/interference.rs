@@ -39,6 +39,8 @@ const FALSE_PER_HOUR: f64 = 0.1;
 const AZIMUTH_SD_DEG: f64 = 10.0;
 /// By how much one node more makes the odds better at most.
 const MOST_RATIO: f64 = 100.0;
+/// The silence of a node that should have heard makes the odds worse by no more: it may be down, or behind a hill.
+const LEAST_SILENCE: f64 = 0.4;
 /// Nothing is surer than that by reports alone.
 const MOST_P: f64 = 0.99;
 
@@ -161,7 +163,8 @@ impl Source {
         (from_ns..to_ns).contains(&time_ns)
     }
 
-    fn probability(&self, world: World<'_>) -> f64 {
+    /// The chance that it is so, of a source at that place.
+    fn probability(&self, place: LonLat, world: World<'_>) -> f64 {
         let settings = &world.settings.interference;
         let mut apart: Vec<&Heard> = Vec::new();
         for it in &self.heard {
@@ -176,8 +179,22 @@ impl Source {
             let by_chance = -(-node.false_per_hour.unwrap_or(FALSE_PER_HOUR).max(1e-6) * hours).exp_m1();
             (node.detect_p.unwrap_or(DETECT_P) / by_chance).clamp(1.0, MOST_RATIO)
         });
-        let odds = single_p / (1.0 - single_p) * others.product::<f64>();
+        let odds = single_p / (1.0 - single_p) * others.product::<f64>() * self.silence(place, world);
         (odds / (1.0 + odds)).min(MOST_P)
+    }
+}
+
+impl Source {
+    /// What the silence of those makes of the odds who are nearer to that place than some who report, and who should have heard.
+    fn silence(&self, place: LonLat, world: World<'_>) -> f64 {
+        let farthest_m = self.heard.iter().map(|it| it.place.distance_m(place)).fold(0.0, f64::max);
+        let nodes = world.registry.nodes().iter().filter(|node| node.kinds.contains(Kind::Interference));
+        let silent = nodes.filter(|node| {
+            let reports = self.heard.iter().any(|it| world.registry.node(it.first.node).name == node.name);
+            let near_m = farthest_m.min(node.range_m.unwrap_or(f64::INFINITY));
+            !reports && node.position.is_some_and(|at| at.distance_m(place) < near_m)
+        });
+        silent.map(|node| (1.0 - node.detect_p.unwrap_or(DETECT_P)).max(LEAST_SILENCE)).product()
     }
 }
 
@@ -205,7 +222,7 @@ impl Episode for Source {
         claim.time_sd_s = Kind::Interference.default_time_sd_s();
         claim.ellipse = fix.as_ref().map(|fix| fix.ellipse);
         (claim.from_ns, claim.to_ns) = (Some(self.from_ns), self.to_ns);
-        claim.probability = self.probability(world);
+        claim.probability = self.probability(claim.place, world);
         let residuals = fix.map(|fix| fix.residuals_deg).unwrap_or_default();
         for (heard, residual_deg) in self.heard.iter().zip(residuals) {
             // The mean of its bearings is told with its last.

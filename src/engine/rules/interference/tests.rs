@@ -159,3 +159,37 @@ proptest! {
         prop_assert!(fix.ellipse.semi_minor_m > 0.0);
     }
 }
+
+#[test]
+fn who_should_have_heard_and_did_not_makes_it_less_sure() {
+    use crate::model::kind::KindSet;
+    use crate::model::node::{Node, NodeIx, Registry};
+    let cited = |node: u32| Cited {
+        origin: crate::model::observation::Origin { topic: 0, partition: 0, offset: 0, line: 0 },
+        id: crate::model::observation::Id::new(b"x"),
+        node: NodeIx(node),
+        kind: Kind::Interference,
+        time_ns: 0,
+        residual_s: None,
+        residual_deg: None,
+    };
+    let listener = |name: &str, lon_deg: f64| Node {
+        kinds: KindSet::of(Kind::Interference),
+        position: Some(LonLat { lon_deg, lat_deg: 50.0 }),
+        ..Node::unregistered(name)
+    };
+    let heard = [(0, 29.9), (1, 30.1)].map(|(node, lon_deg)| {
+        let place = LonLat { lon_deg, lat_deg: 50.0 };
+        Heard::new(&Sighting { cited: cited(node), place, azimuth: None, power_dbm: None })
+    });
+    let source = Source { key: String::new(), heard: heard.to_vec(), from_ns: 0, newest_ns: 0, to_ns: None };
+    let settings = crate::engine::settings::Settings::default();
+    let probability = |others: &[f64]| {
+        let all = [29.9, 30.1].iter().chain(others).enumerate();
+        let registry = Registry::new(all.map(|(n, &lon_deg)| listener(&format!("n{n}"), lon_deg)));
+        let world = World { registry: &registry, places: &Places::default(), settings: &settings };
+        source.probability(JAMMER, world)
+    };
+    assert!(probability(&[30.01, 30.02]) < probability(&[30.01]) && probability(&[30.01]) < probability(&[]));
+    assert_eq!(probability(&[30.5]), probability(&[]), "who is further away may not hear it");
+}
