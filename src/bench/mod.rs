@@ -11,6 +11,7 @@ pub mod escalate;
 pub mod ground;
 pub mod latency;
 pub mod percentiles;
+pub mod rules;
 pub mod usage;
 pub mod whole;
 

@@ -2,7 +2,7 @@
 
 use super::args::{Alone, Bench, Common, Stage};
 use super::console::{Misuse, Outcome, grouped, print};
-use super::{Progress, Stop, associate, escalate, logging};
+use super::{Progress, Stop, associate, escalate, logging, rules};
 use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
@@ -60,6 +60,7 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
     match &args.alone {
         Some(Alone::Associate(args)) => return associate::command(args, common),
         Some(Alone::Escalate(args)) => return escalate::command(args, common),
+        Some(Alone::Rules(args)) => return rules::command(args, common),
         None => {}
     }
     let config = common.load()?.config;

@@ -17,6 +17,7 @@ mod replay;
 mod report;
 mod reporter;
 mod review;
+mod rules;
 mod run;
 mod schema;
 mod score;

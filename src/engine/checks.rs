@@ -18,7 +18,19 @@ impl Settings {
     /// Every value that is out of range, by its key below `engine`; empty when all can be.
     pub fn faults(&self) -> Vec<Fault> {
         const DAY_S: f64 = 86_400.0;
-        let Settings { fire, tracks, dark, silence, severity, escalation, .. } = self;
+        let Settings {
+            fire,
+            tracks,
+            dark,
+            silence,
+            interference,
+            identity,
+            loitering,
+            weapons,
+            severity,
+            escalation,
+            ..
+        } = self;
         let numbers = [
             ("lateness_s", self.lateness_s, 0.0, MAX_LATENESS_S, "seconds"),
             ("amend_horizon_s", self.amend_horizon_s, 0.0, MAX_AMEND_HORIZON_S, "seconds"),
@@ -41,6 +53,19 @@ impl Settings {
             ("dark.intervals", dark.intervals, 1.0, 1e6, "intervals"),
             ("dark.min_gap_s", dark.min_gap_s, 1.0, 30.0 * DAY_S, "seconds"),
             ("dark.near_m", dark.near_m, 0.0, 1e6, "metres"),
+            ("interference.ends_after_s", interference.ends_after_s, 1.0, DAY_S, "seconds"),
+            ("interference.reach_m", interference.reach_m, 100.0, 1e6, "metres"),
+            ("interference.single_p", interference.single_p, 0.001, 0.999, "(a probability)"),
+            ("interference.power_sd_db", interference.power_sd_db, 0.5, 40.0, "dB"),
+            ("identity.sea_m_s", identity.sea_m_s, 1.0, 1e4, "m/s"),
+            ("identity.air_m_s", identity.air_m_s, 1.0, 1e5, "m/s"),
+            ("identity.min_jump_m", identity.min_jump_m, 0.0, 1e6, "metres"),
+            ("identity.forget_after_s", identity.forget_after_s, 1.0, DAY_S, "seconds"),
+            ("loitering.near_m", loitering.near_m, 0.0, 1e6, "metres"),
+            ("loitering.within_m", loitering.within_m, 1.0, 1e5, "metres"),
+            ("loitering.after_s", loitering.after_s, 60.0, 7.0 * DAY_S, "seconds"),
+            ("weapons.min_p", weapons.min_p, 0.01, 1.0, "(a probability)"),
+            ("weapons.ends_after_s", weapons.ends_after_s, 1.0, 7.0 * DAY_S, "seconds"),
             ("silence.heartbeats", silence.heartbeats, 1.0, 1e6, "heartbeats"),
             ("escalation.bin_s", escalation.bin_s, 60.0, 3600.0, "seconds"),
             ("escalation.cell_m", escalation.cell_m, 500.0, 100_000.0, "metres"),

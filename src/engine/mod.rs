@@ -281,6 +281,7 @@ impl Engine {
             let rules_ns = passed_ns.min(stream_ns.saturating_add(1)).max(self.advanced_to_ns);
             self.settle(rules_ns, passed_ns, registry);
         }
+        self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());
         out.escalations.append(&mut self.take_escalations());
     }
@@ -390,6 +391,7 @@ impl Engine {
         self.take_late(end_ns, registry);
         self.progress.finish();
         self.settle(end_ns.max(self.advanced_to_ns), i64::MAX, registry);
+        self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());
         out.escalations.append(&mut self.take_escalations());
     }
@@ -458,6 +460,7 @@ impl Engine {
         } else if self.others_moved && self.settings.fire.on {
             self.weigh(registry);
         }
+        self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());
         out.escalations.append(&mut self.take_escalations());
     }

@@ -24,6 +24,14 @@ pub struct Settings {
     pub dark: Dark,
     /// Nodes that stop reporting.
     pub silence: Silence,
+    /// Jamming.
+    pub interference: Interference,
+    /// Identities that are where they can't be.
+    pub identity: Identity,
+    /// Objects that linger at a border.
+    pub loitering: Loitering,
+    /// Weapons that are seen by what they fire.
+    pub weapons: Weapons,
     /// How grave an alert is.
     pub severity: Severity,
     /// The pattern of a renewed attack.
@@ -42,6 +50,10 @@ impl Default for Settings {
             tracks: Tracks::default(),
             dark: Dark::default(),
             silence: Silence::default(),
+            interference: Interference::default(),
+            identity: Identity::default(),
+            loitering: Loitering::default(),
+            weapons: Weapons::default(),
             severity: Severity::default(),
             escalation: Escalation::default(),
         }
@@ -186,6 +198,91 @@ pub struct Silence {
 impl Default for Silence {
     fn default() -> Silence {
         Silence { on: true, heartbeats: 5.0 }
+    }
+}
+
+/// Jamming that several nodes report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interference {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// It has ended when nobody has reported it for so long.
+    pub ends_after_s: f64,
+    /// Reports of nodes within so far of each other are of one source, metres.
+    pub reach_m: f64,
+    /// The chance that what one node alone reports is so.
+    pub single_p: f64,
+    /// By how much a power differs from what the distance makes of it, dB.
+    pub power_sd_db: f64,
+}
+
+impl Default for Interference {
+    fn default() -> Interference {
+        // What is in the way of a signal over land differs by 4 to 12 dB (Rappaport 2002, Wireless Communications, 4.9).
+        Interference { on: true, ends_after_s: 120.0, reach_m: 60_000.0, single_p: 0.3, power_sd_db: 6.0 }
+    }
+}
+
+/// Identities of ships and aircraft that are where they can't be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Identity {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// No ship goes faster, m/s.
+    pub sea_m_s: f64,
+    /// No aircraft and no drone goes faster, m/s.
+    pub air_m_s: f64,
+    /// A jump is no shorter, metres, besides what the plots are uncertain by.
+    pub min_jump_m: f64,
+    /// Plots in a row that bear out another whereabouts.
+    pub plots: usize,
+    /// A whereabouts holds so long after its last plot.
+    pub forget_after_s: f64,
+}
+
+impl Default for Identity {
+    fn default() -> Identity {
+        Identity { on: true, sea_m_s: 40.0, air_m_s: 700.0, min_jump_m: 2000.0, plots: 3, forget_after_s: 1800.0 }
+    }
+}
+
+/// Objects that linger at the border of an area that is closed to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Loitering {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// How near the area they must be, metres.
+    pub near_m: f64,
+    /// How far they may move from where they were, metres.
+    pub within_m: f64,
+    /// From when on it counts, seconds.
+    pub after_s: f64,
+}
+
+impl Default for Loitering {
+    fn default() -> Loitering {
+        Loitering { on: true, near_m: 3000.0, within_m: 1500.0, after_s: 3600.0 }
+    }
+}
+
+/// Heavy weapons that are seen by what they fire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Weapons {
+    /// Whether they are looked for.
+    pub on: bool,
+    /// The chance of being inside from which a round's origin counts.
+    pub min_p: f64,
+    /// A place from which nothing was fired for so long is empty, seconds.
+    pub ends_after_s: f64,
+}
+
+impl Default for Weapons {
+    fn default() -> Weapons {
+        Weapons { on: true, min_p: 0.5, ends_after_s: 3600.0 }
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) enum Purpose {
     Hearsay,
     Ways,
     Fortnight,
+    Breaches,
 }
 
 /// A stream of chance.

@@ -27,6 +27,7 @@ pub const MIXES: [&str; 4] = ["quiet", "mixed", "barrage", "tracks"];
 #[command(after_help = "Examples:
   truceline bench --stage decode
   truceline bench associate --quality
+  truceline bench rules
   truceline bench --stage whole --set kafka.brokers=localhost:9092 --for 60s --rate 150000
   truceline bench --embedded
 
@@ -75,6 +76,28 @@ pub enum Alone {
     Associate(Associate),
     /// Measure how soon an escalation is told, and how often one that is none, on simulated fortnights
     Escalate(Escalate),
+    /// Measure how well each rule finds what it is there for, and how fast all of them are, on simulated telemetry
+    Rules(RulesBench),
+}
+
+/// Arguments of `bench rules`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline bench rules
+  truceline bench rules --seeds 1,2,3 --plots 0
+  truceline bench rules --json --set engine.dark.min_gap_s=900
+
+The engine alone is driven, without a broker; fire is switched off.")]
+pub struct RulesBench {
+    /// Scenes to score
+    #[arg(long, value_delimiter = ',', default_value = "201,202,203,204,205", value_name = "N,…")]
+    pub seeds: Vec<u64>,
+    /// Plots to time the area rules with; 0: they are not timed
+    #[arg(long, default_value_t = 2_000_000, value_name = "N")]
+    pub plots: usize,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `bench associate`.
