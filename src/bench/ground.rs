@@ -1,8 +1,10 @@
 //! Topics of a measurement's own: made, filled, read, and removed.
 
 use super::{Bench, BenchError, Step, Watch};
-use crate::kafka::topics::{create_missing, remove, remove_groups};
+use crate::kafka::topics::{Keep, TopicSpec};
+use crate::kafka::topics::{create_missing, names_with, remove, remove_groups};
 use crate::kafka::{Embedded, KafkaError, KafkaSettings, Sink};
+use crate::model::node::Node;
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
 use crate::simulate::load::Load;
@@ -21,10 +23,6 @@ const FILL_UNSENT_RECORDS: u32 = 200_000;
 const FILL_UNSENT_KIB: u32 = 256 * 1024;
 /// Lines between two looks around while filling.
 const LOOK_EVERY: u64 = 16_384;
-
-/// The groups that read here, by the ends of their names.
-const GROUPS: [&str; 7] =
-    ["consume", "whole", "whole-again", "at-least-once", "at-least-once-again", "latency", "watch"];
 
 /// Where a measurement takes place. Its topics go when it goes.
 pub struct Ground {
@@ -80,6 +78,19 @@ impl Ground {
     /// # Errors
     /// The broker's; told to stop.
     pub fn fill(&mut self, records: u64, watch: &mut Watch<'_>) -> Result<u64, BenchError> {
+        self.fill_seen(records, watch, &mut |_| {})
+    }
+
+    /// The same, each line shown to `see`.
+    ///
+    /// # Errors
+    /// The broker's; told to stop.
+    pub fn fill_seen(
+        &mut self,
+        records: u64,
+        watch: &mut Watch<'_>,
+        see: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, BenchError> {
         let settings = KafkaSettings {
             linger_ms: FILL_LINGER_MS,
             unsent_records: FILL_UNSENT_RECORDS,
@@ -96,6 +107,7 @@ impl Ground {
                 (watch.on)(Step { what: "filling", done, total: Some(records) });
             }
             self.send(&sink, &mut line)?;
+            see(&line);
             bytes += line.len() as u64;
         }
         sink.flush(FLUSH)?;
@@ -118,6 +130,22 @@ impl Ground {
         KafkaSettings { group: format!("{}{group}", self.settings.group), ..self.settings.clone() }
     }
 
+    /// Makes one more topic, of so many partitions as the others; gives its name.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn topic(&self, name: &str) -> Result<String, BenchError> {
+        let name = format!("{}{name}", self.settings.group);
+        let spec = TopicSpec { key: "violations", name: name.clone(), keep: Keep::Alerts };
+        create_missing(&self.settings, &[spec]).map_err(BenchError::Topics)?;
+        Ok(name)
+    }
+
+    /// The nodes that send.
+    pub fn nodes(&self) -> &[Node] {
+        self.load.nodes()
+    }
+
     /// A live run on this ground.
     pub fn run(&self, bench: &Bench, group: &str) -> Run {
         Run {
@@ -136,17 +164,14 @@ impl Drop for Ground {
         if !self.lasting {
             return;
         }
-        let specs = self.settings.topics.all();
-        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        if let Err(error) = remove(&self.settings, &names) {
-            tracing::warn!("the topics whose names begin with {:?} are left behind: {error}", self.settings.group);
-        }
-        let groups = GROUPS.map(|group| self.settings(group).group);
-        if let Err(error) = remove_groups(&self.settings, &groups.each_ref().map(String::as_str)) {
-            tracing::warn!(
-                "the consumer groups whose names begin with {:?} are left behind: {error}",
-                self.settings.group
-            );
+        // Programs that were measured here may have made topics and groups of their own.
+        let prefix = &self.settings.group;
+        let removed = names_with(&self.settings, prefix).and_then(|(topics, groups)| {
+            remove(&self.settings, &topics.iter().map(String::as_str).collect::<Vec<&str>>())?;
+            remove_groups(&self.settings, &groups.iter().map(String::as_str).collect::<Vec<&str>>())
+        });
+        if let Err(error) = removed {
+            tracing::warn!("topics or consumer groups whose names begin with {prefix:?} are left behind: {error}");
         }
     }
 }

@@ -9,6 +9,7 @@ pub mod consume;
 pub mod decode;
 pub mod ground;
 pub mod latency;
+pub mod peers;
 pub mod percentiles;
 pub mod usage;
 pub mod whole;
@@ -89,6 +90,14 @@ pub enum BenchError {
     /// Told to stop before there was anything to say.
     #[error("stopped before {0} was measured")]
     Stopped(&'static str),
+    /// Another program beside this one.
+    #[error("{name}: {why}")]
+    Peer {
+        /// Which.
+        name: String,
+        /// What became of it.
+        why: String,
+    },
     /// A thread that panicked; its message stands above.
     #[error("a thread of the measurement ended by a panic")]
     Panicked,

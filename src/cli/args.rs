@@ -2,7 +2,7 @@
 
 mod bench;
 
-pub use bench::{Alone, Associate, Bench, Stage};
+pub use bench::{Alone, Associate, Bench, Peers, Stage};
 
 use crate::config::{Config, ConfigError, Loaded};
 use crate::engine::associate::calibration;

@@ -10,6 +10,7 @@ mod console;
 mod demo;
 mod import;
 mod logging;
+mod peers;
 mod progress;
 mod replay;
 mod run;

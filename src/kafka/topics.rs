@@ -245,6 +245,20 @@ pub fn remove_groups(settings: &KafkaSettings, names: &[&str]) -> Result<(), Kaf
     refusal.map_or(Ok(()), |(group, code)| Err(KafkaError::failed(format!("deleting group {group:?}"), code)))
 }
 
+/// The names of all topics and of all consumer groups that begin with this.
+///
+/// # Errors
+/// No broker, or its refusal.
+pub fn names_with(settings: &KafkaSettings, prefix: &str) -> Result<(Vec<String>, Vec<String>), KafkaError> {
+    let patience = Duration::from_millis(settings.answer_timeout_ms.into());
+    let (probe, ours) = (probe(settings)?, |name: &&str| name.starts_with(prefix));
+    let found = ask_by(&probe, settings)?;
+    let topics = found.topics().iter().map(|topic| topic.name()).filter(ours).map(str::to_owned).collect();
+    let failed = |error| KafkaError::failed("listing consumer groups", error);
+    let groups = probe.fetch_group_list(None, patience).map_err(failed)?;
+    Ok((topics, groups.groups().iter().map(|group| group.name()).filter(ours).map(str::to_owned).collect()))
+}
+
 /// What a new topic is told about its records.
 fn wishes(settings: &KafkaSettings, spec: &TopicSpec) -> Vec<(&'static str, String)> {
     let retention_ms = |hours: u32| match hours {
