@@ -9,7 +9,7 @@ use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
 use crate::simulate::load::Load;
 use crate::simulate::{area_feature, node_feature};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Partitions of the embedded broker's topics.
 const EMBEDDED_PARTITIONS: i32 = 4;
@@ -17,6 +17,9 @@ const EMBEDDED_PARTITIONS: i32 = 4;
 pub const MOST_EMBEDDED_RECORDS: u64 = 40_000;
 /// How long the broker may take to take what is left.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How long removing what was made may take beyond the time that a session lasts, and between two attempts.
+const REMOVAL: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(250);
 /// While a topic is filled, a record waits so long for company, and so many wait for the broker.
 const FILL_LINGER_MS: u32 = 20;
 const FILL_UNSENT_RECORDS: u32 = 200_000;
@@ -130,6 +133,13 @@ impl Ground {
         KafkaSettings { group: format!("{}{group}", self.settings.group), ..self.settings.clone() }
     }
 
+    /// Removes all topics and groups of this ground's; programs that were measured here may have made some of their own.
+    fn remove(&self) -> Result<(), KafkaError> {
+        let (topics, groups) = names_with(&self.settings, &self.settings.group)?;
+        remove(&self.settings, &topics.iter().map(String::as_str).collect::<Vec<&str>>())?;
+        remove_groups(&self.settings, &groups.iter().map(String::as_str).collect::<Vec<&str>>())
+    }
+
     /// Makes one more topic, of so many partitions as the others; gives its name.
     ///
     /// # Errors
@@ -164,14 +174,19 @@ impl Drop for Ground {
         if !self.lasting {
             return;
         }
-        // Programs that were measured here may have made topics and groups of their own.
-        let prefix = &self.settings.group;
-        let removed = names_with(&self.settings, prefix).and_then(|(topics, groups)| {
-            remove(&self.settings, &topics.iter().map(String::as_str).collect::<Vec<&str>>())?;
-            remove_groups(&self.settings, &groups.iter().map(String::as_str).collect::<Vec<&str>>())
-        });
-        if let Err(error) = removed {
-            tracing::warn!("topics or consumer groups whose names begin with {prefix:?} are left behind: {error}");
+        let began = Instant::now();
+        let patience = Duration::from_millis(self.settings.session_timeout_ms.into()) + REMOVAL;
+        loop {
+            match self.remove() {
+                Ok(()) => return,
+                // A member that went without a word stays in its group until its session is over.
+                Err(_) if began.elapsed() < patience => std::thread::park_timeout(NAP),
+                Err(error) => {
+                    let prefix = &self.settings.group;
+                    tracing::warn!("topics or groups whose names begin with {prefix:?} are left behind: {error}");
+                    return;
+                }
+            }
         }
     }
 }

@@ -62,6 +62,18 @@ pub fn machine() -> String {
     format!("{model}, {cores} {}", if cores == 1 { "core" } else { "cores" })
 }
 
+/// All memory of the machine, MiB.
+pub fn memory_mib() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok().map(|kib: u64| kib / 1024)
+}
+
+/// The release of the kernel.
+pub fn kernel() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned())
+}
+
 /// Wall and processor time at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -106,6 +118,7 @@ mod tests {
         let held = std::hint::black_box(vec![1u8; 64 << 20]);
         assert!(peak_kib().unwrap() >= 64 << 10 && resident_kib().unwrap() >= 64 << 10);
         drop(held);
-        assert!(machine().contains("core"));
+        assert!(machine().contains("core") && memory_mib().unwrap() > 64);
+        assert!(kernel().unwrap().starts_with(|first: char| first.is_ascii_digit()));
     }
 }

@@ -441,6 +441,8 @@ mod tests {
             "truceline bench associate --quality --seeds 1,2 --regime sparse,hour --set engine.lateness_s=20 --json",
             "truceline bench associate --saturation --events 100",
             "truceline bench associate --ablation --seeds 71,72 --json",
+            "truceline bench --report out --runs 1 --loads 20,50",
+            "truceline bench peers --peer a=./a --mix quiet,mixed --no-latency",
             "truceline --quiet verify o",
         ] {
             parsed(line).unwrap_or_else(|error| panic!("{line}: {error}"));
@@ -464,6 +466,9 @@ mod tests {
             "truceline bench associate --ablation --quality",
             "truceline bench associate --ablation --saturation",
             "truceline bench associate --ablation --regime hour",
+            "truceline bench --runs 2",
+            "truceline bench --report out --loads 0",
+            "truceline bench peers --mix none",
         ] {
             let error = parsed(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

@@ -2,6 +2,7 @@
 
 use super::args::{Alone, Bench, Common, Stage};
 use super::console::{Misuse, Outcome, grouped, print};
+use super::report::{self, MOST_EMBEDDED_PER_S};
 use super::{Progress, Stop, associate, logging, peers};
 use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
@@ -14,9 +15,6 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-
-/// Highest rate of latencies that an embedded broker is asked for.
-const MOST_EMBEDDED_PER_S: u64 = 5_000;
 
 /// All that was measured, as `--json` prints it.
 #[derive(Debug, Default, Serialize)]
@@ -64,7 +62,6 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
     }
     let config = common.load()?.config;
     logging::start(&config.log, common, None)?;
-    let stop = Stop::on_signals()?;
     let mix = Mix::parse(&args.mix).ok_or_else(|| Misuse(format!("there is no mix {:?}", args.mix)))?;
     let records = if args.embedded { args.records.min(MOST_EMBEDDED_RECORDS) } else { args.records };
     let bench = measure::Bench {
@@ -77,6 +74,10 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
         records,
         embedded: args.embedded,
     };
+    if let Some(into) = &args.report {
+        return report::command(args, &bench, &config.archive, into, common);
+    }
+    let stop = Stop::on_signals()?;
     let bar = RefCell::new(Bar::new(common));
     let mut teller = Teller {
         args,

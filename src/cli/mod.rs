@@ -13,6 +13,7 @@ mod logging;
 mod peers;
 mod progress;
 mod replay;
+mod report;
 mod run;
 mod schema;
 mod score;

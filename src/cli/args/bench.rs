@@ -29,10 +29,12 @@ pub const MIXES: [&str; 4] = ["quiet", "mixed", "barrage", "tracks"];
   truceline bench associate --quality
   truceline bench peers --out compared
   truceline bench --stage whole --set kafka.brokers=localhost:9092 --for 60s --rate 150000
+  truceline bench --report out --mix quiet --loads 20,50,80,95 --peers compared/peers.json
   truceline bench --embedded
 
 Consuming and the whole path are measured on topics of their own, which are removed afterwards. Latency is counted \
-from when an observation was due, so that a stall is not hidden by what it kept from being sent.")]
+from when an observation was due, so that a stall is not hidden by what it kept from being sent. The report leaves out, and says so, what takes a broker that \
+does not answer.")]
 pub struct Bench {
     /// What to measure by itself, without a broker
     #[command(subcommand)]
@@ -65,8 +67,20 @@ pub struct Bench {
     #[arg(long)]
     pub json: bool,
     /// Write the distributions of latency (.hgrm) to this directory
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", conflicts_with = "report")]
     pub out: Option<PathBuf>,
+    /// Measure every stage beside its roof, and write report.html, report.json and distributions of latency to this directory
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+    /// How often each is measured for the report, which shows medians
+    #[arg(long, default_value_t = 3, value_name = "N", requires = "report", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Loads at which the report shows latencies, percent of what the whole path reads
+    #[arg(long, value_delimiter = ',', default_value = "50", value_name = "N,…", requires = "report", value_parser = positive)]
+    pub loads: Vec<f64>,
+    /// Show in the report what `bench peers` wrote
+    #[arg(long, value_name = "FILE", requires = "report")]
+    pub peers: Option<PathBuf>,
 }
 
 /// What is measured by itself.

@@ -58,7 +58,7 @@ public final class FlinkJob {
             .setRecordSerializer(
                 KafkaRecordSerializationSchema.<byte[]>builder()
                     .setTopic(order.output())
-                    .setValueSerializationSchema((SerializationSchema<byte[]>) it -> it)
+                    .setValueSerializationSchema(new AsItIs())
                     .build())
             .build();
 
@@ -148,6 +148,14 @@ public final class FlinkJob {
     @Override
     public TypeInformation<Heard> getProducedType() {
       return TypeInformation.of(Heard.class);
+    }
+  }
+
+  /** Alerts are bytes already. */
+  private static final class AsItIs implements SerializationSchema<byte[]> {
+    @Override
+    public byte[] serialize(byte[] alert) {
+      return alert;
     }
   }
 

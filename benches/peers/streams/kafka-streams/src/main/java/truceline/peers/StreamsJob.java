@@ -112,6 +112,8 @@ public final class StreamsJob {
     set.put(StreamsConfig.STATE_DIR_CONFIG, System.getProperty("java.io.tmpdir") + "/" + order.group());
     set.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 10_000);
     set.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, 1);
+    // So that the group is empty when the process has ended; no other member is to wait for this one.
+    set.put(StreamsConfig.consumerPrefix("internal.leave.group.on.close"), true);
     set.put(StreamsConfig.consumerPrefix(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG), "earliest");
     set.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_POLL_RECORDS_CONFIG), 5_000);
     set.put(StreamsConfig.consumerPrefix(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG), 4 << 20);
