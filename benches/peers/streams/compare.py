@@ -2,7 +2,7 @@
 """truceline, Kafka Streams and Flink on the same topics of a real broker, in turn.
 
 Builds the two peers with Maven (Java 17), starts a broker of its own on this machine unless --brokers names one, and has
-`truceline bench peers` do the measuring, to which all that follows after -- is handed on. RESULTS.md says what the peers do
+`truceline bench peers` do the measuring, to which all that follows after -- is handed on. README.md says what the peers do
 and how they are set.
 """
 

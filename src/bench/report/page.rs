@@ -92,7 +92,8 @@ fn stages(out: &mut String, stages: &[Stage]) {
         })
     };
     *out += &bars("Observations a second of processor time", &stages.iter().filter_map(bar).collect::<Vec<Bar>>());
-    *out += "<p class=\"note\">Observations a second of processor time (all threads of the process); a dashed frame is the roof.</p>\n";
+    *out += "<p class=\"note\">Observations a second of processor time (all threads of the process), each line ten times \
+             the last; a dashed frame is the roof.</p>\n";
     let cells = |stage: &Stage| {
         let known = |value: Option<f64>, told: &dyn Fn(f64) -> String| value.map_or_else(|| "–".to_owned(), told);
         let roof = stage.roof.as_ref();
