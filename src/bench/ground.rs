@@ -31,9 +31,8 @@ const LOOK_EVERY: u64 = 16_384;
 pub struct Ground {
     settings: KafkaSettings,
     load: Load,
-    /// Whether a broker outlives the topics, which then have to be removed.
-    lasting: bool,
-    _broker: Option<Embedded>,
+    /// `None`: a broker that outlives the topics, which then have to be removed.
+    embedded: Option<Embedded>,
 }
 
 impl Ground {
@@ -58,7 +57,7 @@ impl Ground {
             create_missing(&settings, &specs).map_err(BenchError::Topics)?;
         }
         // From here on the topics are there, and are removed whatever happens.
-        let ground = Ground { settings, load: bench.load(), lasting: !bench.embedded, _broker: broker };
+        let ground = Ground { settings, load: bench.load(), embedded: broker };
         ground.publish_reference()?;
         Ok(ground)
     }
@@ -146,6 +145,10 @@ impl Ground {
     /// The broker's.
     pub fn topic(&self, name: &str) -> Result<String, BenchError> {
         let name = format!("{}{name}", self.settings.group);
+        if let Some(broker) = &self.embedded {
+            broker.create_topic(&name, EMBEDDED_PARTITIONS)?;
+            return Ok(name);
+        }
         let spec = TopicSpec { key: "violations", name: name.clone(), keep: Keep::Alerts };
         create_missing(&self.settings, &[spec]).map_err(BenchError::Topics)?;
         Ok(name)
@@ -171,7 +174,7 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        if !self.lasting {
+        if self.embedded.is_some() {
             return;
         }
         let began = Instant::now();

@@ -2,7 +2,7 @@
 
 use super::args::{Common, Peers};
 use super::bench::{Bar, Unwritten, write};
-use super::console::{Misuse, Outcome, grouped, print};
+use super::console::{Misuse, Outcome, called, grouped, print};
 use super::{Stop, logging};
 use crate::bench::ground::Ground;
 use crate::bench::peers::job::{CELL_DEG, Expected, NODES, WINDOW_S};
@@ -71,7 +71,7 @@ pub(super) fn command(args: &Peers, common: &Common) -> Outcome {
     let mut compared = Compared {
         machine: usage::machine(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        command: std::env::args().collect::<Vec<String>>().join(" "),
+        command: called(),
         job: format!("{NODES} distinct nodes in a cell of {CELL_DEG}° within {WINDOW_S} s of event time"),
         records: args.records,
         nodes: args.nodes,

@@ -2,7 +2,7 @@
 
 use super::args::{Bench as Args, Common, Stage};
 use super::bench::{Bar, write};
-use super::console::{Outcome, chain, print};
+use super::console::{Outcome, called, chain, print};
 use super::{Stop, peers};
 use crate::archive::ArchiveSettings;
 use crate::bench::ground::Ground;
@@ -65,7 +65,7 @@ pub(super) fn command(args: &Args, bench: &Bench, archive: &ArchiveSettings, int
             compiler: env!("TRUCELINE_BUILD").to_owned(),
             librdkafka: rdkafka::util::get_rdkafka_version().1,
         },
-        command: std::env::args().collect::<Vec<String>>().join(" "),
+        command: called(),
         mix: args.mix.clone(),
         nodes: args.nodes,
         seed: args.seed,
