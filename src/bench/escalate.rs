@@ -100,7 +100,7 @@ pub fn watch(
 
 fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
     let terms = Terms { bin_s: settings.escalation.bin_s, ..terms };
-    let mut fortnight = Fortnight::new(seed, terms);
+    let fortnight = Fortnight::new(seed, terms);
     let (registry, places) = (Registry::new(fortnight.nodes()), Places::new(areas(), Vec::new()));
     let world = World { registry: &registry, places: &places, settings };
     let mut watch = EscalationWatch::new(&settings.escalation, String::new());
@@ -110,7 +110,7 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
     let has_onset = terms.course == Course::Onset;
     let (struck, from_s) = (name(fortnight.sector), fortnight.from_s);
     let begins_s = settings.escalation.least_history_h * 3600.0;
-    while let Some(bin) = fortnight.next() {
+    for bin in fortnight {
         let end_s = s_from_ns(bin.from_ns - Fortnight::at_ns(0.0)) + terms.bin_s;
         for &node in &bin.up {
             watch.hear(NodeIx(node as u32), bin.from_ns);

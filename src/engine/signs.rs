@@ -111,3 +111,67 @@ impl Engine {
         self.escalation.as_mut().is_none_or(|watch| watch.restore(record))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::book::{Book, Cited, Claim, Stage};
+    use super::super::places::Places;
+    use super::super::settings::Settings;
+    use super::*;
+    use crate::model::geo::LonLat;
+    use crate::model::kind::KindSet;
+    use crate::model::node::{Node, NodeIx};
+    use crate::model::observation::{Id, Origin};
+
+    const NODES: [(&str, Kind, f64); 4] = [
+        ("mic", Kind::Acoustic, 12_000.0),
+        ("patrol", Kind::Patrol, 5_000.0),
+        ("radar", Kind::Track, 30_000.0),
+        ("far", Kind::Infrasound, 200_000.0),
+    ];
+
+    /// When an alert counts that a node tells of, seconds after it happened.
+    fn counted_after(key: &str, class: Class, node: u32, stage: Stage) -> Option<(Modality, i64)> {
+        let registry = Registry::new(NODES.map(|(name, kind, range_m)| Node {
+            kinds: KindSet::of(kind),
+            range_m: Some(range_m),
+            heartbeat_s: Some(60.0),
+            registered: true,
+            ..Node::unregistered(name)
+        }));
+        let (places, settings) = (Places::default(), Settings::default());
+        let mut book = Book::new(String::new(), vec!["t".to_owned()]);
+        let origin = Origin { topic: 0, partition: 0, offset: 0, line: 0 };
+        let kind = NODES[node as usize].1;
+        let (residual_s, residual_deg) = (None, None);
+        let cited = Cited { origin, id: Id::new(b"1"), node: NodeIx(node), kind, time_ns: 0, residual_s, residual_deg };
+        let place = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
+        let claim = Claim { evidence: vec![cited], ..Claim::new(key.to_owned(), class, place, 0) };
+        book.say(claim, stage, &registry, &places, &settings);
+        let world = World { registry: &registry, places: &places, settings: &settings };
+        let known: Vec<Known<'_>> = book.known().collect();
+        counts_at(&known[0], world).map(|(modality, at_ns)| (modality, at_ns / 1_000_000_000))
+    }
+
+    #[test]
+    fn what_patrols_tell_is_no_sign_however_much_they_tell() {
+        for (key, class) in [
+            ("slow/patrol/1", Class::FireExplosion),
+            ("found/patrol/1", Class::IncursionWeapons),
+            ("restriction/patrol/1", Class::RestrictionDenied),
+            ("restriction/patrol/2", Class::RestrictionDelayed),
+        ] {
+            assert_eq!(counted_after(key, class, 1, Stage::Final), None, "{class}");
+        }
+        assert_eq!(counted_after("fire/mic/1", Class::FireExplosion, 0, Stage::Final), Some((Modality::Fire, 0)));
+    }
+
+    #[test]
+    fn what_is_known_later_counts_later() {
+        assert_eq!(counted_after("fire/mic/1", Class::FireImpact, 0, Stage::Open), None, "it may not be so");
+        assert_eq!(counted_after("fire/far/1", Class::FireImpact, 3, Stage::Final), Some((Modality::Fire, 1400)));
+        assert_eq!(counted_after("track/a", Class::AirIncursion, 2, Stage::Open), Some((Modality::Air, 600)));
+        assert_eq!(counted_after("sensor/a", Class::SensorSilent, 0, Stage::Open), Some((Modality::Silence, 300)));
+        assert_eq!(counted_after("dark/a", Class::SeaDark, 2, Stage::Final), None);
+    }
+}
