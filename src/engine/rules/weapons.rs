@@ -328,7 +328,7 @@ mod tests {
 
     #[test]
     fn a_round_that_is_taken_back_was_none_and_a_late_one_is_told() {
-        let sent = vec![origin("radar", 0, 30.0, 50.0)];
+        let sent = [origin("radar", 0, 30.0, 50.0)];
         let back = withdraw(origin("radar", 10, 30.0, 50.0), &sent[0]);
         assert!(told(&[sent[0].clone(), back], &Delivery::in_order()).is_empty());
         let mut late = vec![origin("radar", 0, 30.04, 50.01), status("other", 600, "ok")];
