@@ -81,6 +81,9 @@ pub struct Surroundings<'a> {
     pub heard_until_ns: i64,
 }
 
+/// What is known of arrivals, by node and wave.
+type HeldByName = FxHashMap<(String, Wave), Vec<HeldRecord>>;
+
 /// A region of the earth in which arrivals are associated.
 pub struct Region {
     frame: Frame,
@@ -105,7 +108,7 @@ pub struct Region {
     is_restored: bool,
     /// What was not final when the record was written, until all that it rests on has been seen again; and what is known of its
     /// arrivals, by node and wave.
-    kept: Option<(PlanRecord, FxHashMap<(String, Wave), Vec<HeldRecord>>)>,
+    kept: Option<(PlanRecord, HeldByName)>,
     /// What a record says of sites that have not spoken and are not in the registry.
     waiting: FxHashMap<(String, Wave), SiteRecord>,
     isa: Isa,

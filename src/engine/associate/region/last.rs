@@ -15,9 +15,11 @@ impl Region {
         self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
         // What is read again has been worked out before.
         let is_up_to_it = self.go_on_from_plan(watermark_s, around.registry);
-        while is_up_to_it {
-            let next_s = self.settling.next_step_s(travel_s).map(|step_s| step_s.max(self.stepped_to_s + STEP_S));
-            let Some(step_s) = next_s.filter(|&step_s| step_s <= watermark_s) else { break };
+        let next_s = |region: &Region| {
+            let next_s = region.settling.next_step_s(travel_s)?.max(region.stepped_to_s + STEP_S);
+            (is_up_to_it && next_s <= watermark_s).then_some(next_s)
+        };
+        while let Some(step_s) = next_s(self) {
             // A report on a clock may come after the arrivals that it is about, and what an echo is of after the echo.
             for slot in self.settling.newly_in(step_s) {
                 let arrival = self.window.arrival(slot);
