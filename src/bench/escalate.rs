@@ -60,6 +60,23 @@ pub struct Point {
     pub delays: Delays,
 }
 
+/// A level that was false.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct False {
+    /// The fortnight.
+    pub seed: u64,
+    /// Of what.
+    pub sector: String,
+    /// Which.
+    pub level: u8,
+    /// When, days into the fortnight.
+    pub day: f64,
+    /// How long after something befell the nodes, h; negative: before.
+    pub after_h: f64,
+    /// Why, as it was told.
+    pub reasons: Vec<String>,
+}
+
 /// What came of fortnights of one course.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
@@ -71,6 +88,8 @@ pub struct Outcome {
     pub false_levels: [u32; 3],
     /// Those of them in sectors where and from when on something befell the nodes.
     pub befallen: [u32; 3],
+    /// Each false level 2 and 3.
+    pub each: Vec<False>,
     /// Delays of levels 1, 2 and 3.
     pub delays: [Delays; 3],
     /// The curve of fire's evidence alone.
@@ -134,6 +153,11 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
                 if counts(&said.sector) {
                     outcome.false_levels[at] += 1;
                     outcome.befallen[at] += u32::from(!has_onset && end_s > from_s);
+                    if level >= 2 {
+                        let (day, after_h) = (end_s / 86_400.0, (end_s - from_s) / 3600.0);
+                        let (sector, reasons) = (said.sector.clone(), said.reasons.clone());
+                        outcome.each.push(False { seed, sector, level, day, after_h, reasons });
+                    }
                 } else if said.sector == struck {
                     first[at].get_or_insert(end_s - from_s);
                 }

@@ -55,6 +55,9 @@ pub(super) fn command(args: &Escalate, common: &Common) -> Outcome {
             drop(progress);
             let row = Row { course, per_hour, swing: args.swing, times: args.times, outcome };
             say(&table(&row))?;
+            for told in row.outcome.each.iter().filter(|_| args.each) {
+                say(&each(told))?;
+            }
             report.courses.push(row);
         }
     }
@@ -62,6 +65,11 @@ pub(super) fn command(args: &Escalate, common: &Common) -> Outcome {
         print(&format!("{}\n", serde_json::to_string_pretty(&report)?))?;
     }
     Ok(())
+}
+
+fn each(told: &measure::False) -> String {
+    let measure::False { seed, sector, level, day, after_h, reasons } = told;
+    format!("seed {seed}, {sector}, level {level}, day {day:.2}, {after_h:.1} h after: {}\n", reasons.join(" "))
 }
 
 fn minutes(delay: Option<f64>) -> String {

@@ -363,7 +363,7 @@ impl Default for Escalation {
             memory_h: 168.0,
             least_history_h: 24.0,
             level_1_per_year: 12.0,
-            level_2_per_year: 1.0,
+            level_2_per_year: 0.5,
             agree_p: 0.05,
             quiet_s: 3600.0,
             storm_wind_m_s: 12.0,

@@ -230,6 +230,9 @@ pub struct Escalate {
     /// How far rates swing from day to day: the standard deviation of their logarithm
     #[arg(long, default_value_t = 0.15, value_name = "SD")]
     pub swing: f64,
+    /// Tell each false level 2 and 3 as well
+    #[arg(long)]
+    pub each: bool,
     /// By how much an onset raises the rate
     #[arg(long, default_value_t = 3.0, value_name = "TIMES", value_parser = positive)]
     pub times: f64,

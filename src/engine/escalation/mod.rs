@@ -58,7 +58,8 @@ const FIRE_SHARE: f64 = 0.8;
 /// Evidence counts no higher than so many times what a level 2 takes, so that it comes down again when it is over.
 const CAP: f64 = 20.0;
 
-/// Where more than this share of what can be heard in a sector can't be compared, nothing is.
+/// Where more than this share of what can be heard in a sector, or could be in the last weeks, can't be compared, nothing is:
+/// what is left of a dying network is a few places, and fire moves about.
 const MOST_ASIDE: f64 = 0.5;
 
 /// Along the side of a cell there are so many spots, by which incidents are told apart.
@@ -84,6 +85,8 @@ struct Scope {
     fire: [Detector; MEASURES],
     unrest: [Unrest; MEASURES],
     others: [Other; OTHERS.len()],
+    /// What could be heard when most could, fading to what can be.
+    full: f64,
     /// Noise in calm weather, dB.
     noise_db: Option<f64>,
     level: Level,
@@ -332,6 +335,10 @@ impl EscalationWatch {
         }
         let whole = sums.iter().fold(Sum::default(), |all, sum| all.plus(sum));
         sums[theatre] = whole;
+        let fades = (-bin_h / self.settings.memory_h).exp();
+        for (scope, sum) in self.scopes.iter_mut().zip(&sums) {
+            scope.full = sum.heard.max(scope.full * fades + sum.heard * (1.0 - fades));
+        }
         (standings, usual, sums)
     }
 
@@ -405,7 +412,7 @@ impl EscalationWatch {
     fn detect(&mut self, at: usize, bin: i64, sum: &Sum, is_storm: bool) {
         let cap = CAP * self.bar(self.settings.level_2_per_year);
         let scope = &mut self.scopes[at];
-        if is_storm || sum.compared <= 0.0 || sum.compared < MOST_ASIDE * sum.heard {
+        if is_storm || sum.compared <= 0.0 || sum.compared < MOST_ASIDE * scope.full {
             return;
         }
         for measure in 0..MEASURES {
@@ -491,7 +498,7 @@ impl EscalationWatch {
         for (at, scope) in self.scopes.iter_mut().enumerate() {
             let sum = &sums[at];
             // What is told for an escalation and is none makes it more unsteady than was thought.
-            if storms[at] || scope.level.level > 1 || sum.compared < MOST_ASIDE * sum.heard {
+            if storms[at] || scope.level.level > 1 || sum.compared < MOST_ASIDE * scope.full {
                 continue;
             }
             for measure in 0..MEASURES {
@@ -547,6 +554,7 @@ impl Default for Scope {
             fire: Default::default(),
             unrest: ASSUMED.map(Unrest::assumed),
             others: Default::default(),
+            full: 0.0,
             noise_db: None,
             level: Level::default(),
             hour: VecDeque::new(),
