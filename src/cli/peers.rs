@@ -263,6 +263,9 @@ pub(super) fn table(compared: &Compared) -> String {
             whole(row.said)
         );
         text += &match row.latency {
+            Some(Latency { asked_per_s, due_to_visible: seen, .. }) if seen.count == 0 => {
+                format!(" {}/s | no alert | – | – |\n", grouped(asked_per_s))
+            }
             Some(Latency { asked_per_s, due_to_visible: seen, .. }) => format!(
                 " {}/s | {:.1} ms | {:.1} ms | {:.1} ms |\n",
                 grouped(asked_per_s),
@@ -349,5 +352,11 @@ mod tests {
         assert_eq!(table(&again), table(&compared));
         assert!(table(&again).contains("| quiet | other | 500 | 500 | 1,000 | 2 MiB | 100 | 25.00% | – |"));
         assert_eq!(median(vec![1.0, 2.0]), 1.5);
+
+        // That nothing was said is not that it was said at once.
+        let mut silent = again;
+        let none = Percentiles::from(&crate::pipeline::latency::latencies());
+        silent.rows[0].latency = Some(Latency { asked_per_s: 7, sent_per_s: 7.0, due_to_visible: none });
+        assert!(table(&silent).contains("| 7/s | no alert | – | – |"));
     }
 }

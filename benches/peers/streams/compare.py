@@ -21,7 +21,7 @@ HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent.parent
 BROKER = REPOSITORY / "tests" / "whole" / "pom.xml"
 EXAMPLES = """examples:
-  python3 compare.py                                     a million records of each mix, some ten minutes
+  python3 compare.py                                     a million records of each mix, some twenty minutes
   python3 compare.py --records 4000000 --runs 3          the real thing
   python3 compare.py --mix quiet --records 200000 --for 15s --peers flink
   python3 compare.py --brokers broker:9092 -- --nodes 5000 --seed 7

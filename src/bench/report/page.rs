@@ -126,8 +126,8 @@ fn latencies(out: &mut String, latencies: &[Latency]) {
     let rows = latencies.iter().flat_map(|at| {
         [("due → first word visible", at.due_to_visible), ("read → any word visible", at.read_to_visible)].map(
             |(what, told)| {
-                let ms =
-                    [told.p50_ms, told.p90_ms, told.p99_ms, told.p999_ms, told.max_ms].map(|ms| format!("{ms:.1}"));
+                let known = |ms: f64| if told.count > 0 { format!("{ms:.1}") } else { "–".to_owned() };
+                let ms = [told.p50_ms, told.p90_ms, told.p99_ms, told.p999_ms, told.max_ms].map(known);
                 [vec![escape(&format!("{}: {what}", name(at))), told.count.to_string()], ms.to_vec()].concat()
             },
         )
@@ -165,7 +165,8 @@ fn beside(out: &mut String, peers: &Value) {
     let number = |value: &Value, told: &dyn Fn(f64) -> String| value.as_f64().map_or_else(|| "–".to_owned(), told);
     let ms = |value: &Value| number(value, &|ms| format!("{ms:.1}"));
     let cells = |row: &Value| {
-        let seen = &row["latency"]["due_to_visible"];
+        // Of no alert there is no latency.
+        let seen = Some(&row["latency"]["due_to_visible"]).filter(|seen| seen["count"] != 0).unwrap_or(&Value::Null);
         vec![
             escape(&format!("{}, {}", text(&row["mix"]), text(&row["program"]))),
             number(&row["per_s"], &short),
@@ -261,6 +262,16 @@ mod tests {
             let opened = page.matches(&format!("<{tag}>")).count() + page.matches(&format!("<{tag} ")).count();
             assert_eq!(opened, page.matches(&format!("</{tag}>")).count(), "{tag}");
         }
+    }
+
+    #[test]
+    fn that_nothing_was_said_is_not_that_it_was_said_at_once() {
+        let mut report = report();
+        let none = Percentiles::from(&latencies());
+        (report.latencies[0].due_to_visible, report.latencies[0].curve) = (none, curve(&latencies()));
+        let cells = "<td>0</td><td>–</td><td>–</td>";
+        assert!(page(&report).contains(cells));
+        assert_eq!(report.latencies[0].curve, []);
     }
 
     #[test]
