@@ -7,8 +7,12 @@
 use crate::engine::Engine;
 use crate::engine::associate::record::RegionRecord;
 use crate::model::node::Registry;
+use crate::model::time::NS_PER_S;
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
+
+/// A region that has learnt nothing is kept anew after so much event time at the soonest.
+const LEAST_NS: i64 = 60 * NS_PER_S;
 
 /// Up to where a region was taught, as it was kept.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +65,7 @@ impl Lessons {
             self.turn = (self.turn + 1) % self.kept.len();
             let Some(taught_to_ns) = engine.taught_to_ns(self.turn) else { continue };
             let low_water_ns = engine.low_water_ns();
-            let is_fresh = |kept: Lesson| low_water_ns.saturating_sub(kept.low_water_ns) < self.within_ns;
+            let is_fresh = |kept: Lesson| low_water_ns.saturating_sub(kept.low_water_ns) < self.within_ns.max(LEAST_NS);
             if self.kept[self.turn].is_some_and(|kept| kept.taught_to_ns == taught_to_ns && is_fresh(kept)) {
                 continue;
             }

@@ -16,6 +16,9 @@ use std::collections::btree_map::Entry;
 /// The version that this program writes, and the newest that it reads.
 pub const VERSION: u32 = 1;
 
+/// A final event weighs as much as so many sites, each of which is some hundred bytes.
+const SITES_A_FINAL: usize = 20;
+
 /// A region of a record is this one if their centres are no further apart, m: the places in it are told from there.
 const SAME_CENTRE_M: f64 = 1.0;
 
@@ -97,30 +100,29 @@ impl RegionRecord {
         Some(self.epoch_ns.saturating_add(ns_from_s(self.taught_to_s?)))
     }
 
-    /// The same in pieces, each with so many reports, or sites and arrivals, at most, but one site at least. The plan goes with
-    /// the first.
+    /// The same in pieces, none of which weighs more than `most` sites unless it holds one thing alone. The plan goes with the
+    /// first.
     pub fn pieces(mut self, most: usize) -> Vec<RegionRecord> {
-        let sites = std::mem::take(&mut self.sites);
+        let (sites, finals) = (std::mem::take(&mut self.sites), std::mem::take(&mut self.finals));
         let (reports, plan) = (std::mem::take(&mut self.reports), self.plan.take());
-        let all_finals = std::mem::take(&mut self.finals);
         let mut pieces = vec![RegionRecord { plan, ..self.clone() }];
-        for finals in all_finals {
-            pieces.push(RegionRecord { finals: vec![finals], ..self.clone() });
-        }
-        for reports in reports.chunks(most.max(1)) {
-            pieces.push(RegionRecord { reports: reports.to_vec(), ..self.clone() });
-        }
         let mut weight = 0;
-        for site in sites {
-            let own = 1 + site.held.len();
+        let mut put = |own: usize, into: &mut dyn FnMut(&mut RegionRecord)| {
             if weight > 0 && weight + own > most {
                 pieces.push(self.clone());
                 weight = 0;
             }
             weight += own;
-            if let Some(piece) = pieces.last_mut() {
-                piece.sites.push(site);
-            }
+            pieces.last_mut().into_iter().for_each(into);
+        };
+        for site in sites {
+            put(1 + site.held.len(), &mut |piece| piece.sites.push(site.clone()));
+        }
+        for report in reports {
+            put(1, &mut |piece| piece.reports.push(report.clone()));
+        }
+        for some in finals {
+            put(SITES_A_FINAL * some.events.len(), &mut |piece| piece.finals.push(some.clone()));
         }
         pieces
     }
@@ -388,13 +390,13 @@ mod tests {
         let other = record(38.0, 10.0, &[]);
         let older = record(37.0, 30.0, &["a", "b", "c", "d", "e", "f", "g"]);
         let pieces = whole.clone().pieces(2);
-        assert_eq!(pieces.iter().map(|piece| piece.sites.len()).collect::<Vec<_>>(), [0, 0, 2, 2, 1]);
-        assert_eq!(pieces.iter().map(|piece| piece.reports.len()).collect::<Vec<_>>(), [0, 2, 1, 0, 0]);
+        assert_eq!(pieces.iter().map(|piece| piece.sites.len()).collect::<Vec<_>>(), [2, 2, 1, 0]);
+        assert_eq!(pieces.iter().map(|piece| piece.reports.len()).collect::<Vec<_>>(), [0, 0, 1, 2]);
         let written = serde_json::to_string(&pieces).unwrap();
         assert_eq!(serde_json::from_str::<Vec<RegionRecord>>(&written).unwrap(), pieces);
         // The last piece of seven sites was not written over by those of five.
         let left_over = older.pieces(1).pop().unwrap();
-        for at in 0..=5 {
+        for at in 0..=4 {
             let mut rows = pieces.clone();
             rows.insert(at, left_over.clone());
             rows.extend(other.clone().pieces(2));
