@@ -1,5 +1,6 @@
 //! What the commands have in common when they speak: outcomes, error chains, standard output, figures for people.
 
+use crate::kafka::settings::is_secret;
 use std::error::Error;
 use std::io::Write;
 use thiserror::Error as ThisError;
@@ -39,6 +40,15 @@ pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// How the program was called, secrets left out.
+pub fn called() -> String {
+    let hidden = |word: String| match word.split_once('=') {
+        Some((key, _)) if is_secret(key) => format!("{key}=***"),
+        _ => word,
+    };
+    std::env::args().map(hidden).collect::<Vec<String>>().join(" ")
 }
 
 /// `1234567` as `1,234,567`.
