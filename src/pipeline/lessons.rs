@@ -61,10 +61,11 @@ impl Lessons {
         if now < self.due {
             return None;
         }
+        // All regions are asked for it.
+        let low_water_ns = engine.low_water_ns();
         for _ in 0..self.kept.len() {
             self.turn = (self.turn + 1) % self.kept.len();
             let Some(taught_to_ns) = engine.taught_to_ns(self.turn) else { continue };
-            let low_water_ns = engine.low_water_ns();
             let is_fresh = |kept: Lesson| low_water_ns.saturating_sub(kept.low_water_ns) < self.within_ns.max(LEAST_NS);
             if self.kept[self.turn].is_some_and(|kept| kept.taught_to_ns == taught_to_ns && is_fresh(kept)) {
                 continue;

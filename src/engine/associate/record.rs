@@ -107,23 +107,22 @@ impl RegionRecord {
         let (reports, plan) = (std::mem::take(&mut self.reports), self.plan.take());
         let mut pieces = vec![RegionRecord { plan, ..self.clone() }];
         let mut weight = 0;
-        let mut put = |own: usize, into: &mut dyn FnMut(&mut RegionRecord)| {
+        // Which piece has room for so much more.
+        let mut at = |own: usize| {
             if weight > 0 && weight + own > most {
                 pieces.push(self.clone());
                 weight = 0;
             }
             weight += own;
-            pieces.last_mut().into_iter().for_each(into);
+            pieces.len() - 1
         };
-        for site in sites {
-            put(1 + site.held.len(), &mut |piece| piece.sites.push(site.clone()));
-        }
-        for report in reports {
-            put(1, &mut |piece| piece.reports.push(report.clone()));
-        }
-        for some in finals {
-            put(SITES_A_FINAL * some.events.len(), &mut |piece| piece.finals.push(some.clone()));
-        }
+        let sites: Vec<(usize, SiteRecord)> = sites.into_iter().map(|site| (at(1 + site.held.len()), site)).collect();
+        let reports: Vec<(usize, ReportRecord)> = reports.into_iter().map(|report| (at(1), report)).collect();
+        let finals: Vec<(usize, FinalsRecord)> =
+            finals.into_iter().map(|some| (at(SITES_A_FINAL * some.events.len()), some)).collect();
+        sites.into_iter().for_each(|(at, site)| pieces[at].sites.push(site));
+        reports.into_iter().for_each(|(at, report)| pieces[at].reports.push(report));
+        finals.into_iter().for_each(|(at, some)| pieces[at].finals.push(some));
         pieces
     }
 

@@ -39,7 +39,8 @@ impl Finals {
             };
             let mut events = Vec::with_capacity(some.len());
             for &at in some {
-                let is_paired = !self.unpaired.contains(&(self.forgotten + at as u64));
+                // They stand in the order in which they came.
+                let is_paired = self.unpaired.binary_search(&(self.forgotten + at as u64)).is_err();
                 let mut event = self.events[at].clone();
                 if event.is_sound() && event.rename(&mut named).is_some() {
                     events.push((event, is_paired));
