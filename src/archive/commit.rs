@@ -207,6 +207,17 @@ pub(super) fn remove_remains(root: &Path, writer: &str) -> Result<usize, Archive
     }
 }
 
+/// The numbers of the commits of the archive under `root`, in order.
+pub(super) fn commits_under(root: &Path) -> Result<Vec<u64>, ArchiveError> {
+    let mut numbers: Vec<u64> = files_under(&root.join(COMMITS))?
+        .iter()
+        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+        .filter_map(|path| path.file_stem()?.to_str()?.parse().ok())
+        .collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
 /// All files in a table's directory and in those of its dates, in the order of their paths.
 pub(super) fn files_under(directory: &Path) -> Result<Vec<PathBuf>, ArchiveError> {
     let mut files = Vec::new();

@@ -1,6 +1,6 @@
 //! Reading an archive back: the lines of telemetry as received, and what was said of an alert.
 
-use super::commit::{COMMITS, files_under, read_manifest};
+use super::commit::{COMMITS, commits_under, read_manifest};
 use super::error::ArchiveError;
 use super::schema::Table;
 use arrow::array::{Array, Int32Array, Int64Array, RecordBatch, StringArray, TimestampNanosecondArray};
@@ -79,7 +79,7 @@ pub fn each_alert(root: &Path, on: &mut dyn FnMut(&str)) -> Result<u64, ArchiveE
         raws.iter().flatten().for_each(&mut *on);
         Some(())
     })?;
-    Ok(commits(root)?.len() as u64)
+    Ok(commits_under(root)?.len() as u64)
 }
 
 /// Goes through the files of a table that are committed, these columns of them.
@@ -105,21 +105,10 @@ fn each_batch(
     Ok(())
 }
 
-/// The numbers of the commits, in order.
-fn commits(root: &Path) -> Result<Vec<u64>, ArchiveError> {
-    let mut numbers: Vec<u64> = files_under(&root.join(COMMITS))?
-        .iter()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
-        .filter_map(|path| path.file_stem()?.to_str()?.parse().ok())
-        .collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}
-
 fn committed(root: &Path, table: Table) -> Result<Vec<PathBuf>, ArchiveError> {
     let directory = root.join(COMMITS);
     let mut paths = Vec::new();
-    for number in commits(root)? {
+    for number in commits_under(root)? {
         let Some(manifest) = read_manifest(&directory, number)? else { continue };
         paths.extend(manifest.files.iter().filter(|file| file.table == table).map(|file| root.join(&file.path)));
     }

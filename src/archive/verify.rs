@@ -1,6 +1,6 @@
 //! Whether an archive is whole: every listed file readable, every row there once, no offset left out.
 
-use super::commit::{COMMITS, Manifest, files_under, read_manifest};
+use super::commit::{COMMITS, Manifest, commits_under, files_under, read_manifest};
 use super::error::ArchiveError;
 use super::schema::Table;
 use super::writer::OffsetRange;
@@ -84,16 +84,10 @@ pub fn verify(root: impl AsRef<Path>) -> Result<Report, ArchiveError> {
     let directory = root.join(COMMITS);
     let mut report =
         Report { tables: Table::ALL.map(|table| (table, TableReport::default())).into(), ..Report::default() };
-    let mut numbers: Vec<u64> = files_under(&directory)?
-        .iter()
-        .filter(|path| path.extension().is_some_and(|ending| ending == "json"))
-        .filter_map(|path| path.file_stem()?.to_str()?.parse().ok())
-        .collect();
-    numbers.sort_unstable();
     let mut listed = HashSet::new();
     let mut ends: BTreeMap<(String, i32), i64> = BTreeMap::new();
     let mut expected = 1;
-    for number in numbers {
+    for number in commits_under(root)? {
         if number != expected {
             report.fault(format!("commits {expected} to {} are missing", number - 1));
         }

@@ -1,7 +1,10 @@
 //! What the commands have in common when they speak: outcomes, error chains, standard output, figures for people.
 
+pub use crate::report::page::grouped;
+
 use std::error::Error;
 use std::io::Write;
+use std::path::{Path, PathBuf};
 use thiserror::Error as ThisError;
 
 /// What a command ends with. The binary is the end of the line for errors: nobody tells them apart any more.
@@ -11,6 +14,21 @@ pub type Outcome = Result<(), Box<dyn Error + Send + Sync>>;
 #[derive(Debug, ThisError)]
 #[error("{0}")]
 pub struct Misuse(pub String);
+
+/// A file that can't be read or written, or makes no sense.
+#[derive(Debug, ThisError)]
+#[error("{doing} {}", path.display())]
+pub struct FileError {
+    doing: &'static str,
+    path: PathBuf,
+    #[source]
+    source: Box<dyn Error + Send + Sync>,
+}
+
+/// What became of a file, in words that its path follows.
+pub fn failed<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> FileError {
+    move |source| FileError { doing, path: path.to_owned(), source: source.into() }
+}
 
 /// An error and its causes as one sentence.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
@@ -39,19 +57,6 @@ pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
-}
-
-/// `1234567` as `1,234,567`.
-pub fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 #[cfg(test)]

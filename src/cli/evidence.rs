@@ -1,7 +1,7 @@
 //! `truceline evidence`: packs alerts with what they were worked out from, and checks such packages.
 
 use super::args::{Common, Evidence, EvidenceCommand, EvidenceVerify};
-use super::console::{Misuse, Outcome, grouped, print};
+use super::console::{Misuse, Outcome, failed, grouped, print};
 use super::{Progress, logging};
 use crate::archive;
 use crate::model::alert::{AlertFeature, Status};
@@ -17,16 +17,6 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use thiserror::Error;
 
-/// A file that can't be read or written, or makes no sense.
-#[derive(Debug, Error)]
-#[error("{doing} {}", path.display())]
-struct FileError {
-    doing: &'static str,
-    path: PathBuf,
-    #[source]
-    source: Box<dyn std::error::Error + Send + Sync>,
-}
-
 /// A package that does not hold.
 #[derive(Debug, Error)]
 #[error("{} does not hold", path.display())]
@@ -41,13 +31,6 @@ struct DoesNotHold {
 struct NotTheSame {
     count: usize,
     all: usize,
-}
-
-fn failed<E: Into<Box<dyn std::error::Error + Send + Sync>>>(
-    doing: &'static str,
-    path: &Path,
-) -> impl FnOnce(E) -> FileError {
-    move |source| FileError { doing, path: path.to_owned(), source: source.into() }
 }
 
 pub(super) fn command(args: &Evidence, common: &Common) -> Outcome {

@@ -1,7 +1,7 @@
 //! `truceline report`: a day as a page for readers.
 
 use super::args::{Common, Report};
-use super::console::{Misuse, Outcome, print};
+use super::console::{FileError, Misuse, Outcome, failed, print};
 use super::{Progress, logging};
 use crate::config::Config;
 use crate::model::area::Area;
@@ -11,15 +11,7 @@ use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::reference_tables::ReferenceTables;
 use crate::report::page::{Collector, Page, html, markdown};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-
-/// A page that cannot be written.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot write {path}")]
-struct Unwritten {
-    path: String,
-    source: std::io::Error,
-}
+use std::path::PathBuf;
 
 pub(super) fn command(args: &Report, common: &Common) -> Outcome {
     let mut config = common.load()?.config;
@@ -83,12 +75,8 @@ fn check_sector(sector: &str, collected: &Collector, areas: &[Area]) -> Outcome 
 }
 
 /// Writes the page in both forms, and its drawings, and gives their paths.
-fn write(page: &Page, args: &Report) -> Result<Vec<PathBuf>, Unwritten> {
-    let unwritten = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| Unwritten { path, source }
-    };
-    std::fs::create_dir_all(&args.out).map_err(unwritten(&args.out))?;
+fn write(page: &Page, args: &Report) -> Result<Vec<PathBuf>, FileError> {
+    std::fs::create_dir_all(&args.out).map_err(failed("cannot write", &args.out))?;
     let stem = match &args.sector {
         None => format!("report-{}", args.day),
         Some(sector) => format!("report-{}-{}", args.day, file_name(sector)),
@@ -103,7 +91,7 @@ fn write(page: &Page, args: &Report) -> Result<Vec<PathBuf>, Unwritten> {
     let mut written = Vec::new();
     for (name, text) in files {
         let path = args.out.join(name);
-        std::fs::write(&path, text).map_err(unwritten(&path))?;
+        std::fs::write(&path, text).map_err(failed("cannot write", &path))?;
         written.push(path);
     }
     Ok(written)

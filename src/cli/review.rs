@@ -1,8 +1,9 @@
 //! `truceline review`: what awaits a decision, what is known of it, and the decision itself, signed.
 
 use super::args::{Alerts, Common, Decide, Key, List, Review, ReviewCommand, Show};
-use super::console::{Misuse, Outcome, print};
+use super::console::{Misuse, Outcome, failed, print};
 use super::logging;
+use crate::codec::alert::event_headers;
 use crate::codec::reference::from_collection;
 use crate::codec::reviewers::Reviewers;
 use crate::codec::signature::{public_key, sign};
@@ -26,16 +27,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 /// How long a decision may take to be delivered.
 const DELIVERY: Duration = Duration::from_secs(30);
 
-/// A file that can't be read or written, or makes no sense.
-#[derive(Debug, thiserror::Error)]
-#[error("{doing} {}", path.display())]
-struct FileError {
-    doing: &'static str,
-    path: PathBuf,
-    #[source]
-    source: Box<dyn Error + Send + Sync>,
-}
-
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
 enum ReviewError {
@@ -54,10 +45,6 @@ enum ReviewError {
     /// The system has no random numbers.
     #[error("cannot make a key: {0}")]
     NoKeyMade(String),
-}
-
-fn failed<E: Into<Box<dyn Error + Send + Sync>>>(doing: &'static str, path: &Path) -> impl FnOnce(E) -> FileError {
-    move |source| FileError { doing, path: path.to_owned(), source: source.into() }
 }
 
 pub(super) fn command(args: &Review, common: &Common) -> Outcome {
@@ -222,16 +209,9 @@ fn decide(args: &Decide, config: &Config, quiet: bool) -> Outcome {
 
 fn send(decision: &Decision, line: &[u8], config: &Config) -> Result<(), KafkaError> {
     let sink = Sink::new(&config.kafka)?;
-    let (id, time) = (format!("{}/{}/{}", decision.alert, decision.by, decision.at), decision.at.to_string());
-    let headers: [(&str, &[u8]); 7] = [
-        ("ce_specversion", b"1.0"),
-        ("ce_id", id.as_bytes()),
-        ("ce_source", b"truceline"),
-        ("ce_type", b"truceline.decision.v1"),
-        ("ce_time", time.as_bytes()),
-        ("ce_subject", decision.alert.as_bytes()),
-        ("content-type", b"application/json"),
-    ];
+    let (alert, id) = (decision.alert.clone(), format!("{}/{}/{}", decision.alert, decision.by, decision.at));
+    let headers = event_headers("truceline.decision.v1", id, decision.at, alert, "application/json");
+    let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
     sink.send(&config.kafka.topics.decisions, Some(decision.alert.as_bytes()), line, &headers)?;
     sink.flush(DELIVERY)
 }

@@ -3,6 +3,7 @@
 use crate::model::alert::{Alert, AlertFeature, Evidence};
 use crate::model::observation::Origin;
 use crate::model::reject::{Reason, Refusal};
+use crate::model::time::Timestamp;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use schemars::JsonSchema;
@@ -60,14 +61,26 @@ pub fn content_digest(alert: &AlertFeature) -> Result<String, EncodeError> {
 /// The headers of an alert's record: CloudEvents 1.0 in the binary mode of its Kafka binding.
 pub fn alert_headers(alert: &AlertFeature) -> Vec<(&'static str, String)> {
     let properties = &alert.properties;
+    let id = format!("{}/{}", properties.alert, properties.revision);
+    event_headers(ALERT_TYPE, id, properties.time, properties.alert.clone(), ALERT_CONTENT_TYPE)
+}
+
+/// The headers of an event of that type: CloudEvents 1.0 in the binary mode of its Kafka binding.
+pub fn event_headers(
+    kind: &str,
+    id: String,
+    time: Timestamp,
+    subject: String,
+    content_type: &str,
+) -> Vec<(&'static str, String)> {
     vec![
         ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", format!("{}/{}", properties.alert, properties.revision)),
+        ("ce_id", id),
         ("ce_source", SOURCE.to_owned()),
-        ("ce_type", ALERT_TYPE.to_owned()),
-        ("ce_time", properties.time.to_string()),
-        ("ce_subject", properties.alert.clone()),
-        ("content-type", ALERT_CONTENT_TYPE.to_owned()),
+        ("ce_type", kind.to_owned()),
+        ("ce_time", time.to_string()),
+        ("ce_subject", subject),
+        ("content-type", content_type.to_owned()),
     ]
 }
 

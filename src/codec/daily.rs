@@ -1,6 +1,6 @@
 //! A daily report as it goes out: its bytes and headers.
 
-use super::alert::SOURCE;
+use super::alert::event_headers;
 use crate::model::daily::DailyReport;
 
 /// The CloudEvents type of a daily report.
@@ -17,13 +17,5 @@ pub fn daily_json(report: &DailyReport) -> Result<Vec<u8>, serde_json::Error> {
 /// The headers of a daily report's record: CloudEvents 1.0 in the binary mode of its Kafka binding.
 pub fn daily_headers(report: &DailyReport) -> Vec<(&'static str, String)> {
     let subject = format!("{}/{}", report.sector, report.day);
-    vec![
-        ("ce_specversion", "1.0".to_owned()),
-        ("ce_id", format!("{subject}/{}", report.revision)),
-        ("ce_source", SOURCE.to_owned()),
-        ("ce_type", DAILY_TYPE.to_owned()),
-        ("ce_time", report.to.to_string()),
-        ("ce_subject", subject),
-        ("content-type", "application/json".to_owned()),
-    ]
+    event_headers(DAILY_TYPE, format!("{subject}/{}", report.revision), report.to, subject, "application/json")
 }

@@ -33,5 +33,5 @@ pub mod run;
 mod said_table;
 mod second_hop;
 #[cfg(test)]
-mod simulation;
+pub(crate) mod simulation;
 mod teller;

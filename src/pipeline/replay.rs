@@ -4,15 +4,14 @@ use super::correlator::{Correlator, Results, Tally};
 use super::feed::{Feed, FeedError};
 use super::learnt::{self, LearntFileError};
 use super::reference::{ReferenceFileError, ReferenceFiles};
+use super::report::know_sectors;
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
 use crate::codec::daily::daily_json;
 use crate::codec::{DecodeOptions, Decoder, Lines, alert};
 use crate::engine::associate::record::{LearntRecord, NewerRecord};
-use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::Status;
-use crate::model::area::Area;
 use crate::model::daily::DailyReport;
 use crate::model::node::Registry;
 use crate::model::review::Review;
@@ -106,7 +105,8 @@ impl Replay {
         let mut feed = Feed::of_files(&self.telemetry)?;
         let topics = feed.topics().to_vec();
         std::fs::create_dir_all(&self.out).map_err(|source| ReplayError::Write { path: self.out.clone(), source })?;
-        let desk = desk(&self.report, &registry, &places);
+        let mut desk = Desk::new(self.report.clone());
+        know_sectors(&mut desk, &registry, &places);
         let mut outputs = Outputs::create(&self.out, topics.clone(), self.archive.as_ref(), desk)?;
         let mut correlator =
             Correlator::new(self.settings.clone(), self.config_digest.clone(), topics, registry, places);
@@ -144,17 +144,6 @@ impl Replay {
         summary.tally = correlator.tally();
         Ok(summary)
     }
-}
-
-/// A desk that knows all sectors of the reference data.
-fn desk(settings: &ReportSettings, registry: &Registry, places: &Places) -> Desk {
-    let mut desk = Desk::new(settings.clone());
-    let of_areas = places.areas().iter().filter_map(Area::sector_id);
-    let of_nodes = registry.nodes().iter().filter_map(|node| node.sector.as_deref());
-    for sector in of_areas.chain(of_nodes) {
-        desk.know_sector(sector);
-    }
-    desk
 }
 
 fn write_learnt(dir: &Path, record: &LearntRecord) -> Result<(), ReplayError> {

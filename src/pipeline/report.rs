@@ -12,11 +12,14 @@ use super::run::{NAP, is_final};
 use super::said_table::{Owner, SaidTable, SaidTableError, owner_key, row_json};
 use crate::codec::daily::{daily_headers, daily_json};
 use crate::engine::book::Settled;
+use crate::engine::places::Places;
 use crate::kafka::{
     AtLeastOnce, Change, Cluster, ExactlyOnce, KafkaError, KafkaSettings, Outbox, Sink, Tables, offsets::Group,
 };
 use crate::model::alert::AlertFeature;
+use crate::model::area::Area;
 use crate::model::daily::{self, DailyReport};
+use crate::model::node::Registry;
 use crate::model::time::Timestamp;
 use crate::report::{Desk, PassedOver, ReportSettings};
 use serde::Deserialize;
@@ -161,12 +164,7 @@ impl ReportRun {
         let mut desk = Desk::new(self.settings.clone());
         read_said(kafka, &mut desk)?;
         let (registry, places) = self.reference.load()?;
-        for sector in places.areas().iter().filter_map(|area| area.sector_id()) {
-            desk.know_sector(sector);
-        }
-        for sector in registry.nodes().iter().filter_map(|node| node.sector.as_deref()) {
-            desk.know_sector(sector);
-        }
+        know_sectors(&mut desk, &registry, &places);
         let reference = ReferenceTables::load(kafka, &self.reference, &mut |change| refer(&mut desk, &change))?;
         let mut alerts = Tables::open(kafka, &[names.current.clone(), names.state.clone()])?;
         // Not those of the reporter's own group, which hold nothing about event time.
@@ -342,6 +340,13 @@ fn settled(prefix: &str, key: &[u8], payload: &[u8]) -> Option<i64> {
     }
     let Settled { fire_ns, rules_ns } = serde_json::from_slice(payload).ok()?;
     Some(fire_ns.min(rules_ns)).filter(|&ns| ns > 0 && ns < i64::MAX)
+}
+
+/// All sectors of the reference data are reported on.
+pub(super) fn know_sectors(desk: &mut Desk, registry: &Registry, places: &Places) {
+    let of_areas = places.areas().iter().filter_map(Area::sector_id);
+    let of_nodes = registry.nodes().iter().filter_map(|node| node.sector.as_deref());
+    of_areas.chain(of_nodes).for_each(|sector| desk.know_sector(sector));
 }
 
 fn refer(desk: &mut Desk, change: &Reference) {

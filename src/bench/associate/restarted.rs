@@ -8,6 +8,7 @@ use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, ns_from_s};
+use crate::pipeline::simulation::from_environment;
 use crate::simulate::{Options, Scenario, simulate};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -169,10 +170,6 @@ fn hold(scenario: Scenario, options: &Options, seed: u64) {
     println!("{scenario:?}, TRUCELINE_SEED={seed}: {lives} lives, {} alerts, {} wrong", expected.len(), wrong.len());
     assert!(expected.len() > 30 && lives > 3, "{lives} lives, {} alerts", expected.len());
     assert!(wrong.is_empty(), "{scenario:?}, TRUCELINE_SEED={seed}: {} are wrong: {}", wrong.len(), wrong.join("\n"));
-}
-
-fn from_environment(name: &str, or: u64) -> u64 {
-    std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(or)
 }
 
 /// `TRUCELINE_MINUTES=177 TRUCELINE_SEED=7` takes so long an hour.

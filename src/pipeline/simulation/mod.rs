@@ -170,7 +170,8 @@ fn trial(seed: u64, bug: Option<Bug>, run: &Run) -> (Wrong, Outcome) {
     (wrong, outcome)
 }
 
-fn from_environment(name: &str, or: u64) -> u64 {
+/// A number that a variable of that name may set.
+pub(crate) fn from_environment(name: &str, or: u64) -> u64 {
     std::env::var(name).ok().and_then(|value| value.parse().ok()).unwrap_or(or)
 }
 

@@ -180,8 +180,11 @@ impl Bounds {
     }
 }
 
+fn place(at: &geo::Coord<f64>) -> LonLat {
+    LonLat { lon_deg: at.x, lat_deg: at.y }
+}
+
 fn points(shape: &Shape) -> Vec<LonLat> {
-    let place = |at: &geo::Coord<f64>| LonLat { lon_deg: at.x, lat_deg: at.y };
     match shape {
         Shape::Polygons(polygons) => {
             polygons.iter().flat_map(|polygon| polygon.exterior().coords()).map(place).collect()
@@ -208,7 +211,7 @@ fn draw_areas(out: &mut String, view: &View, areas: &[&Area]) -> String {
             Shape::Polygons(polygons) => polygons
                 .iter()
                 .flat_map(|polygon| std::iter::once(polygon.exterior()).chain(polygon.interiors()))
-                .map(|ring| ring.coords().map(|at| LonLat { lon_deg: at.x, lat_deg: at.y }).collect())
+                .map(|ring| ring.coords().map(place).collect())
                 .collect(),
             line => vec![points(line)],
         };

@@ -11,8 +11,9 @@ pub mod markdown;
 mod words;
 
 pub use collect::Collector;
+pub use words::grouped;
 
-use self::words::{chance, counted, date_time, grouped, so_many, time_of, zone};
+use self::words::{chance, counted, date_time, so_many, time_of, zone};
 use crate::model::alert::AlertFeature;
 use crate::model::area::Area;
 use crate::model::daily::{Count, Figures, Fire};
