@@ -3,7 +3,7 @@
 
 use super::Case;
 use super::broker::Broker;
-use super::live::{last, settled_ns};
+use super::live::{await_rows, last, settled_ns};
 use super::program::{Program, Site};
 use super::records::{PATIENCE, produce, read_to_end};
 use super::scene::Scene;
@@ -66,6 +66,8 @@ fn reviewers_decide(broker: &Broker) {
     program.await_line(0, "going on", |line| line.contains("is where the last run ended"));
     decide("ben", "confirmed");
     await_panel(broker, &site, &chosen, "decided");
+    // The archive is a reader of its own and may be behind; evidence is packed from it.
+    await_rows(broker, &site, &program, scene.lines.len());
     let ended = program.terminate();
     assert_eq!(ended.code, Some(0), "{}", ended.said);
     assert_eq!(await_refused(broker, &site, 2).len(), 2, "each once");

@@ -41,7 +41,10 @@ pub enum EvidenceError {
         bytes: u64,
     },
     /// No such alert.
-    #[error("nothing that was read gives the alert {alert}; {known} others come of it")]
+    #[error(
+        "nothing that was read gives the alert {alert}; {known} others come of it. An archive may be seconds behind what \
+         was said, more if it was stopped: run it until it has caught up"
+    )]
     Unknown {
         /// The alert.
         alert: String,
