@@ -28,7 +28,7 @@ fn examples() -> Vec<(String, &'static str, Value)> {
     for entry in std::fs::read_dir(docs("examples")).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
-        let message = ["node", "area", "notice", "decision", "alert", "daily", "rejected"]
+        let message = ["node", "area", "notice", "decision", "alert", "daily", "escalation", "rejected"]
             .into_iter()
             .find(|message| name.split('_').next() == Some(message))
             .unwrap_or("observation");
@@ -103,7 +103,7 @@ fn every_message_and_every_kind_has_an_example_that_fits_its_schema() {
 #[test]
 fn every_example_of_what_comes_in_is_accepted() {
     for (name, message, value) in examples() {
-        if !matches!(message, "alert" | "daily" | "rejected") {
+        if !matches!(message, "alert" | "daily" | "escalation" | "rejected") {
             assert_eq!(read(message, &value), Ok(()), "{name}");
         }
     }
@@ -179,7 +179,7 @@ fn mutants() -> Vec<(String, &'static str, Value)> {
     ];
     let mut mutants = Vec::new();
     for (name, message, value) in examples() {
-        if matches!(message, "alert" | "daily" | "rejected") {
+        if matches!(message, "alert" | "daily" | "escalation" | "rejected") {
             continue;
         }
         let mut places = Vec::new();

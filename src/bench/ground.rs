@@ -1,14 +1,15 @@
 //! Topics of a measurement's own: made, filled, read, and removed.
 
 use super::{Bench, BenchError, Step, Watch};
-use crate::kafka::topics::{create_missing, remove, remove_groups};
+use crate::kafka::topics::{Keep, TopicSpec, create_missing, names_with, remove, remove_groups};
 use crate::kafka::{Embedded, KafkaError, KafkaSettings, Sink};
+use crate::model::node::Node;
 use crate::model::review::Review;
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
 use crate::simulate::load::Load;
 use crate::simulate::{area_feature, node_feature};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Partitions of the embedded broker's topics.
 const EMBEDDED_PARTITIONS: i32 = 4;
@@ -16,6 +17,9 @@ const EMBEDDED_PARTITIONS: i32 = 4;
 pub const MOST_EMBEDDED_RECORDS: u64 = 40_000;
 /// How long the broker may take to take what is left.
 const FLUSH: Duration = Duration::from_secs(60);
+/// How long removing what was made may take beyond the time that a session lasts, and between two attempts.
+const REMOVAL: Duration = Duration::from_secs(5);
+const NAP: Duration = Duration::from_millis(250);
 /// While a topic is filled, a record waits so long for company, and so many wait for the broker.
 const FILL_LINGER_MS: u32 = 20;
 const FILL_UNSENT_RECORDS: u32 = 200_000;
@@ -23,17 +27,12 @@ const FILL_UNSENT_KIB: u32 = 256 * 1024;
 /// Lines between two looks around while filling.
 const LOOK_EVERY: u64 = 16_384;
 
-/// The groups that read here, by the ends of their names.
-const GROUPS: [&str; 7] =
-    ["consume", "whole", "whole-again", "at-least-once", "at-least-once-again", "latency", "watch"];
-
 /// Where a measurement takes place. Its topics go when it goes.
 pub struct Ground {
     settings: KafkaSettings,
     load: Load,
-    /// Whether a broker outlives the topics, which then have to be removed.
-    lasting: bool,
-    _broker: Option<Embedded>,
+    /// `None`: a broker that outlives the topics, which then have to be removed.
+    embedded: Option<Embedded>,
 }
 
 impl Ground {
@@ -58,7 +57,7 @@ impl Ground {
             create_missing(&settings, &specs).map_err(BenchError::Topics)?;
         }
         // From here on the topics are there, and are removed whatever happens.
-        let ground = Ground { settings, load: bench.load(), lasting: !bench.embedded, _broker: broker };
+        let ground = Ground { settings, load: bench.load(), embedded: broker };
         ground.publish_reference()?;
         Ok(ground)
     }
@@ -81,6 +80,19 @@ impl Ground {
     /// # Errors
     /// The broker's; told to stop.
     pub fn fill(&mut self, records: u64, watch: &mut Watch<'_>) -> Result<u64, BenchError> {
+        self.fill_seen(records, watch, &mut |_| {})
+    }
+
+    /// The same, each line shown to `see`.
+    ///
+    /// # Errors
+    /// The broker's; told to stop.
+    pub fn fill_seen(
+        &mut self,
+        records: u64,
+        watch: &mut Watch<'_>,
+        see: &mut dyn FnMut(&[u8]),
+    ) -> Result<u64, BenchError> {
         let settings = KafkaSettings {
             linger_ms: FILL_LINGER_MS,
             unsent_records: FILL_UNSENT_RECORDS,
@@ -97,6 +109,7 @@ impl Ground {
                 (watch.on)(Step { what: "filling", done, total: Some(records) });
             }
             self.send(&sink, &mut line)?;
+            see(&line);
             bytes += line.len() as u64;
         }
         sink.flush(FLUSH)?;
@@ -119,6 +132,33 @@ impl Ground {
         KafkaSettings { group: format!("{}{group}", self.settings.group), ..self.settings.clone() }
     }
 
+    /// Removes all topics and groups of this ground's; programs that were measured here may have made some of their own.
+    fn remove(&self) -> Result<(), KafkaError> {
+        let (topics, groups) = names_with(&self.settings, &self.settings.group)?;
+        remove(&self.settings, &topics.iter().map(String::as_str).collect::<Vec<&str>>())?;
+        remove_groups(&self.settings, &groups.iter().map(String::as_str).collect::<Vec<&str>>())
+    }
+
+    /// Makes one more topic, of so many partitions as the others; gives its name.
+    ///
+    /// # Errors
+    /// The broker's.
+    pub fn topic(&self, name: &str) -> Result<String, BenchError> {
+        let name = format!("{}{name}", self.settings.group);
+        if let Some(broker) = &self.embedded {
+            broker.create_topic(&name, EMBEDDED_PARTITIONS)?;
+            return Ok(name);
+        }
+        let spec = TopicSpec { key: "violations", name: name.clone(), keep: Keep::Alerts };
+        create_missing(&self.settings, &[spec]).map_err(BenchError::Topics)?;
+        Ok(name)
+    }
+
+    /// The nodes that send.
+    pub fn nodes(&self) -> &[Node] {
+        self.load.nodes()
+    }
+
     /// A live run on this ground.
     pub fn run(&self, bench: &Bench, group: &str) -> Run {
         Run {
@@ -135,20 +175,22 @@ impl Ground {
 
 impl Drop for Ground {
     fn drop(&mut self) {
-        if !self.lasting {
+        if self.embedded.is_some() {
             return;
         }
-        let specs = self.settings.topics.all();
-        let names: Vec<&str> = specs.iter().map(|spec| spec.name.as_str()).collect();
-        if let Err(error) = remove(&self.settings, &names) {
-            tracing::warn!("the topics whose names begin with {:?} are left behind: {error}", self.settings.group);
-        }
-        let groups = GROUPS.map(|group| self.settings(group).group);
-        if let Err(error) = remove_groups(&self.settings, &groups.each_ref().map(String::as_str)) {
-            tracing::warn!(
-                "the consumer groups whose names begin with {:?} are left behind: {error}",
-                self.settings.group
-            );
+        let began = Instant::now();
+        let patience = Duration::from_millis(self.settings.session_timeout_ms.into()) + REMOVAL;
+        loop {
+            match self.remove() {
+                Ok(()) => return,
+                // A member that went without a word stays in its group until its session is over.
+                Err(_) if began.elapsed() < patience => std::thread::park_timeout(NAP),
+                Err(error) => {
+                    let prefix = &self.settings.group;
+                    tracing::warn!("topics or groups whose names begin with {prefix:?} are left behind: {error}");
+                    return;
+                }
+            }
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::pipeline::latency::latencies;
 use crate::pipeline::run::Figures;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Observations sent ahead to see that all is up.
@@ -52,7 +53,7 @@ impl Latencies {
 
 /// When each observation was due.
 #[derive(Clone, Copy)]
-struct Schedule {
+pub struct Schedule {
     start: Instant,
     per_s: f64,
 }
@@ -60,6 +61,14 @@ struct Schedule {
 impl Schedule {
     fn due(&self, number: u64) -> Duration {
         Duration::from_secs_f64(number as f64 / self.per_s)
+    }
+
+    /// How long after it was due the observation of that number is seen `now`; `None` for one that was due before
+    /// `warm_up` was over.
+    pub fn late_us(&self, id: u64, now: Duration, warm_up: Duration) -> Option<u64> {
+        // The heralds were sent before the schedule began.
+        let due = self.due(id.checked_sub(HERALDS)?);
+        (due >= warm_up).then(|| now.saturating_sub(due).as_micros() as u64)
     }
 }
 
@@ -69,6 +78,34 @@ struct Shared {
     over: AtomicBool,
     read: AtomicU64,
     failed: AtomicBool,
+}
+
+/// Who reads what is published.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// How many observations it has read.
+    pub read: &'a dyn Fn() -> u64,
+    /// Whether it has failed.
+    pub failed: &'a dyn Fn() -> bool,
+}
+
+/// An alert as a subscriber has it.
+pub struct Seen<'a> {
+    /// By which the observations are sent.
+    pub schedule: Schedule,
+    /// Since the schedule began.
+    pub now: Duration,
+    /// When it was written, milliseconds since 1970.
+    pub written_ms: i64,
+    /// The alert.
+    pub payload: &'a [u8],
+}
+
+/// The number of the newest observation that a first word rests on.
+pub fn deciding(alert: &AlertFeature) -> Option<u64> {
+    let is_first = alert.properties.revision == 1 && alert.properties.status == Status::Preliminary;
+    let numbers = alert.properties.evidence.iter().filter_map(|evidence| evidence.id.parse::<u64>().ok());
+    is_first.then(|| numbers.max()).flatten()
 }
 
 impl Bench {
@@ -90,13 +127,18 @@ impl Bench {
                 shared.failed.fetch_or(ran.is_err(), Ordering::AcqRel);
                 ran
             });
-            let (start, started) = std::sync::mpsc::sync_channel::<Schedule>(1);
+            let (start, started) = sync_channel::<Schedule>(1);
             let subscriber = scope.spawn(move || {
-                let seen = subscribe(&watcher, &started, shared);
+                let (mut due_us, mut read_us) = (latencies(), latencies());
+                let topic = watcher.topics.violations.clone();
+                let seen = subscribe(&watcher, &topic, &started, &shared.over, &mut |seen| {
+                    note(seen, &mut due_us, &mut read_us);
+                });
                 shared.failed.fetch_or(seen.is_err(), Ordering::AcqRel);
-                seen
+                seen.map(|()| (due_us, read_us))
             });
-            let published = self.publish(ground, per_s, shared, &start, watch);
+            let (read, failed) = (|| shared.read.load(Ordering::Acquire), || shared.failed.load(Ordering::Acquire));
+            let published = self.publish(ground, per_s, Reader { read: &read, failed: &failed }, &start, watch);
             drop(start);
             shared.over.store(true, Ordering::Release);
             let ran = runner.join().map_err(|_| BenchError::Panicked)?;
@@ -108,23 +150,28 @@ impl Bench {
         })
     }
 
-    fn publish(
+    /// Sends at `per_s` for [`Bench::duration`] and waits until `reader` has read it all; gives the rate that came about.
+    /// Who listens at the other end of `start` is told when it begins, which is when the first few lines have been read.
+    ///
+    /// # Errors
+    /// The broker's; a reader that stands still.
+    pub(super) fn publish(
         &self,
         ground: &mut Ground,
         per_s: u64,
-        shared: &Shared,
-        start: &std::sync::mpsc::SyncSender<Schedule>,
+        reader: Reader<'_>,
+        start: &SyncSender<Schedule>,
         watch: &mut Watch<'_>,
     ) -> Result<f64, BenchError> {
         let settings = KafkaSettings { linger_ms: PUBLISH_LINGER_MS, ..ground.settings("publish") };
         let sink = Sink::new(&settings)?;
         let mut line = Vec::with_capacity(512);
-        let stopped = || (watch.stop)() || shared.failed.load(Ordering::Acquire);
+        let stopped = || (watch.stop)() || (reader.failed)();
         for _ in 0..HERALDS {
             ground.send(&sink, &mut line)?;
         }
         sink.flush(PATIENCE)?;
-        await_read(shared, HERALDS, PATIENCE, &stopped)?;
+        await_read(reader.read, HERALDS, PATIENCE, &stopped)?;
         let schedule = Schedule { start: Instant::now(), per_s: per_s.max(1) as f64 };
         // The other end can only be gone when it failed.
         let _ = start.send(schedule);
@@ -151,16 +198,21 @@ impl Bench {
         }
         let sent_per_s = sent as f64 / schedule.start.elapsed().as_secs_f64();
         sink.flush(PATIENCE)?;
-        await_read(shared, HERALDS + sent, ENDING, &stopped)?;
+        await_read(reader.read, HERALDS + sent, ENDING, &stopped)?;
         Ok(sent_per_s)
     }
 }
 
 /// Waits until the pipeline has read so many observations.
-fn await_read(shared: &Shared, count: u64, patience: Duration, stopped: &dyn Fn() -> bool) -> Result<(), BenchError> {
+fn await_read(
+    read: &dyn Fn() -> u64,
+    count: u64,
+    patience: Duration,
+    stopped: &dyn Fn() -> bool,
+) -> Result<(), BenchError> {
     let started = Instant::now();
     loop {
-        let done = shared.read.load(Ordering::Acquire);
+        let done = read();
         if done >= count || stopped() {
             return Ok(());
         }
@@ -171,17 +223,22 @@ fn await_read(shared: &Shared, count: u64, patience: Duration, stopped: &dyn Fn(
     }
 }
 
-/// An operations centre: reads alerts as they come, and tells how old each is.
-fn subscribe(
+/// An operations centre: reads alerts as they come, and shows each to `on` with the time, until `over` and nothing
+/// comes any more.
+///
+/// # Errors
+/// The reader's.
+pub(super) fn subscribe(
     settings: &KafkaSettings,
-    started: &std::sync::mpsc::Receiver<Schedule>,
-    shared: &Shared,
-) -> Result<(Histogram<u64>, Histogram<u64>), KafkaError> {
-    let mut source = Source::new(settings, std::slice::from_ref(&settings.topics.violations))?;
-    let (mut due_us, mut read_us) = (latencies(), latencies());
+    topic: &str,
+    started: &Receiver<Schedule>,
+    over: &AtomicBool,
+    on: &mut dyn FnMut(&Seen<'_>),
+) -> Result<(), KafkaError> {
+    let mut source = Source::new(settings, &[topic.to_owned()])?;
     let mut schedule: Option<Schedule> = None;
     loop {
-        let over = shared.over.load(Ordering::Acquire);
+        let is_over = over.load(Ordering::Acquire);
         if let Ok(told) = started.try_recv() {
             schedule = Some(told);
         }
@@ -189,29 +246,30 @@ fn subscribe(
         source.poll(Duration::from_millis(20), &mut |event| {
             let Event::Record(record) = event else { return };
             records += 1;
-            let Some(schedule) = schedule.filter(|schedule| schedule.start.elapsed() > WARM_UP) else { return };
-            let Ok(alert) = serde_json::from_slice::<AlertFeature>(record.payload) else { return };
-            let now = schedule.start.elapsed();
-            let properties = &alert.properties;
-            if let Some(latency) = properties.latency {
-                let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-                let on_the_way_ms = (now_ms - record.timestamp_ms).max(0) as f64;
-                read_us.saturating_record((1e3 * (latency.ingest_to_alert_ms + on_the_way_ms)) as u64);
-            }
-            if properties.revision == 1 && properties.status == Status::Preliminary {
-                let numbers = properties.evidence.iter().filter_map(|evidence| evidence.id.parse::<u64>().ok());
-                // The heralds were sent before the schedule began.
-                if let Some(number) = numbers.max().and_then(|newest| newest.checked_sub(HERALDS)) {
-                    let due = schedule.due(number);
-                    if due >= WARM_UP {
-                        due_us.saturating_record(now.saturating_sub(due).as_micros() as u64);
-                    }
-                }
+            if let Some(schedule) = schedule {
+                let (now, written_ms) = (schedule.start.elapsed(), record.timestamp_ms);
+                on(&Seen { schedule, now, written_ms, payload: record.payload });
             }
         })?;
-        if over && records == 0 {
-            return Ok((due_us, read_us));
+        if is_over && records == 0 {
+            return Ok(());
         }
+    }
+}
+
+/// Counts an alert of this program's by both measures.
+fn note(seen: &Seen<'_>, due_us: &mut Histogram<u64>, read_us: &mut Histogram<u64>) {
+    if seen.now <= WARM_UP {
+        return;
+    }
+    let Ok(alert) = serde_json::from_slice::<AlertFeature>(seen.payload) else { return };
+    if let Some(latency) = alert.properties.latency {
+        let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+        let on_the_way_ms = (now_ms - seen.written_ms).max(0) as f64;
+        read_us.saturating_record((1e3 * (latency.ingest_to_alert_ms + on_the_way_ms)) as u64);
+    }
+    if let Some(us) = deciding(&alert).and_then(|id| seen.schedule.late_us(id, seen.now, WARM_UP)) {
+        due_us.saturating_record(us);
     }
 }
 

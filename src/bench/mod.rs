@@ -7,19 +7,28 @@
 pub mod associate;
 pub mod consume;
 pub mod decode;
+pub mod escalate;
+pub mod fetch;
 pub mod ground;
 pub mod latency;
+pub mod memory;
+pub mod peers;
 pub mod percentiles;
+pub mod report;
+pub mod rules;
 pub mod usage;
 pub mod whole;
 
+use crate::archive::ArchiveError;
 use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::KafkaError;
 use crate::pipeline::run::RunError;
 use crate::simulate::DEFAULT_START_NS;
 use crate::simulate::load::{Load, Mix};
+use parquet::errors::ParquetError;
 use serde::Serialize;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A node of the load says that it is there once in so many seconds; all else goes by the mix's shares.
@@ -89,6 +98,29 @@ pub enum BenchError {
     /// Told to stop before there was anything to say.
     #[error("stopped before {0} was measured")]
     Stopped(&'static str),
+    /// A broker that gives something else than what was asked for.
+    #[error("fetching without a client library: {0}")]
+    Fetch(String),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The encoder alone.
+    #[error(transparent)]
+    Parquet(#[from] ParquetError),
+    /// An archive that was just written, and is not there.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// Where.
+        path: PathBuf,
+    },
+    /// Another program beside this one.
+    #[error("{name}: {why}")]
+    Peer {
+        /// Which.
+        name: String,
+        /// What became of it.
+        why: String,
+    },
     /// A thread that panicked; its message stands above.
     #[error("a thread of the measurement ended by a panic")]
     Panicked,

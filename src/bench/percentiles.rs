@@ -1,14 +1,14 @@
 //! Latencies in a histogram of high dynamic range, and what is told of it.
 
 use hdrhistogram::Histogram;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::io::{self, Write};
 
 /// Lines of a distribution between two halvings of what is left above.
 const TICKS_PER_HALF: u32 = 5;
 
 /// The percentiles people ask for, milliseconds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize, Serialize)]
 pub struct Percentiles {
     /// How many latencies.
     pub count: u64,

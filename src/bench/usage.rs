@@ -7,7 +7,12 @@ const TICKS_A_S: f64 = 100.0;
 
 /// Processor time of all threads since the process began, those that have ended included; to 10 ms.
 pub fn cpu() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    cpu_of("self")
+}
+
+/// The same of another process, by its number.
+pub fn cpu_of(process: &str) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The second field is the program's name in brackets, which may hold spaces.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let user: u64 = fields.nth(11)?.parse().ok()?;
@@ -24,12 +29,17 @@ pub fn thread_cpu() -> Option<Duration> {
 
 /// Memory in use, KiB.
 pub fn resident_kib() -> Option<u64> {
-    status("VmRSS:")
+    status("self", "VmRSS:")
 }
 
 /// The most memory that was in use since [`forget_peak`], KiB.
 pub fn peak_kib() -> Option<u64> {
-    status("VmHWM:")
+    peak_kib_of("self")
+}
+
+/// The most memory that another process had in use, KiB.
+pub fn peak_kib_of(process: &str) -> Option<u64> {
+    status(process, "VmHWM:")
 }
 
 /// Lets the peak be what is in use now. Where that can't be done, it stays.
@@ -37,8 +47,8 @@ pub fn forget_peak() {
     let _ = std::fs::write("/proc/self/clear_refs", "5");
 }
 
-fn status(field: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+fn status(process: &str, field: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     line.split_ascii_whitespace().next()?.parse().ok()
 }
@@ -52,6 +62,18 @@ pub fn machine() -> String {
     format!("{model}, {cores} {}", if cores == 1 { "core" } else { "cores" })
 }
 
+/// All memory of the machine, MiB.
+pub fn memory_mib() -> Option<u64> {
+    let info = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = info.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    line.split_ascii_whitespace().next()?.parse().ok().map(|kib: u64| kib / 1024)
+}
+
+/// The release of the kernel.
+pub fn kernel() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/osrelease").ok().map(|text| text.trim().to_owned())
+}
+
 /// Wall and processor time at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -62,7 +84,12 @@ pub struct Moment {
 impl Moment {
     /// Now.
     pub fn now() -> Moment {
-        Moment { wall: Instant::now(), cpu: cpu() }
+        Moment::of("self")
+    }
+
+    /// Now, with the processor time of another process.
+    pub fn of(process: &str) -> Moment {
+        Moment { wall: Instant::now(), cpu: cpu_of(process) }
     }
 
     /// The rate at which `observations` were done from here to `end`.
@@ -91,6 +118,7 @@ mod tests {
         let held = std::hint::black_box(vec![1u8; 64 << 20]);
         assert!(peak_kib().unwrap() >= 64 << 10 && resident_kib().unwrap() >= 64 << 10);
         drop(held);
-        assert!(machine().contains("core"));
+        assert!(machine().contains("core") && memory_mib().unwrap() > 64);
+        assert!(kernel().unwrap().starts_with(|first: char| first.is_ascii_digit()));
     }
 }

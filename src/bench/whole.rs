@@ -44,13 +44,9 @@ pub enum Delivery {
 }
 
 /// In which order they are measured: the topic is in the page cache and the broker warm the later the more, which is to favour
-/// neither. `true`: for the second time.
-pub const TURNS: [(Delivery, bool); 4] = [
-    (Delivery::ExactlyOnce, false),
-    (Delivery::AtLeastOnce, false),
-    (Delivery::AtLeastOnce, true),
-    (Delivery::ExactlyOnce, true),
-];
+/// neither. The number tells runs of one delivery apart.
+pub const TURNS: [(Delivery, usize); 4] =
+    [(Delivery::ExactlyOnce, 0), (Delivery::AtLeastOnce, 0), (Delivery::AtLeastOnce, 1), (Delivery::ExactlyOnce, 1)];
 
 /// One telling of the figures.
 struct Told {
@@ -60,8 +56,8 @@ struct Told {
 }
 
 impl Bench {
-    /// Runs the live pipeline on `ground`, which holds `records` observations, until it has read them all; once more where
-    /// that delivery has been run there before.
+    /// Runs the live pipeline on `ground`, which holds `records` observations, until it has read them all. `turn` tells its
+    /// runs of one delivery there apart.
     ///
     /// # Errors
     /// The pipeline's; told to stop; a pipeline that stands still.
@@ -69,16 +65,14 @@ impl Bench {
         &self,
         ground: &Ground,
         records: u64,
-        (delivery, is_again): (Delivery, bool),
+        (delivery, turn): (Delivery, usize),
         watch: &mut Watch<'_>,
     ) -> Result<Whole, BenchError> {
-        let (group, what) = match (delivery, is_again) {
-            (Delivery::ExactlyOnce, false) => ("whole", "the whole path"),
-            (Delivery::ExactlyOnce, true) => ("whole-again", "the whole path once more"),
-            (Delivery::AtLeastOnce, false) => ("at-least-once", "the whole path, at least once"),
-            (Delivery::AtLeastOnce, true) => ("at-least-once-again", "the whole path, at least once, once more"),
+        let (group, what) = match delivery {
+            Delivery::ExactlyOnce => ("whole", "the whole path"),
+            Delivery::AtLeastOnce => ("at-least-once", "the whole path, at least once"),
         };
-        let mut run = ground.run(self, group);
+        let mut run = ground.run(self, &format!("{group}-{turn}"));
         run.kafka.exactly_once = delivery == Delivery::ExactlyOnce;
         forget_peak();
         let mut told: Vec<Told> = Vec::new();

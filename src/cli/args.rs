@@ -4,7 +4,7 @@ mod bench;
 mod evidence;
 mod review;
 
-pub use bench::{Alone, Associate, Bench, Stage};
+pub use bench::{Alone, Associate, Bench, Escalate, Peers, RulesBench, Stage};
 pub use evidence::{Evidence, EvidenceCommand, EvidenceVerify};
 pub use review::{Alerts, Decide, Key, List, Review, ReviewCommand, Show};
 
@@ -505,6 +505,8 @@ mod tests {
             "truceline bench associate --quality --seeds 1,2 --regime sparse,hour --set engine.lateness_s=20 --json",
             "truceline bench associate --saturation --events 100",
             "truceline bench associate --ablation --seeds 71,72 --json",
+            "truceline bench --report out --runs 1 --loads 20,50",
+            "truceline bench peers --peer a=./a --mix quiet,mixed --no-latency",
             "truceline --quiet verify o",
             "truceline report --day 2026-03-01 --sector s --alerts a --offset -03:30 --out o",
             "truceline run --role report",
@@ -533,6 +535,9 @@ mod tests {
             "truceline bench associate --ablation --quality",
             "truceline bench associate --ablation --saturation",
             "truceline bench associate --ablation --regime hour",
+            "truceline bench --runs 2",
+            "truceline bench --report out --loads 0",
+            "truceline bench peers --mix none",
         ] {
             let error = parsed(line).expect_err(line);
             assert_eq!(error.exit_code(), 2, "{line}");

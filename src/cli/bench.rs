@@ -1,8 +1,9 @@
 //! `truceline bench`: what this machine does.
 
 use super::args::{Alone, Bench, Common, Stage};
+use super::bench_report::{self, MOST_EMBEDDED_PER_S};
 use super::console::{Misuse, Outcome, grouped, print};
-use super::{Progress, Stop, associate, logging};
+use super::{Progress, Stop, associate, escalate, logging, peers, rules};
 use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
@@ -14,9 +15,6 @@ use serde::Serialize;
 use std::cell::RefCell;
 use std::io::BufWriter;
 use std::path::{Path, PathBuf};
-
-/// Highest rate of latencies that an embedded broker is asked for.
-const MOST_EMBEDDED_PER_S: u64 = 5_000;
 
 /// All that was measured, as `--json` prints it.
 #[derive(Debug, Default, Serialize)]
@@ -48,21 +46,24 @@ struct Latency {
     read_to_visible: Percentiles,
 }
 
-/// A file of a distribution that cannot be written.
+/// A file that cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write {}", path.display())]
-struct Unwritten {
+pub(super) struct Unwritten {
     path: PathBuf,
     source: std::io::Error,
 }
 
 pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
-    if let Some(Alone::Associate(args)) = &args.alone {
-        return associate::command(args, common);
+    match &args.alone {
+        Some(Alone::Associate(args)) => return associate::command(args, common),
+        Some(Alone::Escalate(args)) => return escalate::command(args, common),
+        Some(Alone::Peers(args)) => return peers::command(args, common),
+        Some(Alone::Rules(args)) => return rules::command(args, common),
+        None => {}
     }
     let config = common.load()?.config;
     logging::start(&config.log, common, None)?;
-    let stop = Stop::on_signals()?;
     let mix = Mix::parse(&args.mix).ok_or_else(|| Misuse(format!("there is no mix {:?}", args.mix)))?;
     let records = if args.embedded { args.records.min(MOST_EMBEDDED_RECORDS) } else { args.records };
     let bench = measure::Bench {
@@ -75,7 +76,11 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
         records,
         embedded: args.embedded,
     };
-    let bar = RefCell::new(Bar { common, shown: None });
+    if let Some(into) = &args.report {
+        return bench_report::command(args, &bench, &config.archive, into, common);
+    }
+    let stop = Stop::on_signals()?;
+    let bar = RefCell::new(Bar::new(common));
     let mut teller = Teller {
         args,
         bar: &bar,
@@ -236,7 +241,11 @@ impl Teller<'_> {
     }
 }
 
-fn write(path: &Path, what: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> Result<(), Unwritten> {
+/// Writes a file, in a directory that is made where it is missing.
+pub(super) fn write(
+    path: &Path,
+    what: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> Result<(), Unwritten> {
     let written = || {
         if let Some(directory) = path.parent() {
             std::fs::create_dir_all(directory)?;
@@ -260,13 +269,17 @@ fn spread(what: &str, told: Percentiles) -> String {
 }
 
 /// One line of progress for whatever is being done.
-struct Bar<'a> {
+pub(super) struct Bar<'a> {
     common: &'a Common,
     shown: Option<(&'static str, Progress)>,
 }
 
-impl Bar<'_> {
-    fn step(&mut self, step: measure::Step) {
+impl<'a> Bar<'a> {
+    pub(super) fn new(common: &'a Common) -> Bar<'a> {
+        Bar { common, shown: None }
+    }
+
+    pub(super) fn step(&mut self, step: measure::Step) {
         if self.shown.as_ref().is_none_or(|(what, _)| *what != step.what) {
             // The old line goes before the new one comes.
             self.shown = None;

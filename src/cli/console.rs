@@ -2,6 +2,7 @@
 
 pub use crate::report::page::grouped;
 
+use crate::kafka::settings::is_secret;
 use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -57,6 +58,15 @@ pub fn print(text: &str) -> std::io::Result<()> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+/// How the program was called, secrets left out.
+pub fn called() -> String {
+    let hidden = |word: String| match word.split_once('=') {
+        Some((key, _)) if is_secret(key) => format!("{key}=***"),
+        _ => word,
+    };
+    std::env::args().map(hidden).collect::<Vec<String>>().join(" ")
 }
 
 #[cfg(test)]

@@ -58,8 +58,8 @@ fn replay(config: &Config, args: &Replay, mut progress: Progress) -> Result<Repl
         alerts: summary.alerts,
         revisions: summary.revisions,
         violations: summary.violations,
-        escalations: 0,
         reports: summary.reports,
+        escalations: summary.escalations,
         regions_learnt: summary.regions_learnt,
         elapsed: progress.elapsed(),
     })

@@ -178,6 +178,8 @@ mod tests {
             to: None,
             violation: false,
             notice: None,
+            exceeds: None,
+            sign: None,
             evidence_digest: evidence_digest(&evidence).unwrap(),
             evidence,
             silent: vec![],

@@ -172,6 +172,14 @@ impl Decoder {
         }
     }
 
+    /// The same by the general parser alone: what the short way is held to, by tests and by a fuzzer.
+    #[doc(hidden)]
+    pub fn record_generally(&mut self, payload: &[u8], at: RecordAt, registry: &mut Registry, out: &mut Lines) {
+        for (line, range) in lines(payload) {
+            self.long_way(&payload[range], at.line(line), registry, out);
+        }
+    }
+
     /// Decodes the line that `rest` begins with, if it is a plain one and nothing is wrong with it. Returns its length.
     #[inline]
     fn short_way(&mut self, rest: &[u8], origin: Origin, registry: &mut Registry, out: &mut Lines) -> Option<usize> {

@@ -9,6 +9,7 @@ mod bounds;
 pub mod daily;
 mod decision;
 mod decode;
+pub mod escalation;
 mod fields;
 mod kinds;
 mod letters;

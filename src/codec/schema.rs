@@ -7,6 +7,7 @@ use super::wire::{
 };
 use crate::model::alert::AlertFeature;
 use crate::model::daily::DailyReport;
+use crate::model::escalation::Escalation;
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Value, json};
 
@@ -20,6 +21,7 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
         ("decision", of::<DecisionMessage>("A review decision")),
         ("alert", of::<AlertFeature>("An alert")),
         ("daily", of::<DailyReport>("A sector's day in figures")),
+        ("escalation", of::<Escalation>("An escalation indicator")),
         ("rejected", of::<RejectedRow>("A refused line")),
     ]
 }

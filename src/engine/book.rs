@@ -8,12 +8,15 @@ mod digest;
 mod kept;
 mod review;
 
+mod tally;
+
 use self::compose::{Letterhead, compose, judge_into};
 use self::kept::Memory;
 use self::review::mark_outdated;
-use super::places::Places;
+use self::tally::Tally;
+use super::places::{Places, Waypoint};
 use super::settings::Settings;
-use crate::model::alert::{Alert, AlertFeature, Class, Status, Term};
+use crate::model::alert::{Alert, AlertFeature, Class, Sign, Status, Term};
 use crate::model::area::Prohibition;
 use crate::model::decision::Decision;
 use crate::model::geo::{Ellipse, LonLat};
@@ -62,6 +65,8 @@ pub struct Claim {
     pub key: String,
     /// What happened.
     pub class: Class,
+    /// What tells of it, where the class does not say.
+    pub sign: Option<Sign>,
     /// What it would breach where an area prohibits any of these.
     pub prohibitions: Vec<Prohibition>,
     /// Where.
@@ -76,6 +81,8 @@ pub struct Claim {
     pub from_ns: Option<i64>,
     /// Left, spoke again.
     pub to_ns: Option<i64>,
+    /// Where it was after that, of what moves: a notice has to cover all of it.
+    pub path: Vec<Waypoint>,
     /// How many.
     pub count: u32,
     /// Whether that is a lower bound.
@@ -100,6 +107,7 @@ impl Claim {
         Claim {
             key,
             class,
+            sign: None,
             prohibitions: Vec::new(),
             place,
             ellipse: None,
@@ -107,6 +115,7 @@ impl Claim {
             time_sd_s: 0.0,
             from_ns: None,
             to_ns: None,
+            path: Vec::new(),
             count: 1,
             count_is_minimum: false,
             probability: 1.0,
@@ -132,6 +141,19 @@ pub enum Stage {
     Open,
     /// All evidence that comes in time is in.
     Final,
+}
+
+/// What is known of an alert that stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Known<'a> {
+    /// The claim's key.
+    pub key: &'a str,
+    /// The alert as last said.
+    pub feature: &'a AlertFeature,
+    /// When it happened, nanoseconds.
+    pub time_ns: i64,
+    /// Whether it ever was final.
+    pub was_final: bool,
 }
 
 /// What left the book.
@@ -222,6 +244,7 @@ pub struct Book {
     by_rank: BTreeSet<(bool, i64, Arc<str>)>,
     keys_by_id: FxHashMap<String, Arc<str>>,
     judged_version: Option<u64>,
+    tally: Tally,
     said: Vec<Said>,
     memory: Memory,
 }
@@ -236,6 +259,7 @@ impl Book {
             by_rank: BTreeSet::new(),
             keys_by_id: FxHashMap::default(),
             judged_version: None,
+            tally: Tally::default(),
             said: Vec::new(),
             memory: Memory::default(),
         }
@@ -249,10 +273,10 @@ impl Book {
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.
     pub fn say(&mut self, claim: Claim, stage: Stage, registry: &Registry, places: &Places, settings: &Settings) {
         let Some(claim) = self.recall(claim, stage, registry) else { return };
-        let mut feature = compose(&claim, &self.letterhead, registry, places, settings);
+        let mut feature = compose(&claim, &mut self.tally, &self.letterhead, registry, places, settings);
         let deciding =
             claim.evidence.iter().max_by_key(|cited| (cited.time_ns, cited.origin)).map(|cited| cited.origin);
-        let newest_ns = claim.newest_ns();
+        let newest_ns = claim.newest_ns().max(counted_until_ns(&feature, places));
         let Some((key, entry)) = self.entries.get_key_value(claim.key.as_str()) else {
             self.make_room();
             let key: Arc<str> = claim.key.as_str().into();
@@ -309,7 +333,9 @@ impl Book {
         if entry.retracted() {
             return;
         }
-        self.change(&key.clone(), |entry| {
+        let key = key.clone();
+        self.tally.leave(&key);
+        self.change(&key, |entry| {
             let alert = &mut entry.feature.properties;
             alert.revision += 1;
             alert.status = Status::Retracted;
@@ -358,23 +384,51 @@ impl Book {
         Ok(())
     }
 
-    /// Judges all alerts again if the areas or notices have changed: a notice may come after what it covers.
+    /// Judges all alerts again if the areas or notices have changed: a notice may come after what it covers. Else those
+    /// under a notice of which more was made use of, or less, than was known. While nothing is said, nothing is judged.
     pub fn rejudge(&mut self, registry: &Registry, places: &Places, settings: &Settings) {
-        if self.judged_version.replace(places.version()) == Some(places.version()) {
+        if self.is_recalling() {
             return;
         }
-        for (key, entry) in self.entries.iter_mut().filter(|(_, entry)| !entry.retracted()) {
-            let mut alert = entry.feature.properties.clone();
-            judge_into(&mut alert, &entry.claim, registry, places, settings);
-            if alert != entry.feature.properties {
-                alert.revision += 1;
-                alert.status = entry.changed_status(Stage::Open);
-                entry.content_revision = alert.revision;
-                mark_outdated(&mut alert, entry.content_revision);
-                entry.feature.properties = alert;
-                self.said.push(Said { key: key.clone(), feature: entry.feature.clone(), deciding: None });
+        if self.judged_version.replace(places.version()) != Some(places.version()) {
+            let standing = self.entries.iter().filter(|(_, entry)| !entry.retracted());
+            let standing: Vec<Arc<str>> = standing.map(|(key, _)| key.clone()).collect();
+            // Who is over a number is known when all that is counted stands in the tally.
+            for entry in standing.iter().filter_map(|key| self.entries.get(key)) {
+                let mut alert = entry.feature.properties.clone();
+                judge_into(&mut alert, &entry.claim, &mut self.tally, registry, places, settings);
             }
+            self.tally.take_stale();
+            standing.iter().for_each(|key| self.judge_again(key, registry, places, settings));
         }
+        // Once: judging again changes who is over, and not who stands in the tally.
+        for key in self.tally.take_stale() {
+            self.judge_again(&key, registry, places, settings);
+        }
+    }
+
+    fn judge_again(&mut self, key: &Arc<str>, registry: &Registry, places: &Places, settings: &Settings) {
+        let Some(entry) = self.entries.get(key) else { return };
+        let mut alert = entry.feature.properties.clone();
+        judge_into(&mut alert, &entry.claim, &mut self.tally, registry, places, settings);
+        let judged = |alert: &Alert| {
+            let Alert { areas, within, sectors, component, violation, notice, exceeds, .. } = alert;
+            (areas.clone(), within.clone(), sectors.clone(), *component, *violation, notice.clone(), exceeds.clone())
+        };
+        // How grave it is may have been set otherwise since: that alone is no news.
+        if judged(&alert) == judged(&entry.feature.properties) {
+            return;
+        }
+        alert.config_digest = self.letterhead.config_digest().to_owned();
+        self.change(key, |entry| {
+            alert.revision += 1;
+            alert.status = entry.changed_status(Stage::Open);
+            entry.content_revision = alert.revision;
+            mark_outdated(&mut alert, entry.content_revision);
+            entry.feature.properties = alert;
+            entry.newest_ns = entry.newest_ns.max(counted_until_ns(&entry.feature, places));
+            Some(None)
+        });
     }
 
     /// Forgets settled alerts whose newest time is before `time_ns`: nothing that comes can amend them any more.
@@ -394,6 +448,16 @@ impl Book {
     /// The alert of that key as last said.
     pub fn last(&self, key: &str) -> Option<&AlertFeature> {
         self.entries.get(key).map(|entry| &entry.feature)
+    }
+
+    /// The alerts that stand, by key.
+    pub fn known(&self) -> impl Iterator<Item = Known<'_>> {
+        self.entries.iter().filter(|(_, entry)| !entry.retracted()).map(|(key, entry)| Known {
+            key,
+            feature: &entry.feature,
+            time_ns: entry.claim.time_ns,
+            was_final: entry.was_final,
+        })
     }
 
     /// Whether that key's alert has been final.
@@ -446,9 +510,18 @@ impl Book {
             && let Some(entry) = self.entries.remove(&key)
         {
             self.keys_by_id.remove(&entry.feature.properties.alert);
+            self.tally.leave(&key);
             self.memory.forgot(&key);
         }
     }
+}
+
+/// Until when an alert counts for others: as long as the notice lasts that announces a number of them, nanoseconds.
+fn counted_until_ns(feature: &AlertFeature, places: &Places) -> i64 {
+    let alert = &feature.properties;
+    let notice = alert.notice.as_ref().or(alert.exceeds.as_ref().map(|exceeds| &exceeds.notice));
+    let notice = notice.and_then(|notice| places.notice(notice)).filter(|notice| notice.count.is_some());
+    notice.map_or(i64::MIN, |notice| notice.to_ns)
 }
 
 #[cfg(test)]

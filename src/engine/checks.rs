@@ -18,7 +18,20 @@ impl Settings {
     /// Every value that is out of range, by its key below `engine`; empty when all can be.
     pub fn faults(&self) -> Vec<Fault> {
         const DAY_S: f64 = 86_400.0;
-        let Settings { fire, tracks, dark, silence, severity, .. } = self;
+        let Settings {
+            fire,
+            coincidence,
+            tracks,
+            dark,
+            silence,
+            interference,
+            identity,
+            loitering,
+            weapons,
+            severity,
+            escalation,
+            ..
+        } = self;
         let numbers = [
             ("lateness_s", self.lateness_s, 0.0, MAX_LATENESS_S, "seconds"),
             ("amend_horizon_s", self.amend_horizon_s, 0.0, MAX_AMEND_HORIZON_S, "seconds"),
@@ -34,6 +47,9 @@ impl Settings {
             ("fire.seismic.lg_m_s", fire.seismic.lg_m_s, 100.0, 15_000.0, "m/s"),
             ("fire.seismic.depth_m", fire.seismic.depth_m, 0.0, 700_000.0, "metres"),
             ("fire.seismic.path_sd_share", fire.seismic.path_sd_share, 0.0, 0.5, "(a share of the travel time)"),
+            ("coincidence.within_s", coincidence.within_s, 0.1, 60.0, "seconds"),
+            ("coincidence.cell_deg", coincidence.cell_deg, 0.001, 10.0, "degrees"),
+            ("coincidence.probability", coincidence.probability, 0.01, 0.999, "(a probability)"),
             ("tracks.enter_p", tracks.enter_p, 0.5, 1.0, "(a probability)"),
             ("tracks.leave_p", tracks.leave_p, 0.0, 0.5, "(a probability)"),
             ("tracks.object_sd_m", tracks.object_sd_m, 0.01, 1e6, "metres"),
@@ -41,7 +57,30 @@ impl Settings {
             ("dark.intervals", dark.intervals, 1.0, 1e6, "intervals"),
             ("dark.min_gap_s", dark.min_gap_s, 1.0, 30.0 * DAY_S, "seconds"),
             ("dark.near_m", dark.near_m, 0.0, 1e6, "metres"),
+            ("interference.ends_after_s", interference.ends_after_s, 1.0, DAY_S, "seconds"),
+            ("interference.reach_m", interference.reach_m, 100.0, 1e6, "metres"),
+            ("interference.single_p", interference.single_p, 0.001, 0.999, "(a probability)"),
+            ("interference.power_sd_db", interference.power_sd_db, 0.5, 40.0, "dB"),
+            ("identity.sea_m_s", identity.sea_m_s, 1.0, 1e4, "m/s"),
+            ("identity.air_m_s", identity.air_m_s, 1.0, 1e5, "m/s"),
+            ("identity.min_jump_m", identity.min_jump_m, 0.0, 1e6, "metres"),
+            ("identity.forget_after_s", identity.forget_after_s, 1.0, DAY_S, "seconds"),
+            ("loitering.near_m", loitering.near_m, 0.0, 1e6, "metres"),
+            ("loitering.within_m", loitering.within_m, 1.0, 1e5, "metres"),
+            ("loitering.after_s", loitering.after_s, 60.0, 7.0 * DAY_S, "seconds"),
+            ("weapons.min_p", weapons.min_p, 0.01, 1.0, "(a probability)"),
+            ("weapons.ends_after_s", weapons.ends_after_s, 1.0, 7.0 * DAY_S, "seconds"),
             ("silence.heartbeats", silence.heartbeats, 1.0, 1e6, "heartbeats"),
+            ("escalation.bin_s", escalation.bin_s, 60.0, 3600.0, "seconds"),
+            ("escalation.cell_m", escalation.cell_m, 500.0, 100_000.0, "metres"),
+            ("escalation.memory_h", escalation.memory_h, 1.0, 8766.0, "hours"),
+            ("escalation.least_history_h", escalation.least_history_h, 0.5, 8766.0, "hours"),
+            ("escalation.level_1_per_year", escalation.level_1_per_year, 1e-3, 1e4, "a year"),
+            ("escalation.level_2_per_year", escalation.level_2_per_year, 1e-3, 1e4, "a year"),
+            ("escalation.agree_p", escalation.agree_p, 1e-9, 0.5, "(a probability)"),
+            ("escalation.quiet_s", escalation.quiet_s, 0.0, 30.0 * DAY_S, "seconds"),
+            ("escalation.storm_wind_m_s", escalation.storm_wind_m_s, 1.0, 100.0, "m/s"),
+            ("escalation.storm_noise_db", escalation.storm_noise_db, 1.0, 100.0, "dB"),
         ];
         let mut faults: Vec<Fault> = numbers
             .into_iter()
@@ -52,6 +91,13 @@ impl Settings {
                 "amend_horizon_s",
                 self.amend_horizon_s,
                 format!("at least lateness_s, which is {}", self.lateness_s),
+            ));
+        }
+        if escalation.level_2_per_year > escalation.level_1_per_year {
+            faults.push(Fault::new(
+                "escalation.level_2_per_year",
+                escalation.level_2_per_year,
+                format!("at most level_1_per_year, which is {}", escalation.level_1_per_year),
             ));
         }
         let layers = &fire.seismic.layers;
@@ -67,6 +113,7 @@ impl Settings {
         }
         let counts = [
             ("fire.min_arrivals", fire.min_arrivals, 2, MAX_MIN_ARRIVALS),
+            ("coincidence.nodes", coincidence.nodes as usize, 2, MAX_MIN_ARRIVALS),
             ("tracks.plots", tracks.plots, 1, MAX_PLOTS),
             ("severity.impact", severity.impact.into(), 1, 5),
             ("severity.outgoing", severity.outgoing.into(), 1, 5),
@@ -86,15 +133,28 @@ impl Settings {
         faults
     }
 
-    /// SHA-256 (64 hex digits) of the settings in their RFC 8785 canonical form: the same settings give the same
-    /// digest on every machine. Values that JSON cannot hold, which [`Settings::faults`] refuses, count as null.
+    /// SHA-256 (64 hex digits) of the settings that alerts hang on, in their RFC 8785 canonical form: the same settings
+    /// give the same digest on every machine. No alert hangs on `escalation`, which is left out. Values that JSON cannot
+    /// hold, which [`Settings::faults`] refuses, count as null.
     pub fn digest(&self) -> String {
         // Through `Value`, where a number that is not finite becomes null instead of an error; the tree holds
         // nothing else that could fail.
-        let canonical =
-            serde_json::to_value(self).and_then(|value| serde_json_canonicalizer::to_vec(&value)).unwrap_or_default();
-        Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        if let Some(sections) = value.as_object_mut() {
+            sections.remove("escalation");
+        }
+        sha256_of(&value)
     }
+
+    /// The same of all settings.
+    pub fn whole_digest(&self) -> String {
+        sha256_of(&serde_json::to_value(self).unwrap_or_default())
+    }
+}
+
+fn sha256_of(value: &serde_json::Value) -> String {
+    let canonical = serde_json_canonicalizer::to_vec(value).unwrap_or_default();
+    Sha256::digest(&canonical).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

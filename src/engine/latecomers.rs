@@ -30,7 +30,8 @@ impl Latecomers {
     /// Whether it matters for what a line tells when it comes. What a patrol or a node says of itself counts whenever it
     /// comes, and must not wait: were it forgotten in a crash, who comes after would take it for said.
     pub fn concerns(kind: Kind) -> bool {
-        matches!(kind, Kind::Acoustic | Kind::Seismic | Kind::Infrasound | Kind::Flash | Kind::Radar | Kind::Track)
+        use Kind::{Acoustic, Flash, Infrasound, Interference, Radar, Seismic, Track};
+        matches!(kind, Acoustic | Seismic | Infrasound | Flash | Radar | Track | Interference)
     }
 
     /// When the waiting ends of a line that its own partition has passed by that time.

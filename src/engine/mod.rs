@@ -5,6 +5,7 @@ pub mod associate;
 pub mod book;
 pub mod checks;
 pub mod duplicates;
+pub mod escalation;
 pub mod fire;
 mod held;
 mod latecomers;
@@ -17,12 +18,14 @@ pub mod rules;
 pub mod settings;
 pub mod settled;
 pub mod share;
+mod signs;
 pub mod slow;
 mod succession;
 pub mod weather;
 
 use crate::model::decision::Decision;
-use crate::model::kind::Kind;
+use crate::model::escalation::Escalation;
+use crate::model::kind::{Health, Kind};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::Refusal;
@@ -30,6 +33,7 @@ use crate::model::review::Review;
 use crate::model::time::ns_from_s;
 use book::{Book, DecisionError, Said, Settled};
 use duplicates::Duplicates;
+use escalation::EscalationWatch;
 use fire::{FireWatch, Now};
 use latecomers::Latecomers;
 use places::Places;
@@ -67,6 +71,8 @@ pub struct Refused {
 pub struct Output {
     /// Alert revisions, in order.
     pub said: Vec<Said>,
+    /// What was said of escalations, in order.
+    pub escalations: Vec<Escalation>,
     /// Lines refused.
     pub refused: Vec<Refused>,
     /// Lines of earlier calls that were held back and have been let in, and their times, nanoseconds.
@@ -77,6 +83,7 @@ impl Output {
     /// Empties it, keeping the memory.
     pub fn clear(&mut self) {
         self.said.clear();
+        self.escalations.clear();
         self.refused.clear();
         self.released.clear();
     }
@@ -111,6 +118,11 @@ pub struct Engine {
     weather: Weather,
     fire: FireWatch,
     slow: SlowWatch,
+    /// `None` where it is not looked for.
+    escalation: Option<EscalationWatch>,
+    escalations: Vec<Escalation>,
+    /// All before this was in the record that was last asked for, nanoseconds.
+    escalation_kept_ns: Option<i64>,
     rules: Vec<Box<dyn Rule>>,
     /// By kind: the numbers of the rules that look at it.
     heeded_by: Vec<Vec<usize>>,
@@ -148,6 +160,12 @@ impl Engine {
         Engine {
             progress: Progress::new(&settings),
             kept_s: settings.amend_horizon_s,
+            escalation: settings
+                .escalation
+                .on
+                .then(|| EscalationWatch::new(&settings.escalation, settings.whole_digest())),
+            escalations: Vec::new(),
+            escalation_kept_ns: None,
             heeded_by: Kind::ALL.iter().map(|&kind| heeds(kind)).collect(),
             rules,
             settings,
@@ -263,7 +281,9 @@ impl Engine {
             let rules_ns = passed_ns.min(stream_ns.saturating_add(1)).max(self.advanced_to_ns);
             self.settle(rules_ns, passed_ns, registry);
         }
+        self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());
+        out.escalations.append(&mut self.take_escalations());
     }
 
     /// Takes in a batch and says what follows from it: [`Engine::observe`], then [`Engine::advance`].
@@ -305,6 +325,7 @@ impl Engine {
         }
         self.found = found;
         out.said.append(&mut self.book.take_said());
+        out.escalations.append(&mut self.take_escalations());
     }
 
     /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
@@ -358,6 +379,7 @@ impl Engine {
     pub fn decide(&mut self, decision: Decision, out: &mut Output) -> Result<(), DecisionError> {
         self.book.decide(decision)?;
         out.said.append(&mut self.book.take_said());
+        out.escalations.append(&mut self.take_escalations());
         Ok(())
     }
 
@@ -369,7 +391,9 @@ impl Engine {
         self.take_late(end_ns, registry);
         self.progress.finish();
         self.settle(end_ns.max(self.advanced_to_ns), i64::MAX, registry);
+        self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());
+        out.escalations.append(&mut self.take_escalations());
     }
 
     /// Takes in an observation that is new.
@@ -390,6 +414,21 @@ impl Engine {
         if kind == Kind::Status && self.settings.fire.on {
             let status = batch.statuses.row(batch.detail[row] as usize);
             self.weather.note(batch.node[row], batch.time_ns[row], &status);
+        }
+        if let Some(watch) = &mut self.escalation
+            && !late
+            && batch.part[row] == Part::Own
+        {
+            let (node, time_ns) = (batch.node[row], batch.time_ns[row]);
+            if kind == Kind::Status {
+                let status = batch.statuses.row(batch.detail[row] as usize);
+                watch.weather(node, time_ns, status.wind_speed_m_s, status.noise_db, registry);
+                if status.health != Health::Offline {
+                    watch.hear(node, time_ns);
+                }
+            } else {
+                watch.hear(node, time_ns);
+            }
         }
         let world = World { registry, places: &self.places, settings: &self.settings };
         if self.settings.fire.on && !batch.withdrawn[row] {
@@ -421,7 +460,9 @@ impl Engine {
         } else if self.others_moved && self.settings.fire.on {
             self.weigh(registry);
         }
+        self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());
+        out.escalations.append(&mut self.take_escalations());
     }
 
     /// Rules settle up to `rules_ns`, fire up to `fire_ns`.
@@ -445,6 +486,7 @@ impl Engine {
         for rule in &mut self.rules {
             rule.advance(heard_ns, world, &mut self.book);
         }
+        self.escalate(rules_ns, fire_ns, registry);
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
         self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.kept_s)));

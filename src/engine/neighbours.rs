@@ -10,6 +10,10 @@ impl Engine {
     /// Takes a share of the regions. To be called before the first observation.
     pub fn take_share(&mut self, share: Share) {
         self.others_ns = share.others().into_iter().map(|part| (part, i64::MIN)).collect();
+        // Who is up in the others' regions is not known here, nor what rules find there.
+        if !self.others_ns.is_empty() {
+            self.escalation = None;
+        }
         self.fire.take_share(share);
     }
 

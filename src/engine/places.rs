@@ -1,11 +1,13 @@
 //! Areas and notices: what contains a place, what it breaches there, and which notice covers it.
 
+mod announced;
 mod grid;
 mod outline;
 
+pub use self::announced::Waypoint;
 use self::grid::Grid;
 use self::outline::{Bounds, Outline};
-use crate::model::alert::Class;
+use crate::model::alert::{Class, Exceeds};
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
 use crate::model::kind::Component;
@@ -27,6 +29,8 @@ pub struct Judgement {
     pub violation: bool,
     /// The notice that covers it.
     pub notice: Option<String>,
+    /// The notice that announced it, but less of it.
+    pub exceeds: Option<Exceeds>,
     /// Whether a protected site contains it.
     pub protected_site: bool,
 }
@@ -152,9 +156,26 @@ impl Places {
         &self.areas
     }
 
+    /// The areas that contain a place, at any time, in order of their ids.
+    pub fn areas_at(&self, place: LonLat) -> impl Iterator<Item = &Area> {
+        let mut found: Vec<&Area> = Vec::new();
+        self.area_grid.each_near(place, 0.0, |ix| {
+            if self.area_outlines[ix].as_ref().is_some_and(|outline| outline.contains(place)) {
+                found.push(&self.areas[ix]);
+            }
+        });
+        found.sort_unstable_by(|a, b| a.area.cmp(&b.area));
+        found.into_iter()
+    }
+
     /// All notices.
     pub fn notices(&self) -> &[Notice] {
         &self.notices
+    }
+
+    /// The notice of that id.
+    pub fn notice(&self, notice: &str) -> Option<&Notice> {
+        self.notices.iter().find(|known| known.notice == notice)
     }
 
     /// Changes whenever an area or a notice does: whoever derives something from them compares it.
@@ -203,19 +224,20 @@ impl Places {
     /// What the areas and notices say of an event of `class` at that place and time; `prohibitions` is what it
     /// would breach (any of them).
     pub fn judge(&self, class: Class, prohibitions: &[Prohibition], place: LonLat, time_ns: i64) -> Judgement {
-        self.judge_named(class, prohibitions, place, time_ns, &[])
+        self.judge_named(class, prohibitions, &[Waypoint::new(place, time_ns)], &[])
     }
 
-    /// As [`Places::judge`], with the areas of the ids in `named` breached and containing it, come what may: an
-    /// incursion is dated and placed on the border of the area it enters.
+    /// As [`Places::judge`] where `way` begins; the notice has to cover all of it. The areas of the ids in `named` are
+    /// breached and contain it, come what may: an incursion is dated and placed on the border of the area it enters.
+    /// Without a way nothing is known, and nothing is breached.
     pub fn judge_named(
         &self,
         class: Class,
         prohibitions: &[Prohibition],
-        place: LonLat,
-        time_ns: i64,
+        way: &[Waypoint],
         named: &[String],
     ) -> Judgement {
+        let Some(&Waypoint { place, time_ns, .. }) = way.first() else { return Judgement::default() };
         let mut containing: Vec<(bool, &Area)> = Vec::new();
         self.area_grid.each_near(place, 0.0, |ix| {
             let area = &self.areas[ix];
@@ -235,7 +257,7 @@ impl Places {
         let mut sectors: Vec<String> = within().filter_map(Area::sector_id).map(str::to_owned).collect();
         sectors.sort_unstable();
         sectors.dedup();
-        let notice = self.covering(class, place, time_ns).map(|notice| notice.notice.clone());
+        let (notice, exceeds) = self.announced(class, way);
         Judgement {
             component: breached().chain(within()).find_map(|area| area.component).or(component_of(class)),
             violation: !areas.is_empty() && notice.is_none(),
@@ -244,23 +266,8 @@ impl Places {
             areas,
             sectors,
             notice,
+            exceeds,
         }
-    }
-
-    /// The notice that covers such an event there and then; of several the one whose id sorts first.
-    fn covering(&self, class: Class, place: LonLat, time_ns: i64) -> Option<&Notice> {
-        let mut covering: Option<&Notice> = None;
-        self.notice_grid.each_near(place, 0.0, |ix| {
-            let notice = &self.notices[ix];
-            if (notice.from_ns..=notice.to_ns).contains(&time_ns)
-                && notice.kinds.iter().any(|kind| kind.covers(class))
-                && covering.is_none_or(|known| notice.notice < known.notice)
-                && self.notice_outlines[ix].as_ref().is_some_and(|outline| outline.contains(place))
-            {
-                covering = Some(notice);
-            }
-        });
-        covering
     }
 }
 
@@ -302,7 +309,15 @@ mod tests {
     }
 
     fn notice(id: &str, kind: NoticeKind, from_ns: i64, to_ns: i64) -> Notice {
-        Notice { notice: id.to_owned(), kinds: vec![kind], from_ns, to_ns, by: None, shape: square(30.0, 50.0, 0.2) }
+        Notice {
+            notice: id.to_owned(),
+            kinds: vec![kind],
+            from_ns,
+            to_ns,
+            by: None,
+            count: None,
+            shape: square(30.0, 50.0, 0.2),
+        }
     }
 
     const INSIDE: LonLat = LonLat { lon_deg: 30.05, lat_deg: 50.05 };
@@ -357,8 +372,12 @@ mod tests {
 
     #[test]
     fn a_named_area_is_breached_from_its_border_on() {
-        let judged =
-            front().judge_named(Class::AirIncursion, &[], LonLat { lon_deg: 40.0, ..INSIDE }, 0, &["zone".into()]);
+        let judged = front().judge_named(
+            Class::AirIncursion,
+            &[],
+            &[Waypoint::new(LonLat { lon_deg: 40.0, ..INSIDE }, 0)],
+            &["zone".into()],
+        );
         assert_eq!((judged.areas, judged.within), (vec!["zone".to_owned()], vec!["zone".to_owned()]));
         assert!(judged.violation);
     }

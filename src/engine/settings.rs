@@ -18,14 +18,26 @@ pub struct Settings {
     pub duplicates_s: f64,
     /// Fire.
     pub fire: Fire,
+    /// Many who heard something, counted and not associated.
+    pub coincidence: Coincidence,
     /// Tracked objects in areas.
     pub tracks: Tracks,
     /// Vessels that stop reporting.
     pub dark: Dark,
     /// Nodes that stop reporting.
     pub silence: Silence,
+    /// Jamming.
+    pub interference: Interference,
+    /// Identities that are where they can't be.
+    pub identity: Identity,
+    /// Objects that linger at a border.
+    pub loitering: Loitering,
+    /// Weapons that are seen by what they fire.
+    pub weapons: Weapons,
     /// How grave an alert is.
     pub severity: Severity,
+    /// The pattern of a renewed attack.
+    pub escalation: Escalation,
 }
 
 impl Default for Settings {
@@ -37,10 +49,16 @@ impl Default for Settings {
             idle_after_s: 5.0,
             duplicates_s: 300.0,
             fire: Fire::default(),
+            coincidence: Coincidence::default(),
             tracks: Tracks::default(),
             dark: Dark::default(),
             silence: Silence::default(),
+            interference: Interference::default(),
+            identity: Identity::default(),
+            loitering: Loitering::default(),
+            weapons: Weapons::default(),
             severity: Severity::default(),
+            escalation: Escalation::default(),
         }
     }
 }
@@ -150,6 +168,28 @@ impl Default for Tracks {
     }
 }
 
+/// Nodes that heard something in one cell within one stretch of time.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Coincidence {
+    /// Whether they are counted.
+    pub on: bool,
+    /// Distinct nodes that make an alert.
+    pub nodes: u32,
+    /// Length of a stretch, seconds; they begin at multiples of it.
+    pub within_s: f64,
+    /// Side of a cell, degrees.
+    pub cell_deg: f64,
+    /// The chance that there was fire.
+    pub probability: f64,
+}
+
+impl Default for Coincidence {
+    fn default() -> Coincidence {
+        Coincidence { on: false, nodes: 4, within_s: 10.0, cell_deg: 0.25, probability: 0.9 }
+    }
+}
+
 /// Vessels that go dark.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -183,6 +223,91 @@ pub struct Silence {
 impl Default for Silence {
     fn default() -> Silence {
         Silence { on: true, heartbeats: 5.0 }
+    }
+}
+
+/// Jamming that several nodes report.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Interference {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// It has ended when nobody has reported it for so long.
+    pub ends_after_s: f64,
+    /// Reports of nodes within so far of each other are of one source, metres.
+    pub reach_m: f64,
+    /// The chance that what one node alone reports is so.
+    pub single_p: f64,
+    /// By how much a power differs from what the distance makes of it, dB.
+    pub power_sd_db: f64,
+}
+
+impl Default for Interference {
+    fn default() -> Interference {
+        // What is in the way of a signal over land differs by 4 to 12 dB (Rappaport 2002, Wireless Communications, 4.9).
+        Interference { on: true, ends_after_s: 120.0, reach_m: 60_000.0, single_p: 0.3, power_sd_db: 6.0 }
+    }
+}
+
+/// Identities of ships and aircraft that are where they can't be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Identity {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// No ship goes faster, m/s.
+    pub sea_m_s: f64,
+    /// No aircraft and no drone goes faster, m/s.
+    pub air_m_s: f64,
+    /// A jump is no shorter, metres, besides what the plots are uncertain by.
+    pub min_jump_m: f64,
+    /// Plots in a row that bear out another whereabouts.
+    pub plots: usize,
+    /// A whereabouts holds so long after its last plot.
+    pub forget_after_s: f64,
+}
+
+impl Default for Identity {
+    fn default() -> Identity {
+        Identity { on: true, sea_m_s: 40.0, air_m_s: 700.0, min_jump_m: 2000.0, plots: 3, forget_after_s: 1800.0 }
+    }
+}
+
+/// Objects that linger at the border of an area that is closed to them.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Loitering {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// How near the area they must be, metres.
+    pub near_m: f64,
+    /// How far they may move from where they were, metres.
+    pub within_m: f64,
+    /// From when on it counts, seconds.
+    pub after_s: f64,
+}
+
+impl Default for Loitering {
+    fn default() -> Loitering {
+        Loitering { on: true, near_m: 3000.0, within_m: 1500.0, after_s: 3600.0 }
+    }
+}
+
+/// Heavy weapons that are seen by what they fire.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Weapons {
+    /// Whether they are looked for.
+    pub on: bool,
+    /// The chance of being inside from which a round's origin counts.
+    pub min_p: f64,
+    /// A place from which nothing was fired for so long is empty, seconds.
+    pub ends_after_s: f64,
+}
+
+impl Default for Weapons {
+    fn default() -> Weapons {
+        Weapons { on: true, min_p: 0.5, ends_after_s: 3600.0 }
     }
 }
 
@@ -222,6 +347,52 @@ impl Default for Severity {
             protected_site: 2,
             many: 10,
             no_violation: 1,
+        }
+    }
+}
+
+/// When more of what is seen than usual is an escalation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Escalation {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// So much event time at a time is counted and judged, seconds.
+    pub bin_s: f64,
+    /// Side of the cells in which it is counted, metres.
+    pub cell_m: f64,
+    /// How long the past counts, hours: after so long it counts a third.
+    pub memory_h: f64,
+    /// A cell's past is compared with from so many hours of it on.
+    pub least_history_h: f64,
+    /// How many false level 1 a year are borne, all sectors together.
+    pub level_1_per_year: f64,
+    /// How many false level 2.
+    pub level_2_per_year: f64,
+    /// By chance another way of seeing agrees in such a share of hours at most.
+    pub agree_p: f64,
+    /// A level comes down after so much quiet, seconds.
+    pub quiet_s: f64,
+    /// A sector whose nodes measure that much wind on average has a storm, in which nothing is compared.
+    pub storm_wind_m_s: f64,
+    /// The same where noise is so much above the usual, dB.
+    pub storm_noise_db: f64,
+}
+
+impl Default for Escalation {
+    fn default() -> Escalation {
+        Escalation {
+            on: false,
+            bin_s: 300.0,
+            cell_m: 5000.0,
+            memory_h: 168.0,
+            least_history_h: 24.0,
+            level_1_per_year: 12.0,
+            level_2_per_year: 0.5,
+            agree_p: 0.05,
+            quiet_s: 3600.0,
+            storm_wind_m_s: 12.0,
+            storm_noise_db: 6.0,
         }
     }
 }

@@ -8,6 +8,7 @@
 //! | arrivals, heartbeats | the part in which the node is at home | those in whose halo it stands |
 //! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either |
 //! | track | one by the track's name, whoever saw it | none |
+//! | interference | one by the band, so that all who report one source are heard together | none |
 //! | patrols, hot spots | the node's | all: a report may be about anything |
 
 use super::associate::layout::{Cell, nearest, reach_m};
@@ -121,6 +122,7 @@ impl Regions {
         let detail = batch.detail[row] as usize;
         let at = |lon_deg, lat_deg| LonLat::checked(lon_deg, lat_deg).and_then(|place| self.part_at(place));
         match kind {
+            Kind::Interference => to.push(self.part_by_name(batch.interferences.band[detail].as_str())),
             Kind::Track => to.push(self.part_by_name(batch.text(batch.tracks.track[detail]))),
             Kind::Radar => {
                 for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {

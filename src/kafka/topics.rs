@@ -252,6 +252,9 @@ pub fn create_missing(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<
 /// # Errors
 /// No broker, or its first refusal.
 pub fn remove(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let failed = |error: &dyn std::fmt::Display| KafkaError::failed("deleting topics", error);
     let admin: AdminClient<DefaultClientContext> = settings.probe_config().create().map_err(KafkaError::client)?;
     let patience = Duration::from_millis(settings.answer_timeout_ms.into());
@@ -267,6 +270,9 @@ pub fn remove(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError
 /// # Errors
 /// No broker, or its first refusal.
 pub fn remove_groups(settings: &KafkaSettings, names: &[&str]) -> Result<(), KafkaError> {
+    if names.is_empty() {
+        return Ok(());
+    }
     let failed = |error: &dyn std::fmt::Display| KafkaError::failed("deleting consumer groups", error);
     let admin: AdminClient<DefaultClientContext> = settings.probe_config().create().map_err(KafkaError::client)?;
     let patience = Duration::from_millis(settings.answer_timeout_ms.into());
@@ -275,6 +281,34 @@ pub fn remove_groups(settings: &KafkaSettings, names: &[&str]) -> Result<(), Kaf
     let answers = runtime.block_on(admin.delete_groups(names, &options)).map_err(|error| failed(&error))?;
     let refusal = answers.into_iter().filter_map(Result::err).find(|(_, code)| *code != Code::GroupIdNotFound);
     refusal.map_or(Ok(()), |(group, code)| Err(KafkaError::failed(format!("deleting group {group:?}"), code)))
+}
+
+/// The address of the broker that leads each partition of a topic, by number; nothing for a topic that is not there.
+///
+/// # Errors
+/// No broker, or its refusal.
+pub fn leaders(settings: &KafkaSettings, name: &str) -> Result<Vec<(i32, String)>, KafkaError> {
+    let found = ask(settings)?;
+    let address = |leader: i32| {
+        let broker = found.brokers().iter().find(|broker| broker.id() == leader)?;
+        Some(format!("{}:{}", broker.host(), broker.port()))
+    };
+    let partitions = found.topics().iter().filter(|topic| topic.name() == name).flat_map(|topic| topic.partitions());
+    Ok(partitions.filter_map(|part| Some((part.id(), address(part.leader())?))).collect())
+}
+
+/// The names of all topics and of all consumer groups that begin with this.
+///
+/// # Errors
+/// No broker, or its refusal.
+pub fn names_with(settings: &KafkaSettings, prefix: &str) -> Result<(Vec<String>, Vec<String>), KafkaError> {
+    let patience = Duration::from_millis(settings.answer_timeout_ms.into());
+    let (probe, ours) = (probe(settings)?, |name: &&str| name.starts_with(prefix));
+    let found = ask_by(&probe, settings)?;
+    let topics = found.topics().iter().map(|topic| topic.name()).filter(ours).map(str::to_owned).collect();
+    let failed = |error| KafkaError::failed("listing consumer groups", error);
+    let groups = probe.fetch_group_list(None, patience).map_err(failed)?;
+    Ok((topics, groups.groups().iter().map(|group| group.name()).filter(ours).map(str::to_owned).collect()))
 }
 
 /// What a new topic is told about its records.

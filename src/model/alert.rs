@@ -36,6 +36,27 @@ impl Class {
 }
 
 vocabulary! {
+    /// What tells of it, where a class has signs of several kinds.
+    Sign {
+        Jamming = "jamming", Jump = "jump", Loitering = "loitering", Twin = "twin",
+    }
+}
+
+vocabulary! {
+    /// In what a notice was exceeded.
+    Measure { Time = "time", Place = "place", Count = "count" }
+}
+
+/// A notice that announced it, but less of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Exceeds {
+    /// Its id.
+    pub notice: String,
+    /// In what it was exceeded.
+    pub by: Vec<Measure>,
+}
+
+vocabulary! {
     /// Where an alert is in its life.
     Status {
         Preliminary = "preliminary", Revised = "revised", Final = "final", Amended = "amended",
@@ -108,6 +129,9 @@ pub struct Alert {
     pub superseded_by: Option<String>,
     /// What happened.
     pub class: Class,
+    /// What tells of it, where the class does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Sign>,
     /// When it happened at its place.
     pub time: Timestamp,
     /// One sigma of that, seconds.
@@ -145,6 +169,9 @@ pub struct Alert {
     /// The notice that covers it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notice: Option<String>,
+    /// The notice that announced it, but less of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exceeds: Option<Exceeds>,
     /// What it rests on, in order of time, node and id.
     pub evidence: Vec<Evidence>,
     /// Nodes in range that were up and did not report it.

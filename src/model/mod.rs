@@ -7,6 +7,7 @@ pub mod area;
 pub mod daily;
 pub mod day;
 pub mod decision;
+pub mod escalation;
 pub mod fault;
 pub mod geo;
 pub mod kind;

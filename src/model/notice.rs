@@ -36,6 +36,8 @@ pub struct Notice {
     pub from_ns: i64,
     /// To, nanoseconds.
     pub to_ns: i64,
+    /// How many rounds or objects it announces at most; `None`: however many.
+    pub count: Option<u32>,
     /// Who announced it.
     pub by: Option<String>,
     /// Where, degrees, longitude first.

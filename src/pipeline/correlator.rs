@@ -11,6 +11,7 @@ use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::engine::settings::Settings;
 use crate::engine::{Counts, Engine, Output};
 use crate::model::area::Area;
+use crate::model::escalation::Escalation;
 use crate::model::node::{Node, Registry};
 use crate::model::notice::Notice;
 use crate::model::observation::Origin;
@@ -51,6 +52,8 @@ pub enum Reference {
 pub struct Results {
     /// Alert revisions, in order.
     pub said: Vec<Said>,
+    /// What was said of escalations, in order.
+    pub escalations: Vec<Escalation>,
     /// Refused lines.
     pub rejected: Vec<Rejected>,
     /// Lines of earlier batches that were held back and have been let in, and their times, nanoseconds.
@@ -61,6 +64,7 @@ impl Results {
     /// Empties it, keeping the memory.
     pub fn clear(&mut self) {
         self.said.clear();
+        self.escalations.clear();
         self.rejected.clear();
         self.released.clear();
     }
@@ -240,6 +244,7 @@ impl Correlator {
 
     fn collect(&mut self, results: &mut Results) {
         results.said.append(&mut self.output.said);
+        results.escalations.append(&mut self.output.escalations);
         results.released.append(&mut self.output.released);
         // Not all of `results`: some of it may have been there, and counted, before.
         self.tally.rejected += self.output.refused.len() as u64;

@@ -21,6 +21,7 @@ use crate::codec::alert::EncodeError;
 use crate::engine::Engine;
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::Settled;
+use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::progress::Partition;
 use crate::failpoint;
 use crate::kafka::topics::partition_counts;
@@ -243,6 +244,11 @@ impl<'a> Live<'a> {
         let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
         self.lessons = Lessons::new(&learnt, round, recall_ns / 3, Instant::now());
         self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
+        if let Some(record) = EscalationRecord::joined(table.escalation.into_values())
+            && !self.correlator.engine().restore_escalation(record)
+        {
+            tracing::warn!("engine.escalation has other bins or cells than before: what is usual is learnt anew");
+        }
         self.correlator.engine().keep_within(recall_ns / 3);
         for key in self.correlator.remember(table.lanes.into_values()) {
             tracing::warn!("what was kept as {key:?} can't be understood: what lasts of it is seen as new");
@@ -358,6 +364,7 @@ impl<'a> Live<'a> {
         parcel.settled = keeps.then_some(settled);
         parcel.lanes = if keeps { self.correlator.take_changes() } else { Vec::new() };
         parcel.learnt = learnt;
+        parcel.escalation = if keeps { self.correlator.engine().take_escalation_record() } else { None };
         batch.ahead = self.correlator.engine().ahead(i64::from(self.run.kafka.max_ahead_s) * NS_PER_S);
         self.waits += batch.ahead.difference(&self.ahead).count() as u64;
         self.ahead.clone_from(&batch.ahead);
@@ -421,7 +428,8 @@ impl<'a> Live<'a> {
     /// What is there to be told, and what is to be kept of it.
     fn parcel(&mut self, batch: &mut Batch, positions: Vec<Position>) -> Parcel {
         let said = std::mem::take(&mut self.results.said);
-        let mut parcel = Parcel { taken_at: batch.taken_at, said, positions, ..Parcel::default() };
+        let escalations = std::mem::take(&mut self.results.escalations);
+        let mut parcel = Parcel { taken_at: batch.taken_at, said, escalations, positions, ..Parcel::default() };
         for line in std::mem::take(&mut self.results.rejected) {
             // Decisions of a cluster come in another order than they stood in; those that were refused were passed over.
             let has_own_order = self.neighbours.is_some() && line.is_elsewhere.is_some();

@@ -8,6 +8,7 @@ use super::report::know_sectors;
 use crate::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine};
 use crate::codec::alert::{EncodeError, RejectedRow, alert_json};
 use crate::codec::daily::daily_json;
+use crate::codec::escalation::escalation_json;
 use crate::codec::{DecodeOptions, Decoder, Lines, alert};
 use crate::engine::associate::record::{LearntRecord, NewerRecord};
 use crate::engine::settings::Settings;
@@ -80,6 +81,8 @@ pub enum ReplayError {
 pub struct Summary {
     /// What was read.
     pub tally: Tally,
+    /// Escalation indicators written.
+    pub escalations: u64,
     /// Alert revisions written.
     pub revisions: u64,
     /// Alerts whose first revision was written.
@@ -246,6 +249,10 @@ impl Outputs {
             }
             summary.revisions += 1;
             summary.alerts += u64::from(said.feature.properties.revision == 1);
+        }
+        for escalation in results.escalations.drain(..) {
+            self.escalations.line(&escalation_json(&escalation)?)?;
+            summary.escalations += 1;
         }
         for line in results.rejected.drain(..) {
             let topic = self.topics.get(usize::from(line.origin.topic)).map_or("", String::as_str);

@@ -8,6 +8,7 @@
 //!   where on it is needed ([`Reading`]);
 //! - `ID/settled`: how far event time had settled things ([`Settled`]);
 //! - `ID/lane/RULE/OF`: what a rule knows of an object or a node that what is read again would not tell ([`LaneRecord`]);
+//! - `ID/escalation/PIECE`: what is usual, in pieces ([`EscalationRecord`]);
 //! - `ID/learnt/PLACE/PIECE`: what the region about that place has learnt ([`RegionRecord`]), in pieces.
 //!
 //! Unknown words after the id are passed over.
@@ -16,6 +17,7 @@
 
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Settled};
+use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::rules::memory::LaneRecord;
 use crate::kafka::{Broker, Change, KafkaError, KafkaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -99,6 +101,8 @@ pub struct SaidTable {
     pub settled: Option<Settled>,
     /// What rules know of what lasts.
     pub lanes: BTreeMap<String, LaneRecord>,
+    /// What is usual, piece by piece.
+    pub escalation: BTreeMap<String, EscalationRecord>,
     /// What regions had learnt, piece by piece.
     pub learnt: BTreeMap<String, RegionRecord>,
     /// Who writes here.
@@ -135,6 +139,11 @@ pub fn lane_key(id: &str, key: &str) -> String {
 /// The key of a piece of what a region has learnt.
 pub fn learnt_key(id: &str, place: &str, piece: usize) -> String {
     format!("{id}/learnt/{place}/{piece}")
+}
+
+/// The key of a piece of what is usual.
+pub fn escalation_key(id: &str, piece: usize) -> String {
+    format!("{id}/escalation/{piece}")
 }
 
 /// The key of the row that tells who writes.
@@ -197,6 +206,11 @@ impl SaidTable {
             match change.payload {
                 Some(payload) => self.lanes.insert(lane.to_owned(), read(topic, key, payload)?),
                 None => self.lanes.remove(lane),
+            };
+        } else if let Some(piece) = rest.strip_prefix("escalation/") {
+            match change.payload {
+                Some(payload) => self.escalation.insert(piece.to_owned(), read(topic, key, payload)?),
+                None => self.escalation.remove(piece),
             };
         } else if rest == "owner" {
             self.owner = change.payload.map(|payload| read(topic, key, payload)).transpose()?;

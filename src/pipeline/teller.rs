@@ -7,13 +7,16 @@
 
 use super::by_region::{Forward, ForwardWhat, LineHead, What};
 use super::latency::latencies;
-use super::said_table::{Reading, alert_key, lane_key, learnt_key, reading_key, row_json, settled_key};
+use super::said_table::{Reading, alert_key, escalation_key, lane_key, learnt_key, reading_key, row_json, settled_key};
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
+use crate::codec::escalation::{escalation_headers, escalation_json};
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Said, Settled};
+use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::kafka::{KafkaError, KafkaSettings, Outbox, Position};
 use crate::model::alert::{AlertFeature, Latency};
+use crate::model::escalation::Escalation;
 use crate::model::observation::Origin;
 use crate::model::reject::Refusal;
 use hdrhistogram::Histogram;
@@ -34,6 +37,9 @@ pub const MAX_PARCELS: usize = 8;
 /// Sites in a row of what a region has learnt: some 250 bytes each, and a topic takes rows of up to a mebibyte.
 const MAX_SITES_A_ROW: usize = 2_000;
 
+/// Cells in a row of what is usual: some 200 bytes each.
+const MAX_CELLS_A_ROW: usize = 4_000;
+
 /// A rejected line on its way out.
 #[derive(Debug)]
 pub struct Rejected {
@@ -52,6 +58,8 @@ pub struct Rejected {
 pub struct Parcel {
     /// Alert revisions, in order.
     pub said: Vec<Said>,
+    /// What was said of escalations, in order.
+    pub escalations: Vec<Escalation>,
     /// Rejected lines.
     pub rejected: Vec<Rejected>,
     /// What other parts of the regions are told.
@@ -64,6 +72,8 @@ pub struct Parcel {
     pub settled: Option<Settled>,
     /// What rules know of what lasts, as far as it is to be kept anew.
     pub lanes: Vec<Change>,
+    /// What is usual, when bins of event time have been judged by it.
+    pub escalation: Option<EscalationRecord>,
     /// What a region has learnt, when it is its turn to be kept.
     pub learnt: Option<RegionRecord>,
     /// Offsets up to which nothing is needed any more.
@@ -78,6 +88,8 @@ impl Parcel {
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.said.is_empty()
+            && self.escalations.is_empty()
+            && self.escalation.is_none()
             && self.rejected.is_empty()
             && self.kept.is_empty()
             && self.lanes.is_empty()
@@ -185,6 +197,7 @@ pub struct Teller<'a> {
     readings: BTreeMap<(u16, i32), Reading>,
     settled: Option<Settled>,
     lanes: BTreeMap<String, Option<LaneRecord>>,
+    escalation: Option<EscalationRecord>,
     /// By the places of regions.
     learnt: BTreeMap<String, RegionRecord>,
     positions: BTreeMap<(u16, i32), i64>,
@@ -220,6 +233,7 @@ pub fn teller<'a>(
         readings: BTreeMap::new(),
         settled: None,
         lanes: BTreeMap::new(),
+        escalation: None,
         learnt: BTreeMap::new(),
         positions: BTreeMap::new(),
         waiting: Vec::new(),
@@ -294,10 +308,13 @@ impl Teller<'_> {
     fn tell(&mut self, parcel: Parcel) -> Result<(), TellError> {
         let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
         self.is_open |= !parcel.is_empty();
-        self.is_urgent |= !parcel.said.is_empty();
+        self.is_urgent |= !parcel.said.is_empty() || !parcel.escalations.is_empty();
         self.is_backlog = parcel.is_backlog;
         for said in parcel.said {
             self.tell_alert(said.feature, parcel.taken_at, now_ns)?;
+        }
+        for escalation in parcel.escalations {
+            self.tell_escalation(&escalation)?;
         }
         for line in parcel.rejected {
             let topic = self.topics.get(usize::from(line.origin.topic)).map_or("", String::as_str);
@@ -314,6 +331,7 @@ impl Teller<'_> {
         self.readings.extend(parcel.readings);
         self.settled = parcel.settled.or(self.settled);
         self.lanes.extend(parcel.lanes);
+        self.escalation = parcel.escalation.or(self.escalation.take());
         self.learnt.extend(parcel.learnt.map(|record| (record.place(), record)));
         self.positions.extend(parcel.positions.iter().map(|it| ((it.topic, it.partition), it.next_offset)));
         Ok(())
@@ -341,6 +359,14 @@ impl Teller<'_> {
                 head.with_headers(|headers| self.outbox.send_to(topic, partition, key, line, headers))?;
             }
         }
+        Ok(())
+    }
+
+    fn tell_escalation(&mut self, escalation: &Escalation) -> Result<(), TellError> {
+        let json = escalation_json(escalation)?;
+        let headers = escalation_headers(escalation);
+        let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (*name, value.as_bytes())).collect();
+        self.outbox.send(&self.kafka.topics.escalations, Some(escalation.sector.as_bytes()), &json, &headers)?;
         Ok(())
     }
 
@@ -426,6 +452,11 @@ impl Teller<'_> {
         while let Some((place, record)) = self.learnt.pop_first() {
             for (number, piece) in record.pieces(MAX_SITES_A_ROW).iter().enumerate() {
                 self.outbox.keep(&learnt_key(&id, &place, number), Some(&row_json(piece)?))?;
+            }
+        }
+        if let Some(record) = self.escalation.take() {
+            for (number, piece) in record.pieces(MAX_CELLS_A_ROW).iter().enumerate() {
+                self.outbox.keep(&escalation_key(&id, number), Some(&row_json(piece)?))?;
             }
         }
         if let Some(settled) = self.settled.take() {

@@ -40,6 +40,8 @@ pub fn alert(id: &str, class: Class, hours: f64) -> Alert {
         to: None,
         violation: false,
         notice: None,
+        exceeds: None,
+        sign: None,
         evidence: Vec::new(),
         silent: Vec::new(),
         direction_of_fire_deg: None,

@@ -13,6 +13,7 @@ fn truth(events: usize, arrivals: usize) -> Vec<Truth> {
         .map(|at| Truth {
             event: format!("E-{at:04}"),
             class: Class::FireImpact,
+            sign: None,
             time: Timestamp(1_772_323_200 * NS_PER_S + at as i64 * 30 * NS_PER_S),
             lon: 31.0 + 0.05 * (at % 20) as f64,
             lat: 46.5 + 0.05 * (at / 20) as f64,
@@ -49,6 +50,8 @@ fn alert(id: &str, event: &Truth) -> AlertFeature {
         to: event.to,
         violation: event.violation,
         notice: None,
+        exceeds: None,
+        sign: None,
         evidence: event
             .evidence
             .iter()

@@ -23,6 +23,8 @@ pub(super) enum Purpose {
     Load,
     Hearsay,
     Ways,
+    Fortnight,
+    Breaches,
 }
 
 /// A stream of chance.

@@ -105,6 +105,7 @@ pub(super) fn training(centre: LonLat, reach_m: f64, id: &str, from_ns: i64, to_
         kinds: vec![NoticeKind::LiveFire],
         from_ns,
         to_ns,
+        count: None,
         by: Some("joint coordination centre".to_owned()),
         shape: polygon(centre, &[(0.3 * r, 0.2 * r), (0.62 * r, 0.2 * r), (0.62 * r, 0.55 * r), (0.3 * r, 0.55 * r)]),
     }

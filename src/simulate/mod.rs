@@ -6,7 +6,7 @@
 //!
 //! A round that fewer than four nodes heard, and that no radar placed, is not in the truth: no one could find it.
 
-use crate::model::alert::Class;
+use crate::model::alert::{Class, Sign};
 use crate::model::area::Area;
 use crate::model::kind::vocabulary;
 use crate::model::node::Node;
@@ -17,11 +17,14 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 mod air;
+mod breaches;
 mod chance;
 mod chatter;
 mod draft;
+pub mod escalate;
 mod files;
 mod fire;
+pub mod fortnight;
 mod fusion;
 mod ground;
 mod hear;
@@ -41,7 +44,7 @@ vocabulary! {
     /// What is simulated.
     Scenario {
         Sparse = "sparse", Hour = "hour", Barrage = "barrage", Barrage2 = "barrage2", Barrage4 = "barrage4",
-        Fused = "fused", Tracks = "tracks", Theatre = "theatre", Demo = "demo",
+        Fused = "fused", Tracks = "tracks", Theatre = "theatre", Rules = "rules", Demo = "demo", Escalate = "escalate",
     }
 }
 
@@ -59,6 +62,8 @@ impl Scenario {
             }
             Scenario::Tracks => "two hours of ships, aircraft, drones and vehicles along a coast",
             Scenario::Theatre => "14,000 microphones along 1,200 km, a round a second for five minutes",
+            Scenario::Escalate => "eight hours in four sectors, the last with three times the fire in one, and drones",
+            Scenario::Rules => "five hours in which each rule besides fire has something to see",
             Scenario::Demo => "twenty minutes that show everything once",
         }
     }
@@ -142,6 +147,9 @@ pub struct Truth {
     pub event: String,
     /// What.
     pub class: Class,
+    /// What tells of it, where the class does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sign: Option<Sign>,
     /// When, at its place.
     pub time: Timestamp,
     /// Where, degrees.

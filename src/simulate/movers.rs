@@ -48,7 +48,7 @@ pub(super) struct Mover {
 
 impl Mover {
     /// Where it is: metres east and north of the middle, and its velocity.
-    fn at(&self, at_s: f64) -> ((f64, f64), (f64, f64)) {
+    pub(super) fn at(&self, at_s: f64) -> ((f64, f64), (f64, f64)) {
         let next = self.way.partition_point(|corner| corner.0 <= at_s).clamp(1, self.way.len() - 1);
         let (a, b) = (self.way[next - 1], self.way[next]);
         let (dt, part) = (b.0 - a.0, (at_s - a.0) / (b.0 - a.0));
@@ -257,7 +257,8 @@ fn went_dark(world: &mut World, mover: &Mover, gap: (f64, f64), near_m: f64) -> 
     Some(world.add_event(event))
 }
 
-fn plot(mover: &Mover, time_ns: i64, seen: LonLat, (vx, vy): (f64, f64)) -> Draft {
+/// One plot of a mover.
+pub(super) fn plot(mover: &Mover, time_ns: i64, seen: LonLat, (vx, vy): (f64, f64)) -> Draft {
     let course_deg = (vx.atan2(vy).to_degrees().rem_euclid(360.0) * 10.0).floor() / 10.0;
     let mut fields = Fields::new()
         .text("track", &mover.track)

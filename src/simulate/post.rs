@@ -75,6 +75,7 @@ fn truth(world: &World, evidence: Vec<BTreeSet<String>>) -> Vec<Truth> {
         .map(|(event, ids)| Truth {
             event: String::new(),
             class: event.class,
+            sign: event.sign,
             time: Timestamp(event.time_ns),
             lon: event.place.lon_deg,
             lat: event.place.lat_deg,

@@ -6,7 +6,7 @@ use super::fusion::{self, Senses};
 use super::ground::{self, offset};
 use super::site::Site;
 use super::world::World;
-use super::{Options, Scenario, Simulation, chatter, hear, line, post, story, traffic};
+use super::{Options, Scenario, Simulation, breaches, chatter, escalate, hear, line, post, story, traffic};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
@@ -38,8 +38,10 @@ pub(super) fn make(scenario: Scenario, seed: u64, options: &Options) -> Simulati
         Scenario::Barrage4 => FireScene { lasts_s: 600.0, events: 2000.0, heartbeat_s: 30.0 },
         Scenario::Fused => return fused(seed, options),
         Scenario::Tracks => return traffic::make(seed, options),
+        Scenario::Rules => return breaches::make(seed, options),
         Scenario::Theatre => return line::make(seed, options),
         Scenario::Demo => return story::make(seed, options),
+        Scenario::Escalate => return escalate::make(seed, options),
     };
     fire_scene(scenario, &scene, seed, options)
 }

@@ -12,14 +12,14 @@ use crate::model::geo::{Frame, LonLat};
 use crate::model::kind::{Component, Domain, Kind};
 
 /// A place on the coast of the Black Sea; south of it is sea.
-const COAST: LonLat = LonLat { lon_deg: 31.2, lat_deg: 46.45 };
+pub(super) const COAST: LonLat = LonLat { lon_deg: 31.2, lat_deg: 46.45 };
 /// Within so many metres of an area that forbids silence a vessel's silence counts.
 const NEAR_M: f64 = 5000.0;
 /// How often a route is drawn anew until it is clear; the chance of one being unclear is below one in two.
 const TRIES: usize = 60;
 
 /// The map: two maritime areas, a no-fly zone, a disengagement area, a withdrawal area, land and sea sectors.
-fn map() -> Vec<Area> {
+pub(super) fn map() -> Vec<Area> {
     let rectangle = |west: f64, south: f64, east: f64, north: f64| {
         polygon(COAST, &[(west, south), (east, south), (east, north), (west, north)])
     };

@@ -6,7 +6,7 @@ use super::draft::Draft;
 use super::ground;
 use super::site::Site;
 use super::{Options, ground::sector_of};
-use crate::model::alert::Class;
+use crate::model::alert::{Class, Sign};
 use crate::model::area::{Area, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::notice::Notice;
@@ -18,6 +18,8 @@ use crate::score::bound::Information;
 pub(super) struct Event {
     /// What.
     pub(super) class: Class,
+    /// What tells of it, where the class does not say.
+    pub(super) sign: Option<Sign>,
     /// When.
     pub(super) time_ns: i64,
     /// Where.
@@ -127,6 +129,7 @@ impl World {
         let violation = !areas.is_empty() && !ground::noticed(&self.notices, place, time_ns, class);
         Event {
             class,
+            sign: None,
             time_ns,
             place,
             to_ns: None,

@@ -135,6 +135,8 @@ fn alert() -> AlertFeature {
         to: None,
         violation: true,
         notice: None,
+        exceeds: None,
+        sign: None,
         evidence: vec![evidence(5, Some(0.01)), evidence(6, None)],
         silent: vec!["mic-2".into()],
         superseded_by: None,

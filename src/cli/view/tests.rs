@@ -29,6 +29,8 @@ pub(super) fn alert(id: &str, revision: u32, change: impl FnOnce(&mut Alert)) ->
         to: None,
         violation: true,
         notice: None,
+        exceeds: None,
+        sign: None,
         evidence: vec![],
         silent: vec![],
         superseded_by: None,

@@ -23,9 +23,7 @@ fn told(lines: &Lines, registry: &Registry) -> String {
 fn generally(payload: &[u8]) -> String {
     let (mut decoder, mut out, mut registry) =
         (Decoder::new(DecodeOptions { keep_raw: true }), Lines::default(), registry());
-    for (line, range) in lines(payload) {
-        decoder.long_way(&payload[range], AT.line(line), &mut registry, &mut out);
-    }
+    decoder.record_generally(payload, AT, &mut registry, &mut out);
     told(&out, &registry)
 }
 

@@ -1,6 +1,7 @@
 //! A notified activity.
 
 use super::{Feature, MAX_NAME_BYTES, Reference, ReferenceError, geometry, to_feature};
+use crate::codec::bounds::COUNT;
 use crate::model::notice::{Notice, NoticeKind};
 use crate::model::time::Timestamp;
 use serde_json::{Value, json};
@@ -27,6 +28,7 @@ impl Reference for Notice {
             kinds,
             from_ns,
             to_ns,
+            count: properties.number("count", &COUNT)?.map(|count| count as u32),
             by: properties.name("by", MAX_NAME_BYTES)?,
             shape: feature.polygons()?,
         })
@@ -38,6 +40,7 @@ impl Reference for Notice {
             "kinds": self.kinds,
             "from": Timestamp(self.from_ns),
             "to": Timestamp(self.to_ns),
+            "count": self.count,
             "by": self.by,
         });
         to_feature(geometry::of_polygons(&self.shape), properties)
@@ -58,6 +61,7 @@ mod tests {
             from_ns: 1_700_000_000_000_000_000,
             to_ns: 1_700_003_600_000_000_000,
             by: None,
+            count: Some(20),
             shape: MultiPolygon(vec![polygon![(x: 0.0, y: 0.0), (x: 1.0, y: 0.0), (x: 1.0, y: 1.0), (x: 0.0, y: 0.0)]]),
         };
         let collection = to_collection(std::slice::from_ref(&notice));

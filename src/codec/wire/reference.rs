@@ -1,6 +1,6 @@
 //! The sensor registry, areas and notices.
 
-use super::quantities::{LongName, Name, NotNegative, Position, Positive, Share};
+use super::quantities::{Count, LongName, Name, NotNegative, Position, Positive, Share};
 use crate::model::alert::FeatureType;
 use crate::model::area::{AreaType, Prohibition};
 use crate::model::kind::{Component, Kind};
@@ -136,6 +136,8 @@ pub struct NoticeProperties {
     pub from: Timestamp,
     /// To.
     pub to: Timestamp,
+    /// How many rounds or objects it announces at most.
+    pub count: Option<Count>,
     /// Who announced it.
     pub by: Option<LongName>,
 }

@@ -5,14 +5,16 @@
 
 use super::digest::{evidence_digest, sha256_hex};
 use super::review::UNDETERMINED;
+use super::tally::Tally;
 use super::{Cited, Claim};
-use crate::engine::places::Places;
+use crate::engine::places::{Places, Waypoint};
 use crate::engine::settings::{Settings, Severity};
-use crate::model::alert::{Alert, AlertFeature, Class, Evidence, Status, Term};
+use crate::model::alert::{Alert, AlertFeature, Class, Evidence, Exceeds, Measure, Status, Term};
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::time::Timestamp;
+use std::sync::Arc;
 
 /// Nanoseconds in a millisecond, to which times are rounded.
 const NS_PER_MS: i64 = 1_000_000;
@@ -35,6 +37,10 @@ impl Letterhead {
     pub(super) fn new(config_digest: String, topics: Vec<String>) -> Letterhead {
         Letterhead { config_digest, topics }
     }
+
+    pub(super) fn config_digest(&self) -> &str {
+        &self.config_digest
+    }
 }
 
 /// The id of the alert of that key: whatever its class turns out to be.
@@ -47,6 +53,7 @@ pub fn alert_id(key: &str) -> String {
 /// The alert of a claim, its revision and status still to be set.
 pub(super) fn compose(
     claim: &Claim,
+    tally: &mut Tally,
     letterhead: &Letterhead,
     registry: &Registry,
     places: &Places,
@@ -64,6 +71,7 @@ pub(super) fn compose(
         revision: 0,
         status: Status::Preliminary,
         class: claim.class,
+        sign: claim.sign,
         time: instant(claim.time_ns),
         time_sd_s: finite(round(claim.time_sd_s, STEP_S)).unwrap_or(0.0),
         ellipse: claim.ellipse.map(|ellipse| Ellipse {
@@ -85,6 +93,7 @@ pub(super) fn compose(
         to: claim.to_ns.map(instant),
         violation: false,
         notice: None,
+        exceeds: None,
         evidence,
         silent,
         superseded_by: None,
@@ -100,15 +109,37 @@ pub(super) fn compose(
         evidence_digest,
         latency: None,
     };
-    judge_into(&mut alert, claim, registry, places, settings);
-    let place = LonLat { lon_deg: round(claim.place.lon_deg, STEP_DEG), lat_deg: round(claim.place.lat_deg, STEP_DEG) };
-    AlertFeature::new(place, alert)
+    judge_into(&mut alert, claim, tally, registry, places, settings);
+    AlertFeature::new(rounded(claim.place), alert)
+}
+
+fn rounded(place: LonLat) -> LonLat {
+    LonLat { lon_deg: round(place.lon_deg, STEP_DEG), lat_deg: round(place.lat_deg, STEP_DEG) }
 }
 
 /// Sets what depends on areas and notices. Where no area says who is routed to it, the first node of the evidence that
 /// belongs to somebody does.
-pub(super) fn judge_into(alert: &mut Alert, claim: &Claim, registry: &Registry, places: &Places, settings: &Settings) {
-    let judged = places.judge_named(claim.class, &claim.prohibitions, claim.place, claim.time_ns, &claim.areas);
+pub(super) fn judge_into(
+    alert: &mut Alert,
+    claim: &Claim,
+    tally: &mut Tally,
+    registry: &Registry,
+    places: &Places,
+    settings: &Settings,
+) {
+    let mut judged = places.judge_named(claim.class, &claim.prohibitions, &way(claim), &claim.areas);
+    let announced = judged.notice.as_deref().and_then(|notice| Some((notice, places.notice(notice)?.count?)));
+    let key: Arc<str> = claim.key.as_str().into();
+    match announced {
+        // What may not have happened is not held against a notice.
+        Some((notice, most)) if alert.term != Term::Unresolved => {
+            if tally.enter(&key, claim.time_ns, claim.count, notice, most) {
+                let notice = judged.notice.take().unwrap_or_default();
+                judged.exceeds = Some(Exceeds { notice, by: vec![Measure::Count] });
+            }
+        }
+        _ => tally.leave(&key),
+    }
     alert.violation = (claim.breach || !judged.areas.is_empty()) && judged.notice.is_none();
     alert.severity = severity(claim, alert.violation, judged.protected_site, &settings.severity);
     alert.areas = judged.areas;
@@ -120,6 +151,17 @@ pub(super) fn judge_into(alert: &mut Alert, claim: &Claim, registry: &Registry, 
         false => judged.sectors,
     };
     alert.notice = judged.notice;
+    alert.exceeds = judged.exceeds;
+}
+
+/// Where and when it was, as far as is known, for a notice to cover.
+fn way(claim: &Claim) -> Vec<Waypoint> {
+    let sd_m = if claim.path.is_empty() { 0.0 } else { claim.ellipse.map_or(0.0, |ellipse| ellipse.semi_major_m) };
+    // As it is told, so that it is judged alike by who only knows that.
+    let first = Waypoint { sd_m, ..Waypoint::new(rounded(claim.place), claim.time_ns) };
+    // Where a silence ended is not where it was before.
+    let end = claim.to_ns.map(|to_ns| Waypoint { sd_m: f64::INFINITY, ..Waypoint::new(claim.place, to_ns) });
+    [first].into_iter().chain(claim.path.iter().copied()).chain(end).collect()
 }
 
 fn severity(claim: &Claim, violation: bool, protected_site: bool, rule: &Severity) -> u8 {

@@ -7,7 +7,7 @@
 //! time has passed it is taken back ([`Book::retract_unfound`]).
 
 use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, Stage};
-use crate::engine::places::Places;
+use crate::engine::places::{Places, Waypoint};
 use crate::engine::settings::Settings;
 use crate::engine::slow::is_slow;
 use crate::model::alert::{Alert, AlertFeature, Status};
@@ -47,6 +47,9 @@ pub struct Kept {
     pub areas: Vec<String>,
     /// A breach wherever it happens.
     pub breach: bool,
+    /// Where it was after it began, of what moves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub path: Vec<Waypoint>,
 }
 
 /// How far event time had settled things: what is of before that and was not found to be so, is not so.
@@ -125,6 +128,12 @@ impl Book {
             let alert = &feature.properties;
             let claim = Claim {
                 prohibitions: kept.prohibitions,
+                sign: alert.sign,
+                ellipse: alert.ellipse,
+                from_ns: alert.from.map(|from| from.0),
+                to_ns: alert.to.map(|to| to.0),
+                path: kept.path,
+                probability: alert.probability,
                 count: alert.count,
                 areas: kept.areas,
                 breach: kept.breach,
@@ -165,7 +174,13 @@ impl Book {
             prohibitions: entry.claim.prohibitions.clone(),
             areas: entry.claim.areas.clone(),
             breach: entry.claim.breach,
+            path: entry.claim.path.clone(),
         })
+    }
+
+    /// Whether nothing is said, for what another process had seen is being seen again.
+    pub fn is_recalling(&self) -> bool {
+        self.memory.recalled.is_some()
     }
 
     /// The keys of alerts that were forgotten since the last call, in a book that was restored.
@@ -179,6 +194,8 @@ impl Book {
     /// with part of its surroundings, for the rest was done with.
     pub fn replayed(&mut self, registry: &Registry, places: &Places, settings: &Settings) {
         let Some(recalled) = self.memory.recalled.take() else { return };
+        // Areas and notices may have changed since, and what was counted is to be counted on.
+        self.rejudge(registry, places, settings);
         let mut claims: Vec<(Box<Claim>, Stage)> = Vec::new();
         for (key, recalled) in recalled {
             match recalled {
@@ -320,8 +337,8 @@ pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
         && (a.class, a.term) == (b.class, b.term)
         && (a.count, a.count_is_minimum) == (b.count, b.count_is_minimum)
         && (&a.areas, &a.within, &a.sectors) == (&b.areas, &b.within, &b.sectors)
-        && (a.violation, &a.notice, a.severity) == (b.violation, &b.notice, b.severity)
         && (&a.from, &a.to, &a.review, &a.panel) == (&b.from, &b.to, &b.review, &b.panel)
+        && (a.violation, &a.notice, &a.exceeds, a.severity) == (b.violation, &b.notice, &b.exceeds, b.severity)
         && a.direction_of_fire_deg.is_some() == b.direction_of_fire_deg.is_some()
 }
 

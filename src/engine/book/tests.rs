@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::alert::Measure;
 use crate::model::area::{Area, AreaType, Shape};
 use crate::model::decision::Verdict;
 use crate::model::kind::Component;
@@ -218,6 +219,7 @@ fn a_notice_that_comes_late_amends_what_it_covers() {
         from_ns: 0,
         to_ns: 2_000_000_000,
         by: None,
+        count: None,
         shape: square(),
     });
     desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
@@ -365,5 +367,108 @@ proptest! {
         let mut sorted = evidence.clone();
         sorted.sort_by_key(|cited| cited.id);
         prop_assert_eq!(of(evidence), of(sorted));
+    }
+}
+
+/// A notice of fire in the zone, for the first two seconds, of at most three rounds.
+fn three_rounds() -> Notice {
+    let (from_ns, to_ns) = (0, 2_000_000_000);
+    let kinds = vec![NoticeKind::LiveFire];
+    Notice { notice: "n".to_owned(), kinds, from_ns, to_ns, by: None, count: Some(3), shape: square() }
+}
+
+fn fired(key: &str, ms: i64, count: u32) -> Claim {
+    Claim { time_ns: ms * 1_000_000, ..claim(key, count) }
+}
+
+/// Key, whether it is a violation, the notice that covers it, and in what one was exceeded.
+fn judged(desk: &Desk) -> Vec<(String, bool, bool, Vec<Measure>)> {
+    let entries = desk.book.entries.iter();
+    entries
+        .map(|(key, entry)| {
+            let alert = &entry.feature.properties;
+            let by = alert.exceeds.as_ref().map(|exceeds| exceeds.by.clone()).unwrap_or_default();
+            (key.to_string(), alert.violation, alert.notice.is_some(), by)
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_more_than_was_announced_is_a_violation_in_order_of_time() {
+    let mut desk = Desk::new();
+    desk.places.upsert_notice(three_rounds());
+    desk.say(fired("b", 200, 2), Stage::Final);
+    desk.say(fired("c", 300, 1), Stage::Final);
+    desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
+    assert_eq!(desk.said(), [], "three were announced");
+    // One that came late was before them.
+    desk.say(fired("a", 100, 1), Stage::Final);
+    desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
+    assert_eq!(desk.said(), [(2, Status::Amended)]);
+    let told =
+        |key: &str, over: bool| (key.to_owned(), over, !over, if over { vec![Measure::Count] } else { Vec::new() });
+    assert_eq!(judged(&desk), [told("a", false), told("b", false), told("c", true)]);
+    // It did not happen, so another is covered again.
+    desk.retract("a");
+    desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
+    assert_eq!(desk.said(), [(3, Status::Amended)]);
+    assert_eq!(judged(&desk)[2], told("c", false));
+}
+
+#[test]
+fn what_was_counted_under_a_notice_is_counted_on_after_a_restart() {
+    let mut desk = Desk::new();
+    desk.places.upsert_notice(three_rounds());
+    desk.say(fired("a", 100, 2), Stage::Final);
+    desk.book.forget_before(1_500_000_000);
+    assert_eq!(desk.book.len(), 1, "it counts as long as the notice lasts");
+    let kept = desk.book.kept("a").unwrap();
+    let kept: Kept = serde_json::from_str(&serde_json::to_string(&kept).unwrap()).unwrap();
+    let mut after = Desk::new();
+    after.places.upsert_notice(three_rounds());
+    after.book.restore([kept], Settled { fire_ns: i64::MIN, rules_ns: i64::MIN });
+    after.book.replayed(&after.registry, &after.places, &after.settings);
+    assert_eq!(after.said(), [], "nothing is new");
+    after.say(fired("b", 200, 2), Stage::Final);
+    assert!(after.book.last("b").unwrap().properties.violation);
+    after.book.forget_before(2_000_000_001);
+    assert_eq!(after.book.len(), 0);
+}
+
+#[test]
+fn a_notice_that_came_while_nobody_was_there_amends_what_was_said() {
+    let mut desk = Desk::new();
+    desk.say(fired("a", 100, 1), Stage::Final);
+    let kept = desk.book.kept("a").unwrap();
+    let mut after = Desk::new();
+    after.places.upsert_notice(three_rounds());
+    after.book.restore([kept], Settled { fire_ns: i64::MIN, rules_ns: i64::MIN });
+    after.book.rejudge(&after.registry, &after.places, &after.settings);
+    assert_eq!(after.said(), [], "not before all was seen again");
+    after.book.replayed(&after.registry, &after.places, &after.settings);
+    assert_eq!(after.said(), [(2, Status::Amended)]);
+    assert!(!after.book.last("a").unwrap().properties.violation);
+}
+
+proptest! {
+    #[test]
+    fn what_a_notice_covers_does_not_depend_on_the_order(
+        rounds in proptest::collection::vec((0i64..3_000, 1u32..4), 1..20), turn in 0usize..20, notice_at in 0usize..20,
+    ) {
+        let told = |order: &[usize], notice_at: usize| {
+            let mut desk = Desk::new();
+            for (step, &n) in order.iter().enumerate() {
+                if step == notice_at.min(order.len() - 1) {
+                    desk.places.upsert_notice(three_rounds());
+                }
+                desk.say(fired(&format!("k{n}"), rounds[n].0, rounds[n].1), Stage::Final);
+                desk.book.rejudge(&desk.registry, &desk.places, &desk.settings);
+            }
+            judged(&desk)
+        };
+        let forward: Vec<usize> = (0..rounds.len()).collect();
+        let mut turned: Vec<usize> = forward.iter().rev().copied().collect();
+        turned.rotate_left(turn % rounds.len());
+        prop_assert_eq!(told(&forward, 0), told(&turned, notice_at));
     }
 }

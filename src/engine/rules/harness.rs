@@ -7,9 +7,12 @@ use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
-use crate::model::kind::{Activity, Domain, Health, Hint, Kind};
+use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind};
 use crate::model::node::{Node, Registry};
-use crate::model::observation::{Common, Observations, Origin, Plot, Report, Span, Status as Beat, duplicate_key};
+use crate::model::observation::{
+    Arrival, Common, Interference, Observations, Origin, Plot, Radar, RadarPoint, Report, Span, Status as Beat,
+    duplicate_key,
+};
 use crate::model::time::{NS_PER_S, Timestamp};
 use geo::{LineString, MultiPolygon, Polygon};
 use proptest::prelude::*;
@@ -39,9 +42,33 @@ pub struct Sent {
 
 #[derive(Clone, Debug)]
 enum What {
-    Plot { domain: Domain, track: String, lon_deg: f64, lat_deg: f64, object: &'static str, sd_m: f64 },
+    Plot {
+        domain: Domain,
+        track: String,
+        identity: &'static str,
+        lon_deg: f64,
+        lat_deg: f64,
+        object: &'static str,
+        sd_m: f64,
+    },
+    Origin {
+        lon_deg: f64,
+        lat_deg: f64,
+    },
     Beat(Health),
-    Report { activity: Activity, object: &'static str, lon_deg: f64, lat_deg: f64, count: f64 },
+    Sound,
+    Jammed {
+        band: Band,
+        azimuth_deg: f64,
+        power_dbm: f64,
+    },
+    Report {
+        activity: Activity,
+        object: &'static str,
+        lon_deg: f64,
+        lat_deg: f64,
+        count: f64,
+    },
 }
 
 fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
@@ -53,12 +80,28 @@ fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
 pub fn plot(node: &'static str, domain: Domain, track: &str, second: i64, lon_deg: f64, lat_deg: f64) -> Sent {
     let track = track.to_owned();
     let id = format!("{track}-{second}");
-    sent(node, id, second, What::Plot { domain, track, lon_deg, lat_deg, object: "", sd_m: 20.0 })
+    sent(node, id, second, What::Plot { domain, track, identity: "", lon_deg, lat_deg, object: "", sd_m: 20.0 })
 }
 
 /// A heartbeat.
 pub fn status(node: &'static str, second: i64, health: &str) -> Sent {
     sent(node, format!("beat-{second}"), second, What::Beat(Health::parse(health).unwrap()))
+}
+
+/// Something that a microphone hears.
+pub fn arrival(node: &'static str, second: i64) -> Sent {
+    sent(node, format!("sound-{second}"), second, What::Sound)
+}
+
+/// A radar's solution of where a round left, uncertain by 60 m.
+pub fn origin(node: &'static str, second: i64, lon_deg: f64, lat_deg: f64) -> Sent {
+    sent(node, format!("round-{second}"), second, What::Origin { lon_deg, lat_deg })
+}
+
+/// A report of jamming, its bearing uncertain by 5°.
+pub fn jammed(node: &'static str, band: Band, second: i64, azimuth_deg: f64, power_dbm: f64) -> Sent {
+    let azimuth_deg = azimuth_deg.rem_euclid(360.0);
+    sent(node, format!("jam-{second}"), second, What::Jammed { band, azimuth_deg, power_dbm })
 }
 
 /// A patrol's report.
@@ -88,6 +131,23 @@ impl Sent {
         self.node
     }
 
+    /// Of a plot: of whom.
+    pub fn identity(mut self, name: &'static str) -> Sent {
+        if let What::Plot { identity, .. } = &mut self.what {
+            *identity = name;
+        }
+        self
+    }
+
+    /// Of jamming: without its bearing, or its power.
+    pub fn without(mut self, azimuth: bool, power: bool) -> Sent {
+        if let What::Jammed { azimuth_deg, power_dbm, .. } = &mut self.what {
+            *azimuth_deg = if azimuth { f64::NAN } else { *azimuth_deg };
+            *power_dbm = if power { f64::NAN } else { *power_dbm };
+        }
+        self
+    }
+
     /// With the node's own position.
     pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
         self.position = (lon_deg, lat_deg);
@@ -101,7 +161,7 @@ impl Sent {
             What::Report { object, lon_deg, lat_deg, count, .. } => {
                 (*object, *lon_deg, *lat_deg, *count) = (class, at_lon_deg, at_lat_deg, how_many);
             }
-            What::Beat(_) => {}
+            What::Beat(_) | What::Sound | What::Jammed { .. } | What::Origin { .. } => {}
         }
         self
     }
@@ -109,7 +169,8 @@ impl Sent {
     fn push(&self, offset: i64, registry: &Registry, batch: &mut Observations) {
         let node = registry.find(self.node).unwrap();
         let (kind, detail) = match &self.what {
-            What::Plot { domain, track, lon_deg, lat_deg, object, sd_m } => {
+            What::Plot { domain, track, identity, lon_deg, lat_deg, object, sd_m } => {
+                let identity = batch.store(identity.as_bytes());
                 let (track, object_class) = (batch.store(track.as_bytes()), batch.store(object.as_bytes()));
                 let plot = Plot {
                     track,
@@ -117,7 +178,7 @@ impl Sent {
                     speed_m_s: f64::NAN,
                     course_deg: f64::NAN,
                     object_class,
-                    identity: Span::default(),
+                    identity,
                     object_lon_deg: *lon_deg,
                     object_lat_deg: *lat_deg,
                     object_alt_m: f64::NAN,
@@ -136,6 +197,41 @@ impl Sent {
                     noise_db: nan,
                 };
                 (Kind::Status, batch.statuses.push(beat))
+            }
+            What::Sound => {
+                let nan = f64::NAN;
+                let sound = Arrival {
+                    amplitude: nan,
+                    snr_db: nan,
+                    azimuth_deg: nan,
+                    azimuth_sd_deg: nan,
+                    hint: Hint::Unknown,
+                    phase: None,
+                    trace_velocity_m_s: nan,
+                    frequency_hz: nan,
+                    power_dbm: nan,
+                    emitter: Span::default(),
+                    elevation_deg: nan,
+                    intensity: nan,
+                };
+                (Kind::Acoustic, batch.arrivals.push(sound))
+            }
+            &What::Origin { lon_deg, lat_deg } => {
+                let origin = RadarPoint {
+                    lon_deg,
+                    lat_deg,
+                    time_ns: Some(at_s(self.second).0),
+                    time_sd_s: 0.5,
+                    semi_major_m: 60.0,
+                    semi_minor_m: 60.0,
+                    orientation_deg: 0.0,
+                };
+                let row = Radar { origin, impact: RadarPoint::ABSENT, projectile: Span::default() };
+                (Kind::Radar, batch.radars.push(row))
+            }
+            &What::Jammed { band, azimuth_deg, power_dbm } => {
+                let row = Interference { band, power_dbm, azimuth_deg, azimuth_sd_deg: 5.0 };
+                (Kind::Interference, batch.interferences.push(row))
             }
             What::Report { activity, object, lon_deg, lat_deg, count } => {
                 let object_class = batch.store(object.as_bytes());
@@ -231,7 +327,7 @@ fn square() -> MultiPolygon<f64> {
 }
 
 /// A zone of 0.2° about 30° east, 50° north in which everything is prohibited.
-fn zone() -> Places {
+pub fn zone() -> Places {
     let area = Area {
         area: "zone".to_owned(),
         name: None,
@@ -250,7 +346,10 @@ fn nodes() -> Registry {
     let position = Some(LonLat { lon_deg: 30.0, lat_deg: 50.0 });
     let node = |name| Node { position, heartbeat_s: Some(60.0), ..Node::unregistered(name) };
     let patrol = |name| Node { registered: true, ..Node::unregistered(name) };
-    Registry::new([node("ais"), node("mic"), node("other"), node("radar"), patrol("p1"), patrol("p2")])
+    let heard = ["m1", "m2", "m3", "m4", "m5"].map(node);
+    Registry::new(
+        [node("ais"), node("mic"), node("other"), node("radar"), patrol("p1"), patrol("p2")].into_iter().chain(heard),
+    )
 }
 
 /// All that a rule says of the observations.
@@ -260,8 +359,19 @@ pub fn tell<R: Rule + Default>(sent: &[Sent], delivery: &Delivery) -> Vec<AlertF
 
 /// All that this rule says of the observations, with these areas.
 pub fn tell_by(rule: &mut dyn Rule, places: &Places, sent: &[Sent], delivery: &Delivery) -> Vec<AlertFeature> {
-    let (registry, settings) = (nodes(), Settings::default());
-    let world = World { registry: &registry, places, settings: &settings };
+    tell_with(rule, places, &Settings::default(), sent, delivery)
+}
+
+/// The same with these settings.
+pub fn tell_with(
+    rule: &mut dyn Rule,
+    places: &Places,
+    settings: &Settings,
+    sent: &[Sent],
+    delivery: &Delivery,
+) -> Vec<AlertFeature> {
+    let registry = nodes();
+    let world = World { registry: &registry, places, settings };
     let mut post = Post::new(rule, world);
     for at in delivery.order(sent) {
         post.hear(at, sent, delivery);

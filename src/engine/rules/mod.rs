@@ -5,10 +5,14 @@
 //! up to it.
 
 mod calendar;
+pub mod coincidence;
 pub mod dark;
 pub mod found;
+pub mod identity;
+pub mod interference;
 pub mod lane;
 pub mod lanes;
+pub mod loitering;
 pub mod memory;
 mod promise;
 pub mod reports;
@@ -17,6 +21,7 @@ pub mod restriction;
 pub mod sensor;
 pub mod spell;
 pub mod track;
+pub mod weapons;
 
 use self::memory::Memory;
 use super::book::{Book, Cited};
@@ -70,6 +75,11 @@ pub fn all() -> Vec<Box<dyn Rule>> {
         Box::<restriction::Restrictions>::default(),
         Box::<found::Finds>::default(),
         Box::<sensor::Sensors>::default(),
+        Box::<interference::Jamming>::default(),
+        Box::<identity::Identities>::default(),
+        Box::<loitering::Loitering>::default(),
+        Box::<weapons::FiringWeapons>::default(),
+        Box::<coincidence::Coincidences>::default(),
     ]
 }
 

@@ -3,7 +3,8 @@
 use super::World;
 use super::lane::{Episode, Extent};
 use crate::engine::book::{Cited, Claim};
-use crate::model::alert::Class;
+use crate::model::alert::{Class, Sign};
+use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,12 @@ pub struct Spell {
     pub key: String,
     /// What it is.
     pub class: Class,
+    /// What tells of it, where the class does not say.
+    #[serde(default)]
+    pub sign: Option<Sign>,
+    /// What it breaches where an area prohibits any of these.
+    #[serde(default)]
+    pub prohibitions: Vec<Prohibition>,
     /// Where it began.
     pub place: LonLat,
     /// Areas that are breached by it, whatever contains the place.
@@ -38,6 +45,8 @@ impl Spell {
         Spell {
             key,
             class,
+            sign: None,
+            prohibitions: Vec::new(),
             place,
             areas: Vec::new(),
             probability,
@@ -101,6 +110,8 @@ impl Episode for Spell {
 
     fn claim(&self, _world: World<'_>) -> Claim {
         let mut claim = Claim::new(self.key.clone(), self.class, self.place, self.first.time_ns);
+        claim.sign = self.sign;
+        claim.prohibitions.clone_from(&self.prohibitions);
         claim.time_sd_s = self.first.kind.default_time_sd_s();
         claim.from_ns = Some(self.first.time_ns);
         claim.to_ns = self.end.map(|cited| cited.time_ns);

@@ -7,7 +7,7 @@
 
 mod crossing;
 
-use self::crossing::{CERTAIN_SD, border, chance_inside, enter, of_domain};
+use self::crossing::{border, enter};
 use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -21,6 +21,7 @@ use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
+pub(super) use self::crossing::{CERTAIN_SD, chance_inside, of_domain};
 pub use self::crossing::{Crossing, Plot};
 
 /// Crossings of one track that are remembered after their end. At it the oldest is forgotten.

@@ -3,6 +3,7 @@
 use super::super::World;
 use super::super::lane::{Episode, Extent, Scene, Seen};
 use crate::engine::book::{Cited, Claim};
+use crate::engine::places::Waypoint;
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
@@ -11,7 +12,7 @@ use crate::model::time::s_from_ns;
 use serde::{Deserialize, Serialize};
 
 /// Beyond so many standard deviations from the border a plot is on its side of it for certain.
-pub(super) const CERTAIN_SD: f64 = 6.0;
+pub(in crate::engine::rules) const CERTAIN_SD: f64 = 6.0;
 /// Plots cited besides the last of a crossing. At it every other one is left out.
 pub(super) const MAX_CITED: usize = 20;
 
@@ -63,28 +64,45 @@ pub struct Crossing {
     pub(super) chance: f64,
     pub(super) plots: u64,
     pub(super) cited: Vec<Cited>,
+    /// Where those cited were.
+    #[serde(default)]
+    pub(super) path: Vec<Waypoint>,
     /// Every so many plots one is cited.
     pub(super) stride: u64,
     pub(super) last: Cited,
+    #[serde(default)]
+    pub(super) last_at: Option<Waypoint>,
+}
+
+fn waypoint(plot: &Plot) -> Waypoint {
+    Waypoint { place: plot.place, time_ns: plot.cited.time_ns, sd_m: plot.sd_m }
+}
+
+/// Leaves every other one out.
+fn halve<T>(all: &mut Vec<T>) {
+    let mut number = 0;
+    all.retain(|_| {
+        number += 1;
+        number % 2 == 1
+    });
 }
 
 impl Crossing {
     pub(super) fn add(&mut self, plot: &Plot, chance: f64) {
         if self.plots.is_multiple_of(self.stride) {
             if self.cited.len() == MAX_CITED {
-                let mut number = 0;
-                self.cited.retain(|_| {
-                    number += 1;
-                    number % 2 == 1
-                });
+                halve(&mut self.cited);
+                halve(&mut self.path);
                 self.stride *= 2;
             }
             if self.plots.is_multiple_of(self.stride) {
                 self.cited.push(plot.cited);
+                self.path.push(waypoint(plot));
             }
         }
         self.plots += 1;
         self.last = plot.cited;
+        self.last_at = Some(waypoint(plot));
         self.chance = self.chance.max(chance);
     }
 
@@ -123,6 +141,7 @@ impl Episode for Crossing {
         claim.from_ns = Some(self.from_ns);
         claim.to_ns = self.to_ns;
         claim.probability = self.chance;
+        claim.path = self.path.iter().copied().chain(self.last_at).collect();
         claim.evidence = self.cited.iter().copied().chain([self.last]).collect();
         // One alert an area: this one is about that area and no other that it may lie in.
         claim.areas = vec![self.area.clone()];
@@ -158,8 +177,10 @@ pub(super) fn enter(
         chance: 0.0,
         plots: 0,
         cited: Vec::new(),
+        path: Vec::new(),
         stride: 1,
         last: plot.cited,
+        last_at: None,
     };
     crossing.add(plot, chance);
     Some(crossing)
@@ -197,7 +218,7 @@ pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth_m: f64,
 
 /// The chance that a plot `depth_m` within a border, uncertain by `sd_m`, is inside: Φ(d / σ). The border is taken as
 /// straight over the plot's uncertainty.
-pub(super) fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
+pub(in crate::engine::rules) fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
     let z = depth_m / sd_m;
     if z.abs() > CERTAIN_SD || z.is_nan() {
         return if z > 0.0 { 1.0 } else { 0.0 };
@@ -211,7 +232,7 @@ pub(super) fn chance_inside(depth_m: f64, sd_m: f64) -> f64 {
 }
 
 /// What an area prohibits that is closed to objects of that domain, whatever they are.
-pub(super) fn of_domain(domain: Domain) -> &'static [Prohibition] {
+pub(in crate::engine::rules) fn of_domain(domain: Domain) -> &'static [Prohibition] {
     match domain {
         Domain::Uav => &[Prohibition::Uav, Prohibition::Flight],
         Domain::Air => &[Prohibition::Flight],

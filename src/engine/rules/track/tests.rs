@@ -4,9 +4,9 @@ use super::super::lanes::MAX_LANES;
 use super::crossing::MAX_CITED;
 use super::*;
 use crate::engine::places::Places;
-use crate::model::alert::Class;
-use crate::model::alert::{AlertFeature, Status};
+use crate::model::alert::{AlertFeature, Class, Measure, Status};
 use crate::model::area::{Area, AreaType, Shape};
+use crate::model::notice::{Notice, NoticeKind};
 use crate::model::time::s_from_ns;
 use proptest::prelude::*;
 
@@ -291,4 +291,34 @@ proptest! {
         };
         prop_assert_eq!(stands(delivery), stands(Delivery::in_order()));
     }
+}
+
+/// The zone, with a notice of vessels from the west to so far east, until so many seconds after noon.
+fn with_notice(east_deg: f64, to_s: i64) -> Places {
+    let ring = vec![(29.9, 49.8), (east_deg, 49.8), (east_deg, 50.2), (29.9, 50.2), (29.9, 49.8)];
+    let shape = geo::MultiPolygon::new(vec![geo::Polygon::new(geo::LineString::from(ring), Vec::new())]);
+    let mut places = zone();
+    places.upsert_notice(Notice {
+        notice: "n".to_owned(),
+        kinds: vec![NoticeKind::Vessel],
+        from_ns: at_s(0).0,
+        to_ns: at_s(to_s).0,
+        by: None,
+        count: None,
+        shape,
+    });
+    places
+}
+
+#[test]
+fn a_notice_covers_a_passage_as_a_whole_or_was_exceeded() {
+    let judged = |places: &Places| {
+        let said = tell_by(&mut Tracks::default(), places, &due_east(Domain::Sea), &Delivery::in_order());
+        let alert = only(standing(said)).properties;
+        (alert.violation, alert.notice, alert.exceeds.map(|exceeds| exceeds.by))
+    };
+    assert_eq!(judged(&with_notice(30.1, 400)), (false, Some("n".to_owned()), None), "from border to border");
+    assert_eq!(judged(&with_notice(30.1, 250)), (true, None, Some(vec![Measure::Time])));
+    assert_eq!(judged(&with_notice(30.0, 400)), (true, None, Some(vec![Measure::Place])));
+    assert_eq!(judged(&with_notice(30.1, 50)), (true, None, None), "it was over before");
 }

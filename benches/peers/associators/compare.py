@@ -23,7 +23,7 @@ from importlib import metadata
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-REPOSITORY = HERE.parent.parent
+REPOSITORY = HERE.parent.parent.parent
 REAL = REPOSITORY / "docs" / "examples-real"
 EXAMPLES = """examples:
   python3 -m venv venv && venv/bin/pip install -r requirements.txt

@@ -1,0 +1,136 @@
+//! What of it outlives a process: all that is usual, the evidence so far, and the levels that stand.
+//!
+//! It is kept when a bin has been judged, with the event time up to which all is in it. The successor judges the bins after
+//! that, from final events that are kept with the alerts or found again.
+
+use super::grid::CellKey;
+use super::incidents::Incidents;
+use super::usual::{CellPast, Day};
+use super::{EscalationWatch, Scope};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Incidents found of late: bin, cell, count.
+pub type Recent = Vec<(i64, CellKey, u32)>;
+
+/// As it stands; or, of one that was cut in pieces, a part of the cells.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct EscalationRecord {
+    /// Which piece of how many.
+    pub piece: (usize, usize),
+    /// All bins before that have been judged, nanoseconds.
+    pub stands_ns: i64,
+    /// Length of a bin and side of a cell: of others nothing can be taken over.
+    bin_ns: i64,
+    cell_m: f64,
+    cells: Vec<(CellKey, CellPast)>,
+    recent: Recent,
+    incidents: Incidents,
+    day: Option<Day>,
+    scopes: Vec<(String, Scope)>,
+}
+
+impl EscalationRecord {
+    /// Cut into pieces of so many cells at most; the first has all else.
+    pub fn pieces(mut self, most_cells: usize) -> Vec<EscalationRecord> {
+        let cells = std::mem::take(&mut self.cells);
+        let count = cells.len().div_ceil(most_cells).max(1);
+        let (stands_ns, bin_ns, cell_m) = (self.stands_ns, self.bin_ns, self.cell_m);
+        let mut pieces = vec![self];
+        pieces.resize(count, EscalationRecord { stands_ns, bin_ns, cell_m, ..EscalationRecord::default() });
+        for (at, piece) in pieces.iter_mut().enumerate() {
+            piece.piece = (at, count);
+            piece.cells = cells.iter().skip(at * most_cells).take(most_cells).copied().collect();
+        }
+        pieces
+    }
+
+    /// Put together again; `None` if there is none, or a piece of it is missing.
+    pub fn joined(pieces: impl IntoIterator<Item = EscalationRecord>) -> Option<EscalationRecord> {
+        let mut pieces: Vec<EscalationRecord> = pieces.into_iter().collect();
+        pieces.sort_by_key(|piece| piece.piece);
+        let (count, stands_ns) = pieces.first().map(|first| (first.piece.1, first.stands_ns))?;
+        // There may have been more of them once.
+        pieces.truncate(count);
+        let fits = |(at, piece): (usize, &EscalationRecord)| piece.piece == (at, count) && piece.stands_ns == stands_ns;
+        if pieces.len() != count || !pieces.iter().enumerate().all(fits) {
+            return None;
+        }
+        let mut pieces = pieces.into_iter();
+        let mut whole = pieces.next()?;
+        whole.cells.extend(pieces.flat_map(|piece| piece.cells));
+        Some(whole)
+    }
+}
+
+/// What was known of cells and sectors that are not laid out yet.
+#[derive(Debug, Default)]
+pub(super) struct Waiting {
+    cells: BTreeMap<CellKey, CellPast>,
+    scopes: BTreeMap<String, Scope>,
+    recent: Option<(i64, Recent)>,
+}
+
+impl Waiting {
+    pub(super) fn take_cell(&mut self, key: CellKey) -> Option<CellPast> {
+        self.cells.remove(&key)
+    }
+
+    pub(super) fn take_scopes(&mut self, scopes: &mut BTreeMap<String, Scope>) {
+        scopes.extend(std::mem::take(&mut self.scopes));
+    }
+
+    pub(super) fn take_recent(&mut self) -> Option<(i64, Recent)> {
+        self.recent.take()
+    }
+}
+
+impl EscalationWatch {
+    /// As it stands; `None` before the first bin has been judged.
+    pub fn record(&self) -> Option<EscalationRecord> {
+        let stands_ns = self.stands_ns().filter(|_| self.laid_out_for.is_some())?;
+        Some(EscalationRecord {
+            piece: (0, 1),
+            stands_ns,
+            bin_ns: self.bin_ns,
+            cell_m: self.settings.cell_m,
+            cells: self.coverage.keys().zip(self.pasts.iter().copied()).collect(),
+            recent: self.scan.recent(&self.coverage),
+            incidents: self.incidents.clone(),
+            day: Some(self.day),
+            scopes: self.names.iter().cloned().zip(self.scopes.iter().cloned()).collect(),
+        })
+    }
+
+    /// Goes on from there; false if bins or cells are of another size now: then what is usual is learnt anew. To be called
+    /// before anything is heard.
+    pub fn restore(&mut self, record: EscalationRecord) -> bool {
+        if record.bin_ns != self.bin_ns || record.cell_m != self.settings.cell_m {
+            return false;
+        }
+        let next = record.stands_ns / self.bin_ns;
+        self.next_bin = Some(next);
+        self.day = record.day.unwrap_or_default();
+        self.incidents = record.incidents;
+        self.waiting = Waiting {
+            cells: record.cells.into_iter().collect(),
+            scopes: record.scopes.into_iter().collect(),
+            recent: Some((next - 1, record.recent)),
+        };
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_which_a_piece_is_missing_or_older_is_none() {
+        let piece = |at: usize, stands_ns: i64| EscalationRecord { piece: (at, 2), stands_ns, ..Default::default() };
+        assert!(EscalationRecord::joined([piece(0, 5), piece(1, 5)]).is_some());
+        assert!(EscalationRecord::joined([piece(0, 5)]).is_none());
+        assert!(EscalationRecord::joined([piece(0, 5), piece(1, 4)]).is_none());
+        assert!(EscalationRecord::joined([]).is_none());
+    }
+}

@@ -1,0 +1,330 @@
+//! One identity at two places: a ship or an aircraft that jumps further than it can go, or that two senders are at once.
+//!
+//! Whoever bears an identity has one whereabouts. A plot that cannot be reached from there begins another one, which
+//! means nothing until some plots in a row bear it out: receivers garble positions. From then on it is a *jump* if the first is heard
+//! no more, and a *twin* while both are. Either is interference with what the mission may see, whoever does it: a
+//! receiver deceived, a position made up, an identity borrowed.
+
+use super::lane::{Scene, Seen, Watch, span_ns};
+use super::lanes::Lanes;
+use super::memory::Memory;
+use super::spell::Spell;
+use super::track::CERTAIN_SD;
+use super::{Rule, World, cited_at, supersedes_at};
+use crate::engine::book::{Book, Cited};
+use crate::model::alert::{Class, Sign};
+use crate::model::area::Prohibition;
+use crate::model::geo::LonLat;
+use crate::model::kind::{Domain, Kind, KindSet};
+use crate::model::node::Registry;
+use crate::model::observation::Observations;
+use crate::model::time::s_from_ns;
+use serde::{Deserialize, Serialize};
+
+/// One plot of whoever bears the identity.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plot {
+    cited: Cited,
+    place: LonLat,
+    sd_m: f64,
+    most_m_s: f64,
+}
+
+impl Seen for Plot {
+    fn cited(&self) -> &Cited {
+        &self.cited
+    }
+}
+
+impl Plot {
+    /// Whether who was here can be there then.
+    fn reaches(&self, next: &Plot, world: World<'_>) -> bool {
+        let slack_m = CERTAIN_SD * self.sd_m.hypot(next.sd_m) + world.settings.identity.min_jump_m.max(0.0);
+        let dt_s = s_from_ns((next.cited.time_ns - self.cited.time_ns).abs());
+        let most_m = slack_m + self.most_m_s * dt_s;
+        // No two degrees of latitude are nearer than that: most plots need no distance.
+        let (north_deg, east_deg) =
+            ((next.place.lat_deg - self.place.lat_deg).abs(), (next.place.lon_deg - self.place.lon_deg).abs());
+        111_700.0 * (north_deg + east_deg) <= most_m || self.place.distance_m(next.place) <= most_m
+    }
+}
+
+/// A whereabouts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Whereabouts {
+    first: Cited,
+    last: Plot,
+    /// Plots since the other one was heard last.
+    run: usize,
+    seen: u64,
+}
+
+impl Whereabouts {
+    fn of(plot: &Plot) -> Whereabouts {
+        Whereabouts { first: plot.cited, last: plot.clone(), run: 1, seen: 1 }
+    }
+
+    fn add(&mut self, plot: &Plot) {
+        self.last = plot.clone();
+        self.run += 1;
+        self.seen += 1;
+    }
+}
+
+/// What is known of an identity.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Bearer {
+    known: Option<Whereabouts>,
+    other: Option<Whereabouts>,
+    twin: Option<Box<Spell>>,
+}
+
+/// How long a whereabouts holds.
+fn holds_ns(world: World<'_>) -> i64 {
+    span_ns(world.settings.identity.forget_after_s).max(1)
+}
+
+impl Bearer {
+    fn spell(sign: Sign, before: Cited, plot: &Plot, seen: u64, scene: Scene<'_>) -> Spell {
+        let node = &scene.world.registry.node(before.node).name;
+        let key = format!("identity/{}/{sign}/{node}/{}", scene.key, before.id.as_str());
+        // After n plots that bear it out the chance that the next does is (n + 1) / (n + 2): Laplace's rule of succession.
+        let probability = (seen + 1) as f64 / (seen + 2) as f64;
+        let mut spell = Spell::from(key, Class::Interference, plot.place, probability, before);
+        (spell.sign, spell.last) = (Some(sign), plot.cited);
+        spell.prohibitions = vec![Prohibition::Interference];
+        spell
+    }
+
+    /// There were two as long as both were heard.
+    fn end_twin(&mut self, ended: &mut Vec<Spell>) {
+        let lasts = self.known.iter().chain(&self.other).map(|it| it.last.cited);
+        let last = lasts.min_by_key(|cited| cited.time_ns);
+        ended.extend(self.twin.take().zip(last).map(|(twin, last)| Spell { last, ..*twin }.ended_by(last)));
+    }
+}
+
+impl Watch for Bearer {
+    const NAME: &'static str = "identity";
+
+    type Key = str;
+    type Seen = Plot;
+    type Episode = Spell;
+
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        let holds_ns = holds_ns(scene.world);
+        let is_old = |it: &Whereabouts| now_ns.saturating_sub(it.last.cited.time_ns) >= holds_ns;
+        if self.other.as_ref().is_some_and(is_old) {
+            self.end_twin(ended);
+            self.other = None;
+        }
+        if self.known.as_ref().is_some_and(is_old) {
+            self.end_twin(ended);
+            self.known = self.other.take();
+        }
+    }
+
+    fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        let plots = scene.world.settings.identity.plots.max(1);
+        let Some(known) = &mut self.known else {
+            self.known = Some(Whereabouts::of(plot));
+            return;
+        };
+        let here = known.last.reaches(plot, scene.world);
+        let there = self.other.as_ref().is_some_and(|other| other.last.reaches(plot, scene.world));
+        match &mut self.other {
+            _ if here => {
+                known.add(plot);
+                if let Some(other) = &mut self.other {
+                    let both = other.seen >= plots as u64 && known.seen >= plots as u64;
+                    if let Some(twin) = &mut self.twin {
+                        (twin.last, twin.seen) = (plot.cited, twin.seen + 1);
+                    } else if both && other.run < plots {
+                        let seen = other.seen;
+                        self.twin = Some(Box::new(Bearer::spell(Sign::Twin, other.first, &other.last, seen, scene)));
+                    }
+                    other.run = 0;
+                }
+            }
+            Some(other) if there => {
+                other.add(plot);
+                if let Some(twin) = &mut self.twin {
+                    (twin.last, twin.seen) = (plot.cited, twin.seen + 1);
+                }
+                let alone = other.run >= plots;
+                known.run = 0;
+                if alone && self.twin.is_none() {
+                    let jump = Bearer::spell(Sign::Jump, known.last.cited, &other.last, other.seen, scene);
+                    let end = other.first;
+                    ended.push(jump.ended_by(end));
+                    self.known = self.other.take();
+                }
+            }
+            other => *other = Some(Whereabouts::of(plot)),
+        }
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Spell> {
+        self.twin.as_deref().into_iter()
+    }
+
+    fn due_ns(&self, world: World<'_>) -> Option<i64> {
+        let all = self.known.iter().chain(&self.other);
+        all.map(|it| it.last.cited.time_ns.saturating_add(holds_ns(world))).min()
+    }
+
+    fn spent(&self) -> bool {
+        self.known.is_none()
+    }
+
+    fn is_memorable(&self, _span_ns: i64) -> bool {
+        self.other.is_some()
+    }
+
+    fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        let whereabouts = self.known.iter_mut().chain(&mut self.other);
+        whereabouts.flat_map(|it| [&mut it.first, &mut it.last.cited]).for_each(&mut *tell);
+        self.twin.iter_mut().for_each(|twin| twin.each_cited(tell));
+    }
+
+    fn name_of(key: &String, _registry: &Registry) -> String {
+        key.clone()
+    }
+
+    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
+        Some(name.to_owned())
+    }
+}
+
+/// The rule.
+#[derive(Default)]
+pub struct Identities {
+    lanes: Lanes<Bearer>,
+    name: String,
+}
+
+impl Rule for Identities {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Track)
+    }
+
+    fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
+        let settings = &world.settings.identity;
+        let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
+        if !settings.on || plots.identity[detail].is_empty() {
+            return;
+        }
+        let domain = plots.domain[detail];
+        let most_m_s = match domain {
+            Domain::Sea => settings.sea_m_s,
+            Domain::Air | Domain::Uav => settings.air_m_s,
+            Domain::Ground => return,
+        };
+        self.name.clear();
+        self.name.push_str(domain.as_str());
+        self.name.push('/');
+        self.name.push_str(batch.text(plots.identity[detail]));
+        let (cited, supersedes) = (cited_at(batch, row), supersedes_at(batch, row));
+        if batch.withdrawn[row] {
+            if let Some(id) = supersedes {
+                self.lanes.withdraw(&self.name, cited.node, id, cited.time_ns, world, book);
+            }
+            return;
+        }
+        let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
+        let Some(place) = place else { return };
+        let given_m = plots.object_sd_m[detail];
+        let sd_m = if given_m > 0.0 { given_m } else { world.settings.tracks.object_sd_m };
+        self.lanes.observe(&self.name, Plot { cited, place, sd_m, most_m_s }, supersedes, world, book);
+    }
+
+    fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        self.lanes.advance(watermark_ns, world, book);
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        Some(&mut self.lanes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::*;
+    use super::*;
+    use crate::model::alert::AlertFeature;
+    use proptest::prelude::*;
+
+    /// A ship under way north at 5 m/s, a plot a minute, from `from` on for so many minutes.
+    fn under_way(lon_deg: f64, lat_deg: f64, minutes: std::ops::Range<i64>, off_s: i64) -> Vec<Sent> {
+        let at = |minute: i64| lat_deg + minute as f64 * 300.0 / 111_200.0;
+        minutes
+            .map(|m| plot("ais", Domain::Sea, "ship", 60 * m + off_s, lon_deg, at(m)).identity("272000001"))
+            .collect()
+    }
+
+    fn told(sent: &[Sent]) -> Vec<AlertFeature> {
+        deliver::<Identities>(sent, &Delivery::in_order())
+    }
+
+    fn twins() -> Vec<Sent> {
+        let mut sent = under_way(30.0, 50.0, 0..40, 0);
+        sent.extend(under_way(30.05, 50.5, 10..30, 20));
+        sent.sort_by_key(Sent::second);
+        sent.push(status("other", 20_000, "ok"));
+        sent
+    }
+
+    fn jump() -> Vec<Sent> {
+        let mut sent = under_way(30.5, 50.5, 0..10, 0);
+        sent.extend(under_way(30.0, 50.0, 10..30, 0));
+        sent.push(status("other", 20_000, "ok"));
+        sent
+    }
+
+    #[test]
+    fn two_that_bear_one_identity_are_told_of_while_both_are_heard() {
+        let said = told(&twins());
+        assert_eq!(said.len(), 1, "{said:#?}");
+        let alert = &said[0].properties;
+        assert_eq!((alert.class, alert.sign), (Class::Interference, Some(Sign::Twin)));
+        assert_eq!(alert.from, Some(at_s(620)));
+        assert!(alert.to.is_some() && alert.probability > 0.75);
+    }
+
+    #[test]
+    fn a_jump_is_told_once_and_where_it_went() {
+        let said = told(&jump());
+        assert_eq!(said.len(), 1, "{said:#?}");
+        let alert = &said[0].properties;
+        assert_eq!((alert.sign, alert.from, alert.to), (Some(Sign::Jump), Some(at_s(540)), Some(at_s(600))));
+        assert!(alert.violation && alert.areas == ["zone"], "it came into the zone");
+    }
+
+    #[test]
+    fn one_garbled_plot_means_nothing_and_a_long_silence_explains_a_long_way() {
+        let mut sent = under_way(30.0, 50.0, 0..30, 0);
+        sent.push(plot("ais", Domain::Sea, "ship", 610, 12.0, 50.0).identity("272000001"));
+        assert!(told(&sent).is_empty());
+        let mut sent = under_way(30.0, 50.0, 0..10, 0);
+        sent.extend(under_way(30.0, 50.6, 70..90, 0));
+        assert!(told(&sent).is_empty(), "70 km in an hour");
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_delivery_does_not_matter(delivery in any_delivery(61), jumps in any::<bool>()) {
+            let sent = if jumps { jump() } else { twins() };
+            let said = deliver::<Identities>(&sent, &delivery);
+            prop_assert_eq!(said, deliver::<Identities>(&sent, &Delivery::in_order()));
+        }
+
+        #[test]
+        fn a_successor_goes_on_where_the_first_one_ended(
+            delivery in any_delivery(61), share in 0.0..1.0f64, recall_s in 200i64..2_000, knows in any::<bool>(),
+        ) {
+            let sent = twins();
+            let by_two = standing(tell_by_two::<Identities>(&sent, &delivery, share, (recall_s, knows)));
+            prop_assert_eq!(by_two, deliver::<Identities>(&sent, &Delivery::in_order()));
+        }
+    }
+}

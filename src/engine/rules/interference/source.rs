@@ -1,0 +1,193 @@
+//! Where a source of interference may be, by the bearings and powers of those who report it.
+//!
+//! The most likely place under
+//!
+//! J(x) = |x − c|² / 2s² + Σ t((α_i − α_i(x)) / σ_i) + Σ (P_i + 20 lg d_i(x) − P̂(x))² / 2σ_P²
+//!
+//! c is the middle of the reporting nodes and s how far round it a source may be: with nothing else known that is the answer,
+//! an area by nodes. Bearings α_i are a node's means with errors of Student's t, four degrees of freedom, for some
+//! come by a detour. Powers P_i fall off as in free space (ITU-R P.525), 20 dB a decade; what is in the way of each is its
+//! own, log-normal with σ_P; P̂, the power of the source, fits best. The covariance is the inverse of Fisher's information at the most
+//! likely place, widened where the residuals are larger than they should be.
+
+use super::Heard;
+use crate::model::geo::{Ellipse, Frame, LonLat};
+
+/// A bearing is never better than that, however often it is repeated: what bends it bends it each time, degrees.
+const BEARING_FLOOR_DEG: f64 = 2.0;
+/// Degrees of freedom of a bearing's error.
+const FREEDOM: f64 = 4.0;
+/// Steps of the first look in each direction, each way.
+const STEPS: i32 = 12;
+/// Nearer than that to a node bearings and powers say nothing, metres.
+const LEAST_M: f64 = 30.0;
+/// The search ends with steps of that, metres.
+const FINEST_M: f64 = 2.0;
+/// 20 lg e: by how many dB the power falls when the distance grows by one part in one.
+const DB_A_NEPER: f64 = 20.0 * std::f64::consts::LOG10_E;
+
+/// What a fit gives.
+pub(super) struct Fix {
+    pub(super) place: LonLat,
+    pub(super) ellipse: Ellipse,
+    /// Of each node: its mean bearing less that of the place, degrees.
+    pub(super) residuals_deg: Vec<Option<f64>>,
+}
+
+/// One node in the plane.
+struct Site {
+    x_m: f64,
+    y_m: f64,
+    /// Bearing from the plane's y axis, and one sigma, radians.
+    bearing: Option<(f64, f64)>,
+    power_dbm: Option<f64>,
+}
+
+struct Problem {
+    sites: Vec<Site>,
+    prior_sd_m: f64,
+    power_sd_db: f64,
+}
+
+/// The most likely place of a source that these nodes report; `reach_m` is how far from them it may be. `None` without
+/// nodes.
+pub(super) fn locate(heard: &[Heard], reach_m: f64, power_sd_db: f64) -> Option<Fix> {
+    let first = heard.first()?.place;
+    let count = heard.len() as f64;
+    let offsets = || heard.iter().map(|it| first.flat_offset_m(it.place));
+    let (east_m, north_m) = offsets().fold((0.0, 0.0), |sum, at| (sum.0 + at.0 / count, sum.1 + at.1 / count));
+    let middle = first.toward(east_m.atan2(north_m).to_degrees(), east_m.hypot(north_m));
+    let frame = Frame::about(middle);
+    let sites: Vec<Site> = heard
+        .iter()
+        .map(|it| {
+            let (x_m, y_m) = frame.to_plane(it.place);
+            let turned_deg = frame.north_deg(x_m, y_m);
+            let bearing = it
+                .bearing()
+                .map(|(deg, sd_deg)| ((deg - turned_deg).to_radians(), sd_deg.hypot(BEARING_FLOOR_DEG).to_radians()));
+            Site { x_m, y_m, bearing, power_dbm: it.power_dbm() }
+        })
+        .collect();
+    let spread_m2 = sites.iter().map(|site| site.x_m.powi(2) + site.y_m.powi(2)).sum::<f64>() / (2.0 * count);
+    let problem = Problem { sites, prior_sd_m: (spread_m2 + (0.5 * reach_m).powi(2)).sqrt(), power_sd_db };
+    let at = problem.solve();
+    let (xx, xy, yy) = problem.covariance(at);
+    let mut ellipse = Ellipse::of_covariance(xx, xy, yy);
+    ellipse.orientation_deg = (ellipse.orientation_deg + frame.north_deg(at.0, at.1)).rem_euclid(180.0);
+    let residuals_deg = problem.sites.iter().map(|site| site.off(at).map(|(off, _)| off.to_degrees())).collect();
+    Some(Fix { place: frame.to_place(at.0, at.1), ellipse, residuals_deg })
+}
+
+impl Site {
+    fn to(&self, (x_m, y_m): (f64, f64)) -> (f64, f64, f64) {
+        let (east_m, north_m) = (x_m - self.x_m, y_m - self.y_m);
+        (east_m, north_m, east_m.hypot(north_m).max(LEAST_M))
+    }
+
+    /// Bearing measured less that to a place, −π to π, and its sigma.
+    fn off(&self, at: (f64, f64)) -> Option<(f64, f64)> {
+        let (measured, sd) = self.bearing?;
+        let (east_m, north_m, _) = self.to(at);
+        let off = measured - east_m.atan2(north_m);
+        Some(((off + std::f64::consts::PI).rem_euclid(std::f64::consts::TAU) - std::f64::consts::PI, sd))
+    }
+}
+
+impl Problem {
+    /// Of each node that tells a power: how many dB more than all of them on average, by the distance.
+    fn excess_db(&self, at: (f64, f64)) -> Vec<f64> {
+        let told = || self.sites.iter().filter_map(|site| Some(site.power_dbm? + DB_A_NEPER * site.to(at).2.ln()));
+        let mean = told().sum::<f64>() / (told().count().max(1) as f64);
+        told().map(|power| power - mean).collect()
+    }
+
+    fn cost(&self, at: (f64, f64)) -> f64 {
+        let prior = 0.5 * (at.0.powi(2) + at.1.powi(2)) / self.prior_sd_m.powi(2);
+        let bearings = self.sites.iter().filter_map(|site| site.off(at));
+        let bearings = bearings.map(|(off, sd)| 0.5 * (FREEDOM + 1.0) * ((off / sd).powi(2) / FREEDOM).ln_1p());
+        let powers = self.excess_db(at).into_iter().map(|db| 0.5 * (db / self.power_sd_db).powi(2));
+        prior + bearings.sum::<f64>() + powers.sum::<f64>()
+    }
+
+    /// From the best of a grid and of where two bearings cross, downhill in steps that halve.
+    fn solve(&self) -> (f64, f64) {
+        let mut step_m = 2.0 * self.prior_sd_m / f64::from(STEPS);
+        let grid = (-STEPS..=STEPS).flat_map(|x| (-STEPS..=STEPS).map(move |y| (f64::from(x), f64::from(y))));
+        let starts = grid.map(|(x, y)| (x * step_m, y * step_m)).chain(self.crossings());
+        let costed = starts.map(|at| (self.cost(at), at));
+        let (mut cost, mut at) = costed.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, (0.0, 0.0)));
+        while step_m > FINEST_M {
+            let around = (-1..=1).flat_map(|x| (-1..=1).map(move |y| (f64::from(x), f64::from(y))));
+            let around = around.map(|(x, y)| (at.0 + x * step_m, at.1 + y * step_m)).map(|at| (self.cost(at), at));
+            match around.min_by(|a, b| a.0.total_cmp(&b.0)) {
+                Some((less, there)) if less < cost => (cost, at) = (less, there),
+                _ => step_m *= 0.5,
+            }
+        }
+        at
+    }
+
+    /// Where the bearings of two nodes cross.
+    fn crossings(&self) -> Vec<(f64, f64)> {
+        let lines: Vec<(f64, f64, f64, f64)> = self
+            .sites
+            .iter()
+            .filter_map(|site| site.bearing.map(|(az, _)| (site.x_m, site.y_m, az.sin(), az.cos())))
+            .collect();
+        let mut all = Vec::new();
+        for (number, a) in lines.iter().enumerate() {
+            for b in &lines[number + 1..] {
+                let cross = a.2 * b.3 - a.3 * b.2;
+                let along = ((b.0 - a.0) * b.3 - (b.1 - a.1) * b.2) / cross;
+                let at = (a.0 + along * a.2, a.1 + along * a.3);
+                if along > 0.0 && at.0.hypot(at.1) < 3.0 * self.prior_sd_m {
+                    all.push(at);
+                }
+            }
+        }
+        all
+    }
+
+    /// xx, xy, yy in m².
+    fn covariance(&self, at: (f64, f64)) -> (f64, f64, f64) {
+        let prior = self.prior_sd_m.powi(-2);
+        let mut information = (prior, 0.0, prior);
+        let mut add = |x: f64, y: f64| {
+            information.0 += x * x;
+            information.1 += x * y;
+            information.2 += y * y;
+        };
+        let (mut squares, mut measured) = (0.0, 0.0);
+        for site in &self.sites {
+            let Some((off, sd)) = site.off(at) else { continue };
+            let (east_m, north_m, distance_m) = site.to(at);
+            let z2 = (off / sd).powi(2);
+            let weight = (1.0 / (1.0 + z2 / FREEDOM)).sqrt() / (sd * distance_m * distance_m);
+            add(north_m * weight, -east_m * weight);
+            squares += z2.min(9.0);
+            measured += 1.0;
+        }
+        let told: Vec<&Site> = self.sites.iter().filter(|site| site.power_dbm.is_some()).collect();
+        let slopes: Vec<(f64, f64)> = told
+            .iter()
+            .map(|site| {
+                let (east_m, north_m, distance_m) = site.to(at);
+                (DB_A_NEPER * east_m / distance_m.powi(2), DB_A_NEPER * north_m / distance_m.powi(2))
+            })
+            .collect();
+        let count = slopes.len().max(1) as f64;
+        let mean = slopes.iter().fold((0.0, 0.0), |sum, it| (sum.0 + it.0 / count, sum.1 + it.1 / count));
+        for slope in &slopes {
+            add((slope.0 - mean.0) / self.power_sd_db, (slope.1 - mean.1) / self.power_sd_db);
+        }
+        squares += self.excess_db(at).iter().map(|db| (db / self.power_sd_db).powi(2).min(9.0)).sum::<f64>();
+        measured += (told.len() as f64 - 1.0).max(0.0);
+        let wider = (squares / (measured - 2.0).max(1.0)).max(1.0);
+        let (xx, xy, yy) = information;
+        let determinant = xx * yy - xy * xy;
+        let most_m2 = self.prior_sd_m.powi(2);
+        let scale = wider / determinant;
+        ((yy * scale).min(most_m2), -xy * scale, (xx * scale).min(most_m2))
+    }
+}

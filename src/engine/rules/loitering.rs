@@ -1,0 +1,275 @@
+//! A vessel or an aircraft that lingers at the border of an area that is closed to it.
+//!
+//! Staying within a circle for long, near such an area but not in it, breaches nothing; it is told of as a sign, so that somebody
+//! looks. A vessel only counts by night, when nobody sees what it does there. Whoever is in the area has made an incursion, and is
+//! told of as that.
+
+use super::lane::{Scene, Seen, Watch, span_ns};
+use super::lanes::Lanes;
+use super::memory::Memory;
+use super::spell::Spell;
+use super::track::of_domain;
+use super::{Rule, World, cited_at, supersedes_at};
+use crate::engine::book::{Book, Cited};
+use crate::model::alert::{Class, Sign};
+use crate::model::geo::LonLat;
+use crate::model::kind::{Domain, Kind, KindSet};
+use crate::model::node::Registry;
+use crate::model::observation::Observations;
+use crate::model::time::NS_PER_S;
+use serde::{Deserialize, Serialize};
+
+/// The chance that what lingers does so for a reason that is of interest: most are at anchor, fish or wait for a berth.
+const PROBABILITY: f64 = 0.6;
+/// 2000-01-01T12:00:00Z, nanoseconds since 1970.
+const J2000_NS: i64 = 946_728_000 * NS_PER_S;
+const DAY_NS: f64 = 86_400e9;
+
+/// One plot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plot {
+    cited: Cited,
+    place: LonLat,
+    domain: Domain,
+    /// It is near an area that is closed to it, outside of it, and it counts at that hour.
+    counts: bool,
+}
+
+impl Seen for Plot {
+    fn cited(&self) -> &Cited {
+        &self.cited
+    }
+}
+
+/// What is known of a track.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Lingerer {
+    /// Where it has been since.
+    anchor: Option<Plot>,
+    last: Option<Cited>,
+    spell: Option<Box<Spell>>,
+}
+
+impl Lingerer {
+    fn move_on(&mut self, ended: &mut Vec<Spell>) {
+        if let (Some(spell), Some(last)) = (self.spell.take(), self.last) {
+            ended.push(spell.ended_by(last));
+        }
+        *self = Lingerer::default();
+    }
+}
+
+impl Watch for Lingerer {
+    const NAME: &'static str = "loitering";
+
+    type Key = str;
+    type Seen = Plot;
+    type Episode = Spell;
+
+    fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        let lost_after_ns = span_ns(scene.world.settings.tracks.lost_after_s).max(1);
+        if self.last.is_some_and(|last| now_ns.saturating_sub(last.time_ns) >= lost_after_ns) {
+            self.move_on(ended);
+        }
+    }
+
+    fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Spell>) {
+        let settings = &scene.world.settings.loitering;
+        let stays = |anchor: &Plot| {
+            let (east_m, north_m) = anchor.place.flat_offset_m(plot.place);
+            plot.counts && east_m.hypot(north_m) <= settings.within_m
+        };
+        if !self.anchor.as_ref().is_some_and(stays) {
+            self.move_on(ended);
+            self.anchor = plot.counts.then(|| plot.clone());
+        }
+        let Some(anchor) = &self.anchor else { return };
+        self.last = Some(plot.cited);
+        match &mut self.spell {
+            Some(spell) => (spell.last, spell.seen) = (plot.cited, spell.seen + 1),
+            None if plot.cited.time_ns - anchor.cited.time_ns >= span_ns(settings.after_s) => {
+                let node = &scene.world.registry.node(anchor.cited.node).name;
+                let key = format!("loitering/{}/{node}/{}", scene.key, anchor.cited.id.as_str());
+                let class = if plot.domain == Domain::Sea { Class::SeaIncursion } else { Class::AirIncursion };
+                let mut spell = Spell::from(key, class, anchor.place, PROBABILITY, anchor.cited);
+                (spell.sign, spell.last) = (Some(Sign::Loitering), plot.cited);
+                self.spell = Some(Box::new(spell));
+            }
+            None => {}
+        }
+    }
+
+    fn lasting(&self) -> impl Iterator<Item = &Spell> {
+        self.spell.as_deref().into_iter()
+    }
+
+    fn due_ns(&self, world: World<'_>) -> Option<i64> {
+        let lost_after_ns = span_ns(world.settings.tracks.lost_after_s).max(1);
+        self.last.map(|last| last.time_ns.saturating_add(lost_after_ns))
+    }
+
+    fn spent(&self) -> bool {
+        self.anchor.is_none()
+    }
+
+    fn is_memorable(&self, _span_ns: i64) -> bool {
+        self.anchor.is_some()
+    }
+
+    fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
+        self.anchor.iter_mut().for_each(|plot| tell(&mut plot.cited));
+        self.last.iter_mut().for_each(&mut *tell);
+        self.spell.iter_mut().for_each(|spell| spell.each_cited(tell));
+    }
+
+    fn name_of(key: &String, _registry: &Registry) -> String {
+        key.clone()
+    }
+
+    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
+        Some(name.to_owned())
+    }
+}
+
+/// The rule.
+#[derive(Default)]
+pub struct Loitering {
+    lanes: Lanes<Lingerer>,
+    name: String,
+}
+
+impl Rule for Loitering {
+    fn kinds(&self) -> KindSet {
+        KindSet::of(Kind::Track)
+    }
+
+    fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
+        let settings = &world.settings.loitering;
+        let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
+        let domain = plots.domain[detail];
+        if !settings.on || domain == Domain::Ground {
+            return;
+        }
+        let time_ns = batch.time_ns[row];
+        let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
+        let counts = place.is_some_and(|place| {
+            let mut near = world.places.near(place, settings.near_m.max(0.0), of_domain(domain));
+            near.retain(|&(ix, _)| world.places.areas()[ix].valid_at(time_ns));
+            let is_outside = near.iter().all(|&(_, depth_m)| depth_m < 0.0);
+            !near.is_empty() && is_outside && (domain != Domain::Sea || is_night(place, time_ns))
+        });
+        self.name.clear();
+        self.name.push_str(domain.as_str());
+        self.name.push('/');
+        self.name.push_str(batch.text(plots.track[detail]));
+        let supersedes = supersedes_at(batch, row);
+        // Most objects are near nothing, and nothing is known of them.
+        if !counts && supersedes.is_none() && self.lanes.find(self.name.as_str()).is_none() {
+            return;
+        }
+        let cited = cited_at(batch, row);
+        if batch.withdrawn[row] {
+            if let Some(id) = supersedes {
+                self.lanes.withdraw(&self.name, cited.node, id, time_ns, world, book);
+            }
+            return;
+        }
+        let Some(place) = place else { return };
+        self.lanes.observe(&self.name, Plot { cited, place, domain, counts }, supersedes, world, book);
+    }
+
+    fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        self.lanes.advance(watermark_ns, world, book);
+    }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        Some(&mut self.lanes)
+    }
+}
+
+/// Whether the sun is 6° or more below the horizon: civil twilight is over. By the low-precision formulas of the Astronomical
+/// Almanac (page C5), good to 0.01° from 1950 to 2050.
+fn is_night(place: LonLat, time_ns: i64) -> bool {
+    let days = (time_ns - J2000_NS) as f64 / DAY_NS;
+    let anomaly = (357.528 + 0.985_600_3 * days).to_radians();
+    let longitude = (280.460 + 0.985_647_4 * days + 1.915 * anomaly.sin() + 0.020 * (2.0 * anomaly).sin()).to_radians();
+    let obliquity = (23.439 - 4e-7 * days).to_radians();
+    let declination = (obliquity.sin() * longitude.sin()).asin();
+    let ascension = (obliquity.cos() * longitude.sin()).atan2(longitude.cos());
+    // Greenwich's mean sidereal time.
+    let sidereal = (280.460_618 + 360.985_647_366 * days + place.lon_deg).rem_euclid(360.0).to_radians();
+    let latitude = place.lat_deg.to_radians();
+    let sine = latitude.sin() * declination.sin() + latitude.cos() * declination.cos() * (sidereal - ascension).cos();
+    sine < (-6.0f64).to_radians().sin()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::*;
+    use super::*;
+    use crate::model::alert::AlertFeature;
+    use crate::model::time::parse_rfc3339;
+    use proptest::prelude::*;
+
+    /// From so many hours after noon on, a plot every two minutes for two hours, 500 m beyond the border, going round and round.
+    fn lingers(domain: Domain, hour: i64) -> Vec<Sent> {
+        let from = hour * 3600;
+        let at = |n: i64| 30.11 + 0.002 * (n as f64 / 3.0).sin();
+        (0..60).map(|n| plot("ais", domain, "s", from + 120 * n, at(n), 50.0)).collect()
+    }
+
+    fn told(sent: &[Sent]) -> Vec<AlertFeature> {
+        deliver::<Loitering>(sent, &Delivery::in_order())
+    }
+
+    #[test]
+    fn who_lingers_at_a_border_by_night_is_told_of_and_breaches_nothing() {
+        let said = told(&lingers(Domain::Sea, 8));
+        assert_eq!(said.len(), 1);
+        let alert = &said[0].properties;
+        assert_eq!((alert.class, alert.sign, alert.violation), (Class::SeaIncursion, Some(Sign::Loitering), false));
+        assert_eq!(alert.from, Some(at_s(8 * 3600)));
+        assert!(told(&lingers(Domain::Sea, 0)).is_empty(), "by day a vessel is seen");
+        assert_eq!(told(&lingers(Domain::Uav, 0))[0].properties.class, Class::AirIncursion);
+    }
+
+    #[test]
+    fn who_passes_by_or_is_inside_does_not_linger() {
+        let passing: Vec<Sent> = (0..60)
+            .map(|n| plot("ais", Domain::Sea, "s", 8 * 3600 + 120 * n, 30.11, 49.8 + 0.006 * n as f64))
+            .collect();
+        assert!(told(&passing).is_empty());
+        let inside: Vec<Sent> =
+            (0..60).map(|n| plot("ais", Domain::Sea, "s", 8 * 3600 + 120 * n, 30.0, 50.0)).collect();
+        assert!(told(&inside).is_empty());
+    }
+
+    #[test]
+    fn night_falls_when_the_almanac_says() {
+        let at = |lon_deg: f64, lat_deg: f64, text: &str| {
+            is_night(LonLat { lon_deg, lat_deg }, parse_rfc3339(text.as_bytes()).unwrap())
+        };
+        // Greenwich, 2024-03-20: sunset 18:13, the end of civil twilight 18:46.
+        assert!(!at(0.0, 51.48, "2024-03-20T18:36:00Z") && at(0.0, 51.48, "2024-03-20T18:56:00Z"));
+        // Tromsø has no day at midwinter noon beyond twilight, and no night at midsummer.
+        assert!(!at(18.95, 69.65, "2024-06-21T23:00:00Z"));
+        assert!(at(30.7, 46.5, "2024-12-21T22:00:00Z") && !at(30.7, 46.5, "2024-12-21T10:00:00Z"));
+    }
+
+    proptest! {
+        #[test]
+        fn the_order_of_delivery_does_not_matter(delivery in any_delivery(60)) {
+            let sent = lingers(Domain::Sea, 8);
+            prop_assert_eq!(deliver::<Loitering>(&sent, &delivery), told(&sent));
+        }
+
+        #[test]
+        fn a_successor_goes_on_where_the_first_one_ended(
+            delivery in any_delivery(60), share in 0.0..1.0f64, recall_s in 300i64..3_000, knows in any::<bool>(),
+        ) {
+            let sent = lingers(Domain::Sea, 8);
+            let by_two = standing(tell_by_two::<Loitering>(&sent, &delivery, share, (recall_s, knows)));
+            prop_assert_eq!(by_two, told(&sent));
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! What the alerts of a stretch of time come to as signs of an escalation, and which of them count to one.
+//!
+//! Signs are read off the book when all that they rest on is final: a function of the set of final events. What lasts is
+//! counted some time after it began, when it is known wherever it was seen from. What patrols tell is never counted, for how
+//! much they tell hangs on how many there are and where they go; nor what nobody else has heard.
+
+use super::Engine;
+use super::associate::layout::is_wide;
+use super::book::{FIRE, Known};
+use super::escalation::record::EscalationRecord;
+use super::escalation::{Sign, THEATRE};
+use super::rules::World;
+use crate::model::alert::{AlertFeature, Class};
+use crate::model::escalation::{Escalation, Modality};
+use crate::model::kind::Kind;
+use crate::model::node::Registry;
+use crate::model::time::ns_from_s;
+
+/// After so long all that happened near a network of microphones is final, s: two travel times of the slowest wave that takes
+/// part, and the steps in which that is judged.
+const NEAR_FINAL_S: f64 = 2.0 * (65.0 + 2.0);
+/// What is heard by far-hearing nodes alone is final later, and counts by so much later, s.
+const WIDE_LATER_S: f64 = 1_400.0;
+/// Incursions count so long after they began, s: plots that tell of them are seldom further apart.
+const INCURSION_LATER_S: f64 = 600.0;
+/// Most alerts that are named; the newest stay.
+const MAX_NAMED: usize = 100;
+
+/// How it was seen and when it counts, nanoseconds; `None` for what is no sign.
+fn counts_at(known: &Known<'_>, world: World<'_>) -> Option<(Modality, i64)> {
+    let modality = Modality::of(known.feature.properties.class)?;
+    let evidence = &known.feature.properties.evidence;
+    let node = |name: &str| world.registry.find(name).map(|ix| world.registry.node(ix));
+    let later_s = match modality {
+        Modality::Fire if !known.was_final || !known.key.starts_with(FIRE) => return None,
+        Modality::Fire => {
+            let is_far = evidence.iter().all(|it| it.kind != Kind::Radar && node(&it.node).is_some_and(is_wide));
+            if is_far { WIDE_LATER_S } else { 0.0 }
+        }
+        // From when on it counts for one hangs on what the vessel used to do.
+        Modality::Sea if known.feature.properties.class == Class::SeaDark => return None,
+        Modality::Silence => {
+            let every_s = node(&evidence.first()?.node)?.heartbeat_s?;
+            every_s * world.settings.silence.heartbeats
+        }
+        _ if evidence.iter().all(|it| it.kind == Kind::Patrol) => return None,
+        _ => INCURSION_LATER_S,
+    };
+    Some((modality, known.time_ns.saturating_add(ns_from_s(later_s))))
+}
+
+impl Engine {
+    /// Judges the bins of which all is final, when fire is worked out up to `fire_ns` and rules up to `rules_ns`.
+    pub(super) fn escalate(&mut self, rules_ns: i64, fire_ns: i64, registry: &Registry) {
+        let Some(watch) = &mut self.escalation else { return };
+        if self.book.is_recalling() || self.oldest_ns == i64::MAX {
+            return;
+        }
+        let final_ns = fire_ns.saturating_sub(ns_from_s(NEAR_FINAL_S)).min(rules_ns);
+        let world = World { registry, places: &self.places, settings: &self.settings };
+        while let Some((from_ns, to_ns)) = watch.due(self.oldest_ns, final_ns) {
+            let mut signs: Vec<Sign> = Vec::new();
+            for known in self.book.known() {
+                if let Some((modality, at_ns)) = counts_at(&known, world)
+                    && (from_ns..to_ns).contains(&at_ns)
+                {
+                    signs.push(Sign { modality, place: known.feature.place() });
+                }
+            }
+            for mut said in watch.step(&signs, world) {
+                let of_it = |alert: &AlertFeature| {
+                    said.sector == THEATRE || watch.sector(alert.place()) == Some(said.sector.as_str())
+                };
+                let mut named: Vec<(i64, &str)> = Vec::new();
+                for known in self.book.known() {
+                    if let Some((modality, at_ns)) = counts_at(&known, world)
+                        && (said.from.0..to_ns).contains(&at_ns)
+                        && said.modalities.contains(&modality)
+                        && of_it(known.feature)
+                    {
+                        named.push((at_ns, &known.feature.properties.alert));
+                    }
+                }
+                named.sort_unstable();
+                let newest = named.len().saturating_sub(MAX_NAMED);
+                said.alerts = named[newest..].iter().map(|(_, alert)| (*alert).to_owned()).collect();
+                self.escalations.push(said);
+            }
+        }
+    }
+
+    /// What was said of escalations since the last call, in order.
+    pub(super) fn take_escalations(&mut self) -> Vec<Escalation> {
+        std::mem::take(&mut self.escalations)
+    }
+
+    /// What a successor has to know of what is usual, if bins have been judged since the last call.
+    pub fn take_escalation_record(&mut self) -> Option<EscalationRecord> {
+        let stands_ns = self.escalation.as_ref()?.stands_ns()?;
+        if self.escalation_kept_ns == Some(stands_ns) {
+            return None;
+        }
+        let record = self.escalation.as_ref()?.record()?;
+        self.escalation_kept_ns = Some(stands_ns);
+        Some(record)
+    }
+
+    /// Goes on from what an engine before this one knew of what is usual; false if it can't be gone on from, and what is usual
+    /// is learnt anew. To be called before the first observation.
+    pub fn restore_escalation(&mut self, record: EscalationRecord) -> bool {
+        self.escalation.as_mut().is_none_or(|watch| watch.restore(record))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::book::{Book, Cited, Claim, Stage};
+    use super::super::places::Places;
+    use super::super::settings::Settings;
+    use super::*;
+    use crate::model::geo::LonLat;
+    use crate::model::kind::KindSet;
+    use crate::model::node::{Node, NodeIx};
+    use crate::model::observation::{Id, Origin};
+
+    const NODES: [(&str, Kind, f64); 4] = [
+        ("mic", Kind::Acoustic, 12_000.0),
+        ("patrol", Kind::Patrol, 5_000.0),
+        ("radar", Kind::Track, 30_000.0),
+        ("far", Kind::Infrasound, 200_000.0),
+    ];
+
+    /// When an alert counts that a node tells of, seconds after it happened.
+    fn counted_after(key: &str, class: Class, node: u32, stage: Stage) -> Option<(Modality, i64)> {
+        let registry = Registry::new(NODES.map(|(name, kind, range_m)| Node {
+            kinds: KindSet::of(kind),
+            range_m: Some(range_m),
+            heartbeat_s: Some(60.0),
+            registered: true,
+            ..Node::unregistered(name)
+        }));
+        let (places, settings) = (Places::default(), Settings::default());
+        let mut book = Book::new(String::new(), vec!["t".to_owned()]);
+        let origin = Origin { topic: 0, partition: 0, offset: 0, line: 0 };
+        let kind = NODES[node as usize].1;
+        let (residual_s, residual_deg) = (None, None);
+        let cited = Cited { origin, id: Id::new(b"1"), node: NodeIx(node), kind, time_ns: 0, residual_s, residual_deg };
+        let place = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
+        let claim = Claim { evidence: vec![cited], ..Claim::new(key.to_owned(), class, place, 0) };
+        book.say(claim, stage, &registry, &places, &settings);
+        let world = World { registry: &registry, places: &places, settings: &settings };
+        let known: Vec<Known<'_>> = book.known().collect();
+        counts_at(&known[0], world).map(|(modality, at_ns)| (modality, at_ns / 1_000_000_000))
+    }
+
+    #[test]
+    fn what_patrols_tell_is_no_sign_however_much_they_tell() {
+        for (key, class) in [
+            ("slow/patrol/1", Class::FireExplosion),
+            ("found/patrol/1", Class::IncursionWeapons),
+            ("restriction/patrol/1", Class::RestrictionDenied),
+            ("restriction/patrol/2", Class::RestrictionDelayed),
+        ] {
+            assert_eq!(counted_after(key, class, 1, Stage::Final), None, "{class}");
+        }
+        assert_eq!(counted_after("fire/mic/1", Class::FireExplosion, 0, Stage::Final), Some((Modality::Fire, 0)));
+    }
+
+    #[test]
+    fn what_is_known_later_counts_later() {
+        assert_eq!(counted_after("fire/mic/1", Class::FireImpact, 0, Stage::Open), None, "it may not be so");
+        assert_eq!(counted_after("fire/far/1", Class::FireImpact, 3, Stage::Final), Some((Modality::Fire, 1400)));
+        assert_eq!(counted_after("track/a", Class::AirIncursion, 2, Stage::Open), Some((Modality::Air, 600)));
+        assert_eq!(counted_after("sensor/a", Class::SensorSilent, 0, Stage::Open), Some((Modality::Silence, 300)));
+        assert_eq!(counted_after("dark/a", Class::SeaDark, 2, Stage::Final), None);
+    }
+}
