@@ -309,7 +309,7 @@ mod tests {
             let args = Peers { peer, ..arguments() };
             programs(&args, &Common::default()).map(|programs| programs.len())
         };
-        assert_eq!(named(&["a=./a --fast", "b=b x=y"]).unwrap(), 3);
+        assert_eq!(named(&["a=./a --fast", "b=b x=y"]).unwrap(), 4);
         for wrong in [&["a"][..], &["=x"], &["a="], &["a b=x"], &["a=x", "a=y"], &["truceline=x"]] {
             assert!(named(wrong).is_err(), "{wrong:?}");
         }
