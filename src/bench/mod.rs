@@ -6,6 +6,7 @@
 
 pub mod associate;
 pub mod consume;
+pub mod curves;
 pub mod decode;
 pub mod escalate;
 pub mod fetch;
@@ -120,6 +121,14 @@ pub enum BenchError {
         name: String,
         /// What became of it.
         why: String,
+    },
+    /// A scene that did not come to be.
+    #[error("{asked} alerts were to be open, and only {came} came to be")]
+    TooFewAlerts {
+        /// How many were to be.
+        asked: usize,
+        /// How many are.
+        came: usize,
     },
     /// A thread that panicked; its message stands above.
     #[error("a thread of the measurement ended by a panic")]

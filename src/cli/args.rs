@@ -4,7 +4,7 @@ mod bench;
 mod evidence;
 mod review;
 
-pub use bench::{Alone, Associate, Bench, Escalate, Peers, RulesBench, Stage};
+pub use bench::{Alone, Associate, Bench, Curves, Escalate, Peers, RulesBench, Stage};
 pub use evidence::{Evidence, EvidenceCommand, EvidenceVerify};
 pub use review::{Alerts, Decide, Key, List, Review, ReviewCommand, Show};
 

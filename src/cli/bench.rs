@@ -3,7 +3,7 @@
 use super::args::{Alone, Bench, Common, Stage};
 use super::bench_report::{self, MOST_EMBEDDED_PER_S};
 use super::console::{Misuse, Outcome, grouped, print};
-use super::{Progress, Stop, associate, escalate, logging, peers, rules};
+use super::{Progress, Stop, associate, curves, escalate, logging, peers, rules};
 use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
@@ -57,6 +57,7 @@ pub(super) struct Unwritten {
 pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
     match &args.alone {
         Some(Alone::Associate(args)) => return associate::command(args, common),
+        Some(Alone::Curves(args)) => return curves::command(args, common),
         Some(Alone::Escalate(args)) => return escalate::command(args, common),
         Some(Alone::Peers(args)) => return peers::command(args, common),
         Some(Alone::Rules(args)) => return rules::command(args, common),

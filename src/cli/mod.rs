@@ -8,6 +8,7 @@ mod bench_report;
 mod check;
 mod cluster;
 mod console;
+mod curves;
 mod demo;
 mod escalate;
 mod evidence;

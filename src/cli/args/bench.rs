@@ -1,6 +1,7 @@
 //! The arguments of `bench`.
 
 use super::{duration, positive};
+use crate::bench::curves::Of;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -89,12 +90,40 @@ pub struct Bench {
 pub enum Alone {
     /// Measure how well and how fast arrivals become events, on simulated telemetry; needs no broker
     Associate(Associate),
+    /// Measure how cost and memory grow with nodes and with alerts that are open; needs no broker
+    Curves(Curves),
     /// Measure how soon an escalation is told, and how often one that is none, on simulated fortnights
     Escalate(Escalate),
     /// Measure how well each rule finds what it is there for, and how fast all of them are, on simulated telemetry
     Rules(RulesBench),
     /// Measure other stream processors beside this one, in turn, on the same topics
     Peers(Peers),
+}
+
+/// Arguments of `bench curves`.
+#[derive(Args, Debug)]
+#[command(after_help = "Examples:
+  truceline bench curves
+  truceline bench curves --nodes 1000,100000 --alerts 0
+  truceline bench curves --json --set engine.fire.on=false
+
+The engine alone is driven on one thread, on telemetry of the mix quiet; each point by a process of its own.")]
+pub struct Curves {
+    /// Nodes that send
+    #[arg(long, value_delimiter = ',', default_value = "1000,10000,100000,1000000", value_name = "N,…")]
+    pub nodes: Vec<usize>,
+    /// Alerts that are open while 14,000 nodes send
+    #[arg(long, value_delimiter = ',', default_value = "0,1000,10000,50000", value_name = "N,…")]
+    pub alerts: Vec<usize>,
+    /// Print JSON instead of a table
+    #[arg(long)]
+    pub json: bool,
+    /// Measure this point alone, in this process
+    #[arg(long, hide = true, requires = "count", value_parser = clap::builder::PossibleValuesParser::new(Of::ALL.map(Of::as_str)))]
+    pub of: Option<String>,
+    /// See there
+    #[arg(long, hide = true)]
+    pub count: Option<usize>,
 }
 
 /// Arguments of `bench rules`.

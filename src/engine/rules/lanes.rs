@@ -19,7 +19,7 @@ use std::collections::VecDeque;
 
 /// Most lanes of one rule. At it the one that would be due first, which is about the one heard of longest ago, is
 /// closed as it stands, its alerts final.
-pub const MAX_LANES: usize = 200_000;
+pub const MAX_LANES: usize = 1_000_000;
 
 /// Where a lane stands.
 pub(super) enum Place<W: Watch> {
