@@ -22,7 +22,7 @@ for plot in map(json.loads, open(telemetry)):
     tracks[plot["track"]].append(seconds(plot["time"]))
     track_of[plot["id"]] = plot["track"]
 end_s = max(map(max, tracks.values()))
-expected, long, why = set(), 0, collections.Counter()
+expected, long, why = {}, 0, collections.Counter()
 for track, times in tracks.items():
     times.sort()
     habit = []
@@ -32,7 +32,8 @@ for track, times in tracks.items():
         median_s = recent[len(recent) // 2] if recent else None
         long += gap_s >= 300 and following is not None
         if median_s is not None and gap_s >= max(min_gap_s, intervals * median_s):
-            expected.add((track, round(last, 2), following and round(following, 2)))
+            long_by = f"{gap_s:.0f} s, {gap_s / median_s:.0f} medians of {median_s:.0f} s"
+            expected[track, round(last, 2), following and round(following, 2)] = long_by
             continue
         if gap_s >= 300:
             reason = "the first interval" if median_s is None else "too short" if gap_s < min_gap_s else "its habit"
@@ -43,10 +44,14 @@ newest = {}
 for properties in (json.loads(line)["properties"] for line in open(alerts)):
     if properties["class"] == "sea.dark":
         newest[properties["alert"]] = properties
-said = set()
+said = {}
 for alert in newest.values():
     if alert["status"] != "retracted":
         to = round(seconds(alert["to"]), 2) if "to" in alert else None
-        said.add((track_of[alert["evidence"][0]["id"]], round(seconds(alert["from"]), 2), to))
-print(f"{long} gaps of 300 s or more; left out: {dict(why)}")
-print(f"{len(expected)} expected, {sum(1 for gap in expected if gap[2] is None)} of them last; {len(said)} alerts, {len(said & expected)} the same")
+        said[track_of[alert["evidence"][0]["id"]], round(seconds(alert["from"]), 2), to] = alert["probability"]
+print(f"{long} gaps of 300 s or more that ended; left out: {dict(why)}")
+print(f"{len(expected)} count, {sum(1 for gap in expected if gap[2] is None)} of them last")
+print(f"{len(said)} alerts, {len(said.keys() & expected.keys())} of them of gaps that count")
+for gap, long_by in sorted(expected.items(), key=lambda it: -said.get(it[0], 0)):
+    lasts = "to the end" if gap[2] is None else "and ended"
+    print(f"  {said.get(gap, 0):.2f}  {gap[0]}: {long_by}, {lasts}")

@@ -46,7 +46,7 @@ const WITHIN_PLOTS: f64 = 2.0;
 const SHIPS: f64 = 25.0;
 
 /// All rules that have a scenario.
-pub const RULES: [Rule; 9] = [
+pub const RULES: [Rule; 10] = [
     rule("ground incursions", &[Class::IncursionGround, Class::IncursionWeapons], None, Scenario::Tracks),
     rule("air incursions", &[Class::AirIncursion], None, Scenario::Tracks),
     rule("sea incursions", &[Class::SeaIncursion], None, Scenario::Tracks),
@@ -57,6 +57,7 @@ pub const RULES: [Rule; 9] = [
         ..rule("dark ships (500 ships)", &[Class::SeaDark], None, Scenario::Tracks)
     },
     rule("passages under notices", &[Class::SeaIncursion], None, Scenario::Rules),
+    rule("flights under a ceiling", &[Class::AirIncursion], None, Scenario::Rules),
     Rule { judges: false, ..rule("jamming", &[Class::Interference], Some(Sign::Jamming), Scenario::Rules) },
     rule("identities: twins", &[Class::Interference], Some(Sign::Twin), Scenario::Rules),
     rule("identities: jumps", &[Class::Interference], Some(Sign::Jump), Scenario::Rules),

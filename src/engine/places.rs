@@ -304,6 +304,8 @@ mod tests {
             sector: None,
             valid_from_ns: None,
             valid_to_ns: None,
+            floor_m: None,
+            ceiling_m: None,
             shape: Shape::Polygons(shape),
         }
     }

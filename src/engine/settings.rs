@@ -158,13 +158,23 @@ pub struct Tracks {
     pub plots: usize,
     /// Position uncertainty of a plot that gives none, metres.
     pub object_sd_m: f64,
+    /// Uncertainty of a plot's height, metres: what is told by pressure is off by 8 m a hectopascal.
+    pub object_alt_sd_m: f64,
     /// A track without a plot for so long has ended.
     pub lost_after_s: f64,
 }
 
 impl Default for Tracks {
     fn default() -> Tracks {
-        Tracks { on: true, enter_p: 0.9, leave_p: 0.1, plots: 2, object_sd_m: 50.0, lost_after_s: 900.0 }
+        Tracks {
+            on: true,
+            enter_p: 0.9,
+            leave_p: 0.1,
+            plots: 2,
+            object_sd_m: 50.0,
+            object_alt_sd_m: 100.0,
+            lost_after_s: 900.0,
+        }
     }
 }
 
@@ -200,13 +210,15 @@ pub struct Dark {
     pub intervals: f64,
     /// … but not before so many seconds.
     pub min_gap_s: f64,
+    /// How often a day a vessel is taken to fall silent by itself: what the habits of vessels are held against.
+    pub per_day: f64,
     /// How near a prohibited area the last plot must be, metres.
     pub near_m: f64,
 }
 
 impl Default for Dark {
     fn default() -> Dark {
-        Dark { on: true, intervals: 10.0, min_gap_s: 600.0, near_m: 5000.0 }
+        Dark { on: true, intervals: 10.0, min_gap_s: 600.0, per_day: 1.0, near_m: 5000.0 }
     }
 }
 

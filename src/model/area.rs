@@ -40,6 +40,10 @@ pub struct Area {
     pub valid_from_ns: Option<i64>,
     /// Valid to, nanoseconds; `None`: until further notice.
     pub valid_to_ns: Option<i64>,
+    /// Of flights: from that height on, metres as plots have it; `None`: from the ground on.
+    pub floor_m: Option<f64>,
+    /// Of flights: up to that height, metres; `None`: however high.
+    pub ceiling_m: Option<f64>,
     /// Its shape, degrees, longitude first.
     pub shape: Shape,
 }

@@ -3,11 +3,12 @@
 //!
 //! Passages under notices that cover them, that end too soon, that name too small a place, another kind or fewer ships;
 //! jammers, and receivers that only have trouble of their own; identities that are at two places or jump, and plots that are garbled; ships
-//! that linger at a border by night, and that do so far off; batteries in a withdrawal area and outside of it.
+//! that linger at a border by night, and that do so far off; batteries in a withdrawal area and outside of it; flights below and above
+//! the ceiling of a zone.
 
 use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
-use super::ground::{offset, polygon};
+use super::ground::{area, offset, polygon};
 use super::hear::to_microseconds;
 use super::movers::{Mover, plot, send};
 use super::site::Site;
@@ -15,7 +16,7 @@ use super::traffic::{COAST, map};
 use super::world::{Event, World};
 use super::{Options, Simulation, chatter, post};
 use crate::model::alert::{Class, Sign};
-use crate::model::area::Prohibition;
+use crate::model::area::{AreaType, Prohibition};
 use crate::model::geo::{Frame, LonLat};
 use crate::model::kind::{Component, Domain, Kind};
 use crate::model::notice::{Notice, NoticeKind};
@@ -37,6 +38,8 @@ const BEARING_SD_DEG: f64 = 4.0;
 const SHADOW_DB: f64 = 6.0;
 /// Reports an hour of a listener that has trouble of its own.
 const TROUBLE_PER_HOUR: f64 = 0.1;
+/// Up to that height a zone is closed to flights.
+const CEILING_M: f64 = 1500.0;
 
 /// The whole scene.
 pub(super) fn make(seed: u64, options: &Options) -> Simulation {
@@ -55,6 +58,7 @@ pub(super) fn make(seed: u64, options: &Options) -> Simulation {
     identities(&mut world, ais, &mut chance);
     lingerers(&mut world, ais, &mut chance);
     batteries(&mut world, radar, &mut chance);
+    flights(&mut world, &mut Chance::new(seed, Purpose::Heights));
     chatter::heartbeats(&mut world, &mut Chance::new(seed, Purpose::Heartbeats));
     post::deliver(world)
 }
@@ -322,6 +326,38 @@ fn batteries(world: &mut World, radar: usize, chance: &mut Chance) {
     }
 }
 
+/// Nine aircraft and drones through a zone with a ceiling: four below it, four above, and one that sends no height.
+fn flights(world: &mut World, chance: &mut Chance) {
+    let corners = [(20e3, 26e3), (34e3, 26e3), (34e3, 36e3), (20e3, 36e3)];
+    let mut zone = area("low-1", AreaType::NoFly, &[Prohibition::Flight, Prohibition::Uav], polygon(COAST, &corners));
+    zone.ceiling_m = Some(CEILING_M);
+    world.areas.push(zone);
+    let radar = node(world, "radar-2", Kind::Track, COAST, Component::Air);
+    for number in 0..9 {
+        let domain = if number % 2 == 0 { Domain::Air } else { Domain::Uav };
+        let m_s = if domain == Domain::Air { chance.range(90.0, 160.0) } else { chance.range(25.0, 45.0) };
+        let (from_s, north_m) = (600.0 + 1500.0 * f64::from(number), chance.range(28e3, 34e3));
+        let flight = Mover {
+            identity: None,
+            domain,
+            class: "fixed_wing",
+            alt_m: match number {
+                0..4 => chance.range(200.0, CEILING_M - 500.0),
+                4..8 => chance.range(CEILING_M + 500.0, 9000.0),
+                _ => 0.0,
+            },
+            sd_m: 40.0,
+            ..ship(
+                radar,
+                format!("flight-{number}"),
+                vec![(from_s, 17e3, north_m), (from_s + 20e3 / m_s, 37e3, north_m)],
+                5.0,
+            )
+        };
+        send(world, &flight, 5000.0, chance);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -338,6 +374,7 @@ mod tests {
         assert_eq!(count(Class::Interference, Some(Sign::Twin)), 4);
         assert_eq!(count(Class::Interference, Some(Sign::Jump)), 4);
         assert_eq!(count(Class::IncursionWeapons, None), 8);
+        assert_eq!(count(Class::AirIncursion, None), 5);
         let passages =
             simulation.truth.iter().filter(|event| event.class == Class::SeaIncursion && event.sign.is_none());
         assert_eq!(passages.filter(|event| event.violation).count(), 5);

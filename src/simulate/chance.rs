@@ -25,6 +25,7 @@ pub(super) enum Purpose {
     Ways,
     Fortnight,
     Breaches,
+    Heights,
 }
 
 /// A stream of chance.

@@ -47,6 +47,8 @@ pub(super) fn area(name: &str, kind: AreaType, prohibits: &[Prohibition], shape:
         sector: None,
         valid_from_ns: None,
         valid_to_ns: None,
+        floor_m: None,
+        ceiling_m: None,
         shape: Shape::Polygons(shape),
     }
 }

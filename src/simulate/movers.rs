@@ -61,6 +61,11 @@ impl Mover {
 
     /// What it breaches in an area, if anything.
     fn breach(&self, area: &Area) -> Option<Class> {
+        let is_flight = matches!(self.domain, Domain::Air | Domain::Uav);
+        let is_above = area.ceiling_m.is_some_and(|ceiling_m| self.alt_m >= ceiling_m);
+        if is_flight && (is_above || area.floor_m.is_some_and(|floor_m| self.alt_m < floor_m)) {
+            return None;
+        }
         let heavy = ["tank", "howitzer", "mlrs", "mortar", "ifv", "air_defence"].contains(&self.class);
         match self.domain {
             Domain::Sea if area.prohibits(Prohibition::Vessel) => Some(Class::SeaIncursion),

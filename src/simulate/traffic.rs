@@ -15,6 +15,8 @@ use crate::model::kind::{Component, Domain, Kind};
 pub(super) const COAST: LonLat = LonLat { lon_deg: 31.2, lat_deg: 46.45 };
 /// Within so many metres of an area that forbids silence a vessel's silence counts.
 const NEAR_M: f64 = 5000.0;
+/// Silences begin within so many seconds of each other, however many there are.
+const APART_S: f64 = 1200.0;
 /// How often a route is drawn anew until it is clear; the chance of one being unclear is below one in two.
 const TRIES: usize = 60;
 
@@ -218,7 +220,9 @@ fn draw(
         let start = (through.0 - 0.5 * length_m * sin, through.1 - 0.5 * length_m * cos);
         straight(from_s, start, heading_deg, length_m, speed_m_s)
     };
-    let half_s = from_s + 0.5 * lasts_s;
+    // About half-way, each at a time of its own: that all stop at once is what a receiver does.
+    let apart = (number as f64 * 0.618_033_988_7).fract() - 0.5;
+    let half_s = from_s + 0.5 * lasts_s + APART_S * apart;
     let gaps = match deed {
         Deed::GoesDark | Deed::GoesDarkFarOff => vec![(half_s, half_s + chance.range(900.0, 1800.0))],
         Deed::Stutters => vec![(half_s, half_s + chance.range(100.0, 240.0))],

@@ -81,6 +81,8 @@ fn areas() -> Vec<Area> {
                 sector: None,
                 valid_from_ns: None,
                 valid_to_ns: None,
+                floor_m: None,
+                ceiling_m: None,
                 shape: Shape::Polygons(MultiPolygon(vec![Polygon::new(LineString(ring), Vec::new())])),
             }
         })

@@ -1,6 +1,7 @@
 //! An area or a line.
 
 use super::{Feature, MAX_NAME_BYTES, Reference, ReferenceError, geometry, to_feature};
+use crate::codec::bounds::ANY;
 use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::kind::Component;
 use crate::model::time::Timestamp;
@@ -24,6 +25,12 @@ impl Reference for Area {
         {
             return Err(properties.fault("valid_to", "a time after valid_from"));
         }
+        let (floor_m, ceiling_m) = (properties.number("floor_m", &ANY)?, properties.number("ceiling_m", &ANY)?);
+        if let (Some(floor_m), Some(ceiling_m)) = (floor_m, ceiling_m)
+            && floor_m >= ceiling_m
+        {
+            return Err(properties.fault("ceiling_m", "a height above floor_m"));
+        }
         Ok(Area {
             area,
             name: properties.name("name", MAX_NAME_BYTES)?,
@@ -33,6 +40,8 @@ impl Reference for Area {
             sector: properties.name("sector", MAX_NAME_BYTES)?.or(own_sector),
             valid_from_ns,
             valid_to_ns,
+            floor_m,
+            ceiling_m,
             shape: feature.shape()?,
         })
     }
@@ -47,6 +56,8 @@ impl Reference for Area {
             "sector": self.sector,
             "valid_from": self.valid_from_ns.map(Timestamp),
             "valid_to": self.valid_to_ns.map(Timestamp),
+            "floor_m": self.floor_m,
+            "ceiling_m": self.ceiling_m,
         });
         to_feature(geometry::of_shape(&self.shape), properties)
     }
@@ -69,6 +80,8 @@ mod tests {
             sector: Some("south".to_owned()),
             valid_from_ns: Some(1_700_000_000_000_000_001),
             valid_to_ns: None,
+            floor_m: None,
+            ceiling_m: None,
             shape,
         }
     }

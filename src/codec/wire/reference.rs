@@ -122,6 +122,10 @@ pub struct AreaProperties {
     pub valid_from: Option<Timestamp>,
     /// In force until.
     pub valid_to: Option<Timestamp>,
+    /// Of flights: from that height on, metres, as plots have it.
+    pub floor_m: Option<f64>,
+    /// Of flights: up to that height, metres, above `floor_m`.
+    pub ceiling_m: Option<f64>,
 }
 
 /// The properties of a notice.

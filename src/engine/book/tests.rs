@@ -60,6 +60,8 @@ fn zone() -> Area {
         sector: None,
         valid_from_ns: None,
         valid_to_ns: None,
+        floor_m: None,
+        ceiling_m: None,
         shape: Shape::Polygons(square()),
     }
 }

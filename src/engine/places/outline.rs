@@ -2,6 +2,10 @@
 //!
 //! An edge is straight in longitude and latitude, as GeoJSON has it (RFC 7946, 3.1.1). A ring that steps over
 //! the antimeridian is unrolled, so that an outline lies in one piece, its eastern end possibly beyond 180°.
+//!
+//! Most edges are never looked at: those that a parallel crosses are listed by bands of latitude, and runs of edges that
+//! lie further off than one that is known are passed over by their boxes. What comes out is what a walk along all of
+//! them gives, to the last bit.
 
 use crate::model::geo::LonLat;
 use std::sync::LazyLock;
@@ -68,6 +72,13 @@ struct Edge {
     seam: bool,
 }
 
+/// Edges in a run.
+const RUN: usize = 8;
+/// Most bands of latitude.
+const MAX_BANDS: usize = 64;
+/// Boxes and edges are measured with other roundings: so much further off, and a box is certainly.
+const CERTAINLY_FURTHER: f64 = 1.0 + 1e-9;
+
 /// An area's border.
 #[derive(Clone, Debug)]
 pub struct Outline {
@@ -75,6 +86,23 @@ pub struct Outline {
     /// Where each polygon's edges end in `edges`; none for a line, which contains nothing.
     polygon_ends: Vec<usize>,
     bounds: Bounds,
+    /// The boxes of each [`RUN`] edges.
+    runs: Vec<Bounds>,
+    /// The edges of polygons that touch each band of latitude, in order: where those of a band end, and all of them, each with its
+    /// polygon.
+    band_ends: Vec<usize>,
+    banded: Vec<(u32, Edge)>,
+}
+
+/// The box around edges, of which there is one.
+fn box_of(edges: &[Edge]) -> Bounds {
+    let none = Bounds { west_deg: f64::MAX, south_deg: f64::MAX, east_deg: f64::MIN, north_deg: f64::MIN };
+    edges.iter().fold(none, |all, edge| Bounds {
+        west_deg: all.west_deg.min(edge.x1_deg).min(edge.x2_deg),
+        south_deg: all.south_deg.min(edge.y1_deg).min(edge.y2_deg),
+        east_deg: all.east_deg.max(edge.x1_deg).max(edge.x2_deg),
+        north_deg: all.north_deg.max(edge.y1_deg).max(edge.y2_deg),
+    })
 }
 
 impl Outline {
@@ -99,17 +127,10 @@ impl Outline {
     }
 
     fn finish(mut edges: Vec<Edge>, polygon_ends: Vec<usize>) -> Option<Outline> {
-        let first = edges.first()?;
-        let mut bounds =
-            Bounds { west_deg: first.x1_deg, south_deg: first.y1_deg, east_deg: first.x1_deg, north_deg: first.y1_deg };
-        for edge in &edges {
-            for (x_deg, y_deg) in [(edge.x1_deg, edge.y1_deg), (edge.x2_deg, edge.y2_deg)] {
-                bounds.west_deg = bounds.west_deg.min(x_deg);
-                bounds.east_deg = bounds.east_deg.max(x_deg);
-                bounds.south_deg = bounds.south_deg.min(y_deg);
-                bounds.north_deg = bounds.north_deg.max(y_deg);
-            }
+        if edges.is_empty() {
+            return None;
         }
+        let bounds = box_of(&edges);
         // Only a cut with the area on both sides of it is a seam; the rim of a map is a border.
         for edge in &mut edges {
             let cut_deg = edge.x1_deg;
@@ -118,7 +139,28 @@ impl Outline {
                 && bounds.west_deg < cut_deg
                 && cut_deg < bounds.east_deg;
         }
-        Some(Outline { edges, polygon_ends, bounds })
+        let runs = edges.chunks(RUN).map(box_of).collect();
+        let mut outline = Outline { edges, polygon_ends, bounds, runs, band_ends: Vec::new(), banded: Vec::new() };
+        outline.list_by_bands();
+        Some(outline)
+    }
+
+    /// Lists the edges of polygons by bands of latitude.
+    fn list_by_bands(&mut self) {
+        let count = (self.edges.len() / RUN).clamp(1, MAX_BANDS);
+        let mut bands: Vec<Vec<(u32, Edge)>> = vec![Vec::new(); count];
+        let mut start = 0;
+        for (polygon, &end) in (0..).zip(&self.polygon_ends) {
+            for edge in &self.edges[start..end] {
+                let (a, b) = (band(self.bounds, count, edge.y1_deg), band(self.bounds, count, edge.y2_deg));
+                bands[a.min(b)..=a.max(b)].iter_mut().for_each(|band| band.push((polygon, *edge)));
+            }
+            start = end;
+        }
+        for band in bands {
+            self.banded.extend(band);
+            self.band_ends.push(self.banded.len());
+        }
     }
 
     /// The box around it.
@@ -134,16 +176,20 @@ impl Outline {
         if x_deg > east_deg || y_deg < south_deg || y_deg > north_deg {
             return false;
         }
-        let mut start = 0;
-        self.polygon_ends.iter().any(|&end| {
-            let odd = self.edges[start..end].iter().fold(false, |odd, edge| {
-                let straddles = (edge.y1_deg > y_deg) != (edge.y2_deg > y_deg);
-                let share = (y_deg - edge.y1_deg) / (edge.y2_deg - edge.y1_deg);
-                odd ^ (straddles && x_deg < edge.x1_deg + share * (edge.x2_deg - edge.x1_deg))
-            });
-            start = end;
-            odd
-        })
+        let at = band(self.bounds, self.band_ends.len(), y_deg);
+        let start = if at == 0 { 0 } else { self.band_ends[at - 1] };
+        // An edge that the parallel does not cross changes nothing, so it does not matter that some are not listed.
+        let (mut polygon, mut odd) = (0, false);
+        for &(of, ref edge) in &self.banded[start..self.band_ends[at]] {
+            if of != polygon {
+                if odd {
+                    return true;
+                }
+                polygon = of;
+            }
+            odd ^= edge.is_east_of(x_deg, y_deg);
+        }
+        odd
     }
 
     /// Metres to the border, positive inside. The nearest point is sought in the plane that touches the earth at
@@ -152,16 +198,32 @@ impl Outline {
         let centre_deg = (self.bounds.west_deg + self.bounds.east_deg) / 2.0;
         let x_deg = centre_deg + (place.lon_deg - centre_deg + 180.0).rem_euclid(360.0) - 180.0;
         let (east_m, north_m) = metres_per_degree(place.lat_deg);
-        let (mut nearest_m2, mut nearest) = (f64::INFINITY, (0.0, 0.0));
-        for edge in self.edges.iter().filter(|edge| !edge.seam) {
-            let (ax, ay) = ((edge.x1_deg - x_deg) * east_m, (edge.y1_deg - place.lat_deg) * north_m);
-            let (bx, by) = ((edge.x2_deg - edge.x1_deg) * east_m, (edge.y2_deg - edge.y1_deg) * north_m);
-            let length_m2 = bx * bx + by * by;
-            let share = if length_m2 > 0.0 { (-(ax * bx + ay * by) / length_m2).clamp(0.0, 1.0) } else { 0.0 };
-            let (dx, dy) = (ax + share * bx, ay + share * by);
-            let m2 = dx * dx + dy * dy;
-            if m2 < nearest_m2 {
-                (nearest_m2, nearest) = (m2, (dx, dy));
+        let plane = Plane { x_deg, y_deg: place.lat_deg, east_m, north_m };
+        // Of two edges that are as near the first counts, in whatever order runs are looked at: the nearest box first.
+        let (mut nearest_m2, mut nearest, mut first) = (f64::INFINITY, (0.0, 0.0), usize::MAX);
+        let mut look = |run: usize, nearest_m2: &mut f64| {
+            let from = run * RUN;
+            let edges = &self.edges[from..(from + RUN).min(self.edges.len())];
+            for (at, edge) in (from..).zip(edges).filter(|(_, edge)| !edge.seam) {
+                let (dx, dy) = plane.nearest_of(edge);
+                let m2 = dx * dx + dy * dy;
+                if m2 < *nearest_m2 || m2 == *nearest_m2 && at < first {
+                    (*nearest_m2, nearest, first) = (m2, (dx, dy), at);
+                }
+            }
+        };
+        let box_m2 = |run: usize| plane.box_m2(self.runs[run]);
+        let (mut start, mut least_m2) = (0, f64::INFINITY);
+        for run in 0..self.runs.len() {
+            let m2 = box_m2(run);
+            if m2 < least_m2 {
+                (start, least_m2) = (run, m2);
+            }
+        }
+        look(start, &mut nearest_m2);
+        for run in (0..self.runs.len()).filter(|&run| run != start) {
+            if box_m2(run) <= nearest_m2 * CERTAINLY_FURTHER {
+                look(run, &mut nearest_m2);
             }
         }
         let (dx_deg, dy_deg) = (nearest.0 / east_m, nearest.1 / north_m);
@@ -169,6 +231,48 @@ impl Outline {
         let distance_m =
             if nearest_m2.is_finite() { (dx_deg * mid_east_m).hypot(dy_deg * mid_north_m) } else { f64::INFINITY };
         if self.contains(place) { distance_m } else { -distance_m }
+    }
+}
+
+/// The band of latitude of `count` that the parallel lies in; what is beyond the box belongs to the outermost.
+fn band(bounds: Bounds, count: usize, y_deg: f64) -> usize {
+    let height_deg = bounds.north_deg - bounds.south_deg;
+    let share = if height_deg > 0.0 { (y_deg - bounds.south_deg) / height_deg } else { 0.0 };
+    ((share * count as f64) as usize).min(count - 1)
+}
+
+impl Edge {
+    /// Whether the parallel of the point crosses it east of the point.
+    fn is_east_of(&self, x_deg: f64, y_deg: f64) -> bool {
+        let straddles = (self.y1_deg > y_deg) != (self.y2_deg > y_deg);
+        let share = (y_deg - self.y1_deg) / (self.y2_deg - self.y1_deg);
+        straddles && x_deg < self.x1_deg + share * (self.x2_deg - self.x1_deg)
+    }
+}
+
+/// The plane that touches the earth at a point: metres from there.
+struct Plane {
+    x_deg: f64,
+    y_deg: f64,
+    east_m: f64,
+    north_m: f64,
+}
+
+impl Plane {
+    /// The nearest point of an edge.
+    fn nearest_of(&self, edge: &Edge) -> (f64, f64) {
+        let (ax, ay) = ((edge.x1_deg - self.x_deg) * self.east_m, (edge.y1_deg - self.y_deg) * self.north_m);
+        let (bx, by) = ((edge.x2_deg - edge.x1_deg) * self.east_m, (edge.y2_deg - edge.y1_deg) * self.north_m);
+        let length_m2 = bx * bx + by * by;
+        let share = if length_m2 > 0.0 { (-(ax * bx + ay * by) / length_m2).clamp(0.0, 1.0) } else { 0.0 };
+        (ax + share * bx, ay + share * by)
+    }
+
+    /// The square of the distance to a box.
+    fn box_m2(&self, bounds: Bounds) -> f64 {
+        let dx_deg = (bounds.west_deg - self.x_deg).max(self.x_deg - bounds.east_deg).max(0.0);
+        let dy_deg = (bounds.south_deg - self.y_deg).max(self.y_deg - bounds.north_deg).max(0.0);
+        (dx_deg * self.east_m).powi(2) + (dy_deg * self.north_m).powi(2)
     }
 }
 
@@ -278,7 +382,64 @@ mod tests {
         assert!(Outline::of_line(&LineString::from(vec![(1.0, 1.0)])).is_none());
     }
 
+    impl Outline {
+        /// Metres to the border by a walk along all of it, and whether it is inside.
+        fn walk(&self, place: LonLat) -> f64 {
+            let centre_deg = (self.bounds.west_deg + self.bounds.east_deg) / 2.0;
+            let x_deg = centre_deg + (place.lon_deg - centre_deg + 180.0).rem_euclid(360.0) - 180.0;
+            let (east_m, north_m) = metres_per_degree(place.lat_deg);
+            let plane = Plane { x_deg, y_deg: place.lat_deg, east_m, north_m };
+            let (mut nearest_m2, mut nearest) = (f64::INFINITY, (0.0, 0.0));
+            for edge in self.edges.iter().filter(|edge| !edge.seam) {
+                let (dx, dy) = plane.nearest_of(edge);
+                if dx * dx + dy * dy < nearest_m2 {
+                    (nearest_m2, nearest) = (dx * dx + dy * dy, (dx, dy));
+                }
+            }
+            let (dx_deg, dy_deg) = (nearest.0 / east_m, nearest.1 / north_m);
+            let (mid_east_m, mid_north_m) = metres_per_degree(place.lat_deg + dy_deg / 2.0);
+            let distance_m = (dx_deg * mid_east_m).hypot(dy_deg * mid_north_m);
+            let Bounds { west_deg, south_deg, east_deg, north_deg } = self.bounds;
+            let x_deg = west_deg + (place.lon_deg - west_deg).rem_euclid(360.0);
+            let is_in_box = x_deg <= east_deg && (south_deg..=north_deg).contains(&place.lat_deg);
+            let mut start = 0;
+            let is_inside = is_in_box
+                && self.polygon_ends.iter().any(|&end| {
+                    let crossed = self.edges[start..end].iter().filter(|edge| edge.is_east_of(x_deg, place.lat_deg));
+                    start = end;
+                    crossed.count() % 2 == 1
+                });
+            if is_inside { distance_m } else { -distance_m }
+        }
+    }
+
+    /// A ring of so many corners about a place, its distances from there taken from a list.
+    fn ring(lon: f64, lat: f64, out_deg: &[f64]) -> LineString<f64> {
+        let turn = |n: usize| n as f64 / out_deg.len() as f64 * std::f64::consts::TAU;
+        let corner = |n: usize| (lon + out_deg[n] * turn(n).cos(), lat + out_deg[n] * turn(n).sin());
+        (0..out_deg.len()).chain([0]).map(corner).collect::<Vec<_>>().into()
+    }
+
     proptest! {
+        #[test]
+        fn what_is_passed_over_would_have_changed_nothing(
+            lon in -180.0f64..180.0, lat in -70.0f64..70.0,
+            rings in proptest::collection::vec((proptest::collection::vec(0.05f64..1.0, 3..90), -1.0f64..1.0, proptest::bool::ANY), 1..4),
+            places in proptest::collection::vec((-3.0f64..3.0, -2.0f64..2.0), 1..20),
+        ) {
+            let polygons = rings.iter().map(|(out_deg, beside_deg, holed)| {
+                let hole: Vec<f64> = out_deg.iter().map(|out_deg| 0.5 * out_deg).collect();
+                let holes = if *holed { vec![ring(lon + beside_deg, lat, &hole)] } else { Vec::new() };
+                Polygon::new(ring(lon + beside_deg, lat, out_deg), holes)
+            });
+            let shape = Outline::of_polygons(&MultiPolygon::new(polygons.collect())).unwrap();
+            let corners: Vec<(f64, f64)> = shape.edges.iter().take(5).map(|it| (it.x1_deg - lon, it.y1_deg - lat)).collect();
+            for (east_deg, north_deg) in places.into_iter().chain(corners) {
+                let place = at((lon + east_deg + 180.0).rem_euclid(360.0) - 180.0, lat + north_deg);
+                prop_assert_eq!(shape.signed_distance_m(place).to_bits(), shape.walk(place).to_bits());
+            }
+        }
+
         #[test]
         fn distance_is_within_a_hundredth_of_the_geodesic(
             lon in -180.0f64..180.0, lat in -70.0f64..70.0, azimuth in 0.0f64..360.0, metres in 10.0f64..50_000.0,

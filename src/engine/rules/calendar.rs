@@ -49,6 +49,11 @@ impl Calendar {
         due[from..].sort_unstable();
     }
 
+    /// The time of the first entry.
+    pub fn first_ns(&self) -> Option<i64> {
+        self.stretches.values().find_map(|entries| entries.iter().map(|entry| entry.0).min())
+    }
+
     /// Takes out the first entry.
     pub fn take_first(&mut self) -> Option<Entry> {
         let mut first = self.stretches.first_entry()?;

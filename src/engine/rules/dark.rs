@@ -1,13 +1,21 @@
 //! A vessel that stops reporting in, or on the way into, an area where it must be heard.
 //!
-//! The gap is measured against the vessel's own habit: so many of its median intervals, but not less than a set
-//! time. It begins with the last plot and ends with the next. How surely the silence is more than a long interval
-//! follows from how many intervals were seen that were shorter: after n of them the next is the longest yet by chance
-//! with odds of 1 in n + 1 (Laplace's rule of succession for an exchangeable series).
+//! A silence counts from so many of the vessel's median intervals on, but not before a set time. It begins with the last plot
+//! and ends with the next. At each full minute of event time all silences that count are judged by what was heard up to
+//! then: is it more than an interval of such a vessel in that area (`habit.rs`), and was the vessel silent or the receiver
+//! (`company.rs`)? It is told from when it is *possible*. While a receiver seems to have failed no silence counts.
+//!
+//! Judgements look at other vessels, so they are made where all have settled to the same minute, and are kept at once: a
+//! successor never has to make one again with what was heard since.
 //!
 //! A plot that comes late and lies in a gap shows that there was less of one: the gap is cut there, and what is left
 //! is told again, or taken back where it is too short to count.
 
+mod company;
+mod habit;
+
+use self::company::Company;
+use self::habit::{Habit, Tail};
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -20,8 +28,15 @@ use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::node::Registry;
 use crate::model::observation::Observations;
+use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
 
+/// Silences are judged at multiples of that of event time, nanoseconds.
+const JUDGED_EVERY_NS: i64 = 60 * NS_PER_S;
+/// A silence is told from when it is so likely: *possible*, in the words of an alert.
+const TOLD_FROM_P: f64 = 0.4;
+/// From here on the receiver's silence is more likely than the vessel's.
+const RECEIVER_FAILED_P: f64 = 0.5;
 /// Intervals over which the median is taken.
 const MAX_INTERVALS: usize = 15;
 /// Gaps of one vessel that late plots may still correct. At it the oldest stands as it was told.
@@ -48,26 +63,125 @@ pub struct Vessel {
     last: Option<Sighting>,
     /// The newest intervals between plots, a ring of [`MAX_INTERVALS`], nanoseconds.
     intervals_ns: Vec<i64>,
+    /// Their median.
+    #[serde(default)]
+    median_ns: i64,
     /// Intervals seen in all.
     seen: u32,
+    /// All of them, in medians.
+    #[serde(default)]
+    habit: Habit,
     /// From when on a silence counts, nanoseconds after the last plot.
     patience_ns: i64,
+    /// Its receiver seems to have failed.
+    #[serde(default)]
+    excused: bool,
+    /// When it last seemed to hear again, nanoseconds; only what comes after that counts.
+    #[serde(default)]
+    excused_to_ns: Option<i64>,
+    /// When its silence was last judged, nanoseconds.
+    #[serde(default)]
+    judged_ns: Option<i64>,
     gap: Option<Box<Spell>>,
+    /// By what that is told.
+    #[serde(default)]
+    grounds: Option<Grounds>,
     /// Gaps that have ended but may still prove to be less, newest last.
     past: Vec<Spell>,
 }
 
+/// What makes a silence one.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Grounds {
+    tail: Tail,
+    median_s: f64,
+    per_day: f64,
+    /// The chance that the receiver heard.
+    heard_p: f64,
+}
+
+impl Grounds {
+    fn probability(&self, silent_ns: i64) -> f64 {
+        self.heard_p * self.tail.more_than_habit(s_from_ns(silent_ns), self.median_s, self.per_day)
+    }
+}
+
+/// What becomes of a silence.
+enum Verdict {
+    /// It is told.
+    Dark(Grounds),
+    /// The receiver failed.
+    Excused,
+    /// It may yet be told.
+    Open,
+}
+
 impl Vessel {
+    /// The median of the newest intervals, nanoseconds; 0 of none.
+    fn median_of_newest_ns(&self) -> i64 {
+        let mut newest = [0; MAX_INTERVALS];
+        let newest = &mut newest[..self.intervals_ns.len()];
+        newest.copy_from_slice(&self.intervals_ns);
+        let middle = newest.len() / 2;
+        if newest.is_empty() { 0 } else { *newest.select_nth_unstable(middle).1 }
+    }
+
     /// From when on a silence counts for a vessel of these habits, nanoseconds.
     fn patience_of_habit_ns(&self, world: World<'_>) -> i64 {
-        let mut sorted = [0; MAX_INTERVALS];
-        let sorted = &mut sorted[..self.intervals_ns.len()];
-        sorted.copy_from_slice(&self.intervals_ns);
-        sorted.sort_unstable();
-        let median_ns = sorted.get(sorted.len() / 2).copied().unwrap_or(0);
         let dark = &world.settings.dark;
-        let of_habit_ns = dark.intervals.max(0.0) * median_ns as f64;
+        let of_habit_ns = dark.intervals.max(0.0) * self.median_ns as f64;
         (of_habit_ns as i64).max(span_ns(dark.min_gap_s)).max(1)
+    }
+
+    /// From when on its silence counts, nanoseconds; `None`: it is told already, or nobody asks.
+    fn counts_from_ns(&self) -> Option<i64> {
+        let last = self.last.as_ref().filter(|last| self.gap.is_none() && self.seen > 0 && !last.areas.is_empty())?;
+        Some(last.cited.time_ns.max(self.excused_to_ns.unwrap_or(i64::MIN)))
+    }
+
+    /// When its silence is to be judged next, or at the minute after.
+    fn judge_at_ns(&self) -> Option<i64> {
+        let counts_ns = self.counts_from_ns()?.saturating_add(if self.excused { 0 } else { self.patience_ns });
+        Some(counts_ns.max(self.judged_ns.map_or(i64::MIN, |judged_ns| judged_ns.saturating_add(1))))
+    }
+
+    /// What its silence is, with these others.
+    fn judged(&self, company: &Company<'_>, now_ns: i64, world: World<'_>) -> Verdict {
+        let (area, receiver_p) = company.of(self, now_ns);
+        if receiver_p >= RECEIVER_FAILED_P {
+            return Verdict::Excused;
+        }
+        let Some(counts_ns) = self.counts_from_ns().filter(|_| !self.excused) else { return Verdict::Open };
+        let (tail, median_s) = (self.habit.tail(&area), s_from_ns(self.median_ns));
+        let grounds = Grounds { tail, median_s, per_day: world.settings.dark.per_day, heard_p: 1.0 - receiver_p };
+        if grounds.probability(now_ns - counts_ns) >= TOLD_FROM_P { Verdict::Dark(grounds) } else { Verdict::Open }
+    }
+
+    /// Takes a judgement in; true if it must be known to a successor.
+    fn take(&mut self, verdict: Verdict, now_ns: i64, scene: Scene<'_>) -> bool {
+        self.judged_ns = Some(now_ns);
+        match verdict {
+            Verdict::Excused => !std::mem::replace(&mut self.excused, true),
+            Verdict::Open if self.excused => {
+                (self.excused, self.excused_to_ns) = (false, Some(now_ns));
+                true
+            }
+            Verdict::Open => false,
+            Verdict::Dark(grounds) => {
+                let silent_ns = self.counts_from_ns().map_or(0, |counts_ns| now_ns - counts_ns);
+                self.grounds = Some(grounds);
+                self.gap = self
+                    .last
+                    .as_ref()
+                    .map(|last| Box::new(silence(last, grounds.probability(silent_ns), self.patience_ns, scene)));
+                true
+            }
+        }
+    }
+
+    /// Heard again, or heard of later than was known: nothing of its silence has been judged.
+    fn breaks_silence(&mut self) {
+        (self.excused, self.excused_to_ns, self.judged_ns, self.grounds) = (false, None, None, None);
     }
 
     /// Keeps a gap that has ended, for late plots to correct.
@@ -105,13 +219,7 @@ impl Watch for Vessel {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
         self.past.retain(|gap| gap.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
         let Some(last) = &self.last else { return };
-        let silent_ns = now_ns.saturating_sub(last.cited.time_ns);
-        let patience_ns = self.patience_ns;
-        if self.gap.is_none() && self.seen > 0 && !last.areas.is_empty() && silent_ns >= patience_ns {
-            let probability = f64::from(self.seen) / f64::from(self.seen.saturating_add(1));
-            self.gap = Some(Box::new(silence(last, probability, patience_ns, scene)));
-        }
-        if silent_ns >= self.memory_ns(scene.world) {
+        if now_ns.saturating_sub(last.cited.time_ns) >= self.memory_ns(scene.world) {
             ended.extend(self.gap.take().map(|gap| *gap));
             *self = Vessel::default();
         }
@@ -119,18 +227,27 @@ impl Watch for Vessel {
 
     fn step(&mut self, seen: &Sighting, scene: Scene<'_>, ended: &mut Vec<Spell>) {
         if let Some(gap) = self.gap.take() {
-            let gap = gap.ended_by(seen.cited);
+            let mut gap = gap.ended_by(seen.cited);
+            let from_ns = gap.first.time_ns.max(self.excused_to_ns.unwrap_or(i64::MIN));
+            if let Some(grounds) = self.grounds {
+                gap.probability = grounds.probability(seen.cited.time_ns - from_ns);
+            }
             self.remember(gap.clone());
             ended.push(gap);
-        } else if let Some(last) = &self.last {
+        } else if let Some(last) = self.last.as_ref().filter(|_| !self.excused && self.excused_to_ns.is_none()) {
             let interval_ns = seen.cited.time_ns - last.cited.time_ns;
+            if self.median_ns > 0 {
+                self.habit.add(interval_ns as f64 / self.median_ns as f64);
+            }
             if self.intervals_ns.len() < MAX_INTERVALS {
                 self.intervals_ns.push(interval_ns);
             } else {
                 self.intervals_ns[self.seen as usize % MAX_INTERVALS] = interval_ns;
             }
             self.seen = self.seen.saturating_add(1);
+            self.median_ns = self.median_of_newest_ns();
         }
+        self.breaks_silence();
         self.last = Some(seen.clone());
         self.patience_ns = self.patience_of_habit_ns(scene.world);
     }
@@ -142,6 +259,7 @@ impl Watch for Vessel {
                 self.remember(gap.clone());
                 corrections.push(Correction::Was(gap));
             }
+            self.breaks_silence();
             self.last = Some(seen.clone());
             return true;
         }
@@ -161,10 +279,8 @@ impl Watch for Vessel {
     }
 
     fn due_ns(&self, world: World<'_>) -> Option<i64> {
-        let last = self.last.as_ref()?;
-        let waits = self.gap.is_none() && self.seen > 0 && !last.areas.is_empty();
-        let after_ns = if waits { self.patience_ns } else { self.memory_ns(world) };
-        Some(last.cited.time_ns.saturating_add(after_ns))
+        let forgotten_ns = self.last.as_ref()?.cited.time_ns.saturating_add(self.memory_ns(world));
+        Some(self.judge_at_ns().map_or(forgotten_ns, |judge_ns| judge_ns.min(forgotten_ns)))
     }
 
     fn spent(&self) -> bool {
@@ -225,12 +341,47 @@ impl Rule for DarkVessels {
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
+        self.lanes.take_up_waiting(world);
+        // What is judged at a minute must not know of anything later: lanes are settled up to it, and no further.
+        while let Some(due_ns) = self.lanes.first_due_ns()
+            && let earliest_ns = due_ns.max(self.lanes.watermark_ns().saturating_add(1))
+            && let Some(minute_ns) = full_minute_ns(earliest_ns)
+            && minute_ns <= watermark_ns
+        {
+            self.lanes.advance(minute_ns, world, book);
+            self.judge(minute_ns, world, book);
+        }
         self.lanes.advance(watermark_ns, world, book);
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         Some(&mut self.lanes)
     }
+}
+
+impl DarkVessels {
+    /// Judges all silences that count, all lanes having settled up to `now_ns`.
+    fn judge(&mut self, now_ns: i64, world: World<'_>, book: &mut Book) {
+        let due = |vessel: &Vessel| vessel.judge_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
+        // A predecessor has judged up to there, and what came of it is in the records.
+        if now_ns <= self.lanes.restored_to_ns() || !self.lanes.each_settled().any(|(_, vessel)| due(vessel)) {
+            return;
+        }
+        let mut company = Company::default();
+        self.lanes.each_settled().for_each(|(_, vessel)| company.add(vessel));
+        let silent = self.lanes.each_settled().filter(|(_, vessel)| due(vessel));
+        let verdicts: Vec<(usize, Verdict)> =
+            silent.map(|(at, vessel)| (at, vessel.judged(&company, now_ns, world))).collect();
+        for (at, verdict) in verdicts {
+            self.lanes.change(at, world, book, |vessel, scene| vessel.take(verdict, now_ns, scene));
+        }
+    }
+}
+
+/// The first full minute of event time that is not before that.
+fn full_minute_ns(time_ns: i64) -> Option<i64> {
+    let into_ns = time_ns.rem_euclid(JUDGED_EVERY_NS);
+    if into_ns == 0 { Some(time_ns) } else { time_ns.checked_add(JUDGED_EVERY_NS - into_ns) }
 }
 
 /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
@@ -248,111 +399,4 @@ fn bound_to_be_heard(place: LonLat, time_ns: i64, world: World<'_>) -> Vec<Strin
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::harness::*;
-    use super::*;
-    use crate::model::alert::Status;
-    use proptest::prelude::*;
-
-    /// A vessel in the zone that is heard every minute, but for an hour.
-    fn silent_for_an_hour() -> Vec<Sent> {
-        let minutes = (0..20).chain(80..90);
-        minutes.map(|minute| plot("ais", Domain::Sea, "mmsi-1", 60 * minute, 30.05, 50.05)).collect()
-    }
-
-    #[test]
-    fn a_gap_runs_from_the_last_plot_to_the_next() {
-        let finals = deliver::<DarkVessels>(&silent_for_an_hour(), &Delivery::in_order());
-        assert_eq!(finals.len(), 1);
-        let alert = &finals[0].properties;
-        assert_eq!((alert.class, alert.status), (Class::SeaDark, Status::Final));
-        assert_eq!((alert.from, alert.to), (Some(at_s(19 * 60)), Some(at_s(80 * 60))));
-        assert_eq!((alert.areas.as_slice(), alert.violation), (&["zone".to_owned()][..], true));
-        assert_eq!(alert.evidence.len(), 2);
-        assert!((alert.probability - 0.95).abs() < 1e-9, "19 intervals were shorter");
-    }
-
-    #[test]
-    fn it_is_told_while_it_lasts() {
-        let sent: Vec<Sent> = silent_for_an_hour()[..20].iter().cloned().chain([status("other", 3600, "ok")]).collect();
-        let said = tell::<DarkVessels>(&sent, &Delivery::in_order());
-        assert_eq!(said.len(), 1);
-        assert_eq!((said[0].properties.status, said[0].properties.to), (Status::Preliminary, None));
-    }
-
-    #[test]
-    fn a_habit_of_long_intervals_is_no_gap() {
-        let every_20_minutes: Vec<Sent> =
-            (0..10).map(|n| plot("ais", Domain::Sea, "mmsi-1", 1200 * n, 30.05, 50.05)).collect();
-        let finals = deliver::<DarkVessels>(&every_20_minutes, &Delivery::in_order());
-        assert!(finals.is_empty(), "nor is the first of them, when nothing is known of the vessel");
-    }
-
-    #[test]
-    fn far_from_the_area_nobody_asks_and_near_it_somebody_does() {
-        let at = |lat_deg: f64| -> usize {
-            let moved: Vec<Sent> = [0, 60, 120, 7200]
-                .iter()
-                .map(|&second| plot("ais", Domain::Sea, "mmsi-1", second, 30.05, lat_deg))
-                .collect();
-            deliver::<DarkVessels>(&moved, &Delivery::in_order()).len()
-        };
-        assert_eq!((at(50.2), at(50.12)), (0, 1));
-    }
-
-    #[test]
-    fn the_end_of_the_stream_is_no_silence() {
-        let sent = &silent_for_an_hour()[..20];
-        assert!(deliver::<DarkVessels>(sent, &Delivery::in_order()).is_empty());
-    }
-
-    #[test]
-    fn plots_that_come_late_cut_a_gap_short_or_do_away_with_it() {
-        let mut sent = silent_for_an_hour();
-        sent.push(status("other", 91 * 60, "ok"));
-        let late = |minutes: &[i64]| {
-            let plots = minutes.iter().map(|&minute| plot("ais", Domain::Sea, "mmsi-1", 60 * minute, 30.05, 50.05));
-            let sent: Vec<Sent> = sent.iter().cloned().chain(plots).collect();
-            deliver::<DarkVessels>(&sent, &Delivery::as_listed())
-                .iter()
-                .map(|f| (f.properties.status, f.properties.from, f.properties.to))
-                .collect::<Vec<_>>()
-        };
-        let minute = |minute: i64| Some(at_s(60 * minute));
-        assert_eq!(late(&[25]), [(Status::Final, minute(25), minute(80))]);
-        assert_eq!(late(&[75]), [(Status::Amended, minute(19), minute(75))]);
-        assert_eq!(late(&[50]).len(), 2);
-        assert_eq!(late(&[28, 37, 46, 55, 64, 73]), []);
-        assert_eq!(late(&[73, 64, 55, 46, 37, 28]), [], "in whatever order they come");
-    }
-
-    #[test]
-    fn a_late_plot_shortens_a_gap_that_lasts() {
-        let mut sent = silent_for_an_hour()[..20].to_vec();
-        sent.push(status("other", 3600, "ok"));
-        sent.push(plot("ais", Domain::Sea, "mmsi-1", 60 * 25, 30.05, 50.05));
-        let standing = deliver::<DarkVessels>(&sent, &Delivery::as_listed());
-        assert_eq!(standing.len(), 1);
-        assert_eq!((standing[0].properties.from, standing[0].properties.to), (Some(at_s(1500)), None));
-        sent.push(plot("ais", Domain::Sea, "mmsi-1", 60 * 55, 30.05, 50.05));
-        assert!(deliver::<DarkVessels>(&sent, &Delivery::as_listed()).is_empty());
-    }
-
-    proptest! {
-        #[test]
-        fn a_successor_goes_on_where_the_first_one_ended(
-            delivery in any_delivery(30), share in 0.0..1.0f64, recall_s in 90i64..2_000,
-            knows in proptest::bool::ANY,
-        ) {
-            let sent = silent_for_an_hour();
-            let by_two = standing(tell_by_two::<DarkVessels>(&sent, &delivery, share, (recall_s, knows)));
-            prop_assert_eq!(by_two, deliver::<DarkVessels>(&sent, &Delivery::in_order()));
-        }
-
-        #[test]
-        fn the_order_of_delivery_does_not_matter(delivery in any_delivery(30)) {
-            let sent = silent_for_an_hour();
-            prop_assert_eq!(deliver::<DarkVessels>(&sent, &delivery), deliver::<DarkVessels>(&sent, &Delivery::in_order()));
-        }
-    }
-}
+mod tests;

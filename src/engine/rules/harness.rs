@@ -50,6 +50,7 @@ enum What {
         lat_deg: f64,
         object: &'static str,
         sd_m: f64,
+        alt_m: f64,
     },
     Origin {
         lon_deg: f64,
@@ -80,7 +81,8 @@ fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
 pub fn plot(node: &'static str, domain: Domain, track: &str, second: i64, lon_deg: f64, lat_deg: f64) -> Sent {
     let track = track.to_owned();
     let id = format!("{track}-{second}");
-    sent(node, id, second, What::Plot { domain, track, identity: "", lon_deg, lat_deg, object: "", sd_m: 20.0 })
+    let (sd_m, alt_m) = (20.0, f64::NAN);
+    sent(node, id, second, What::Plot { domain, track, identity: "", lon_deg, lat_deg, object: "", sd_m, alt_m })
 }
 
 /// A heartbeat.
@@ -139,6 +141,14 @@ impl Sent {
         self
     }
 
+    /// Of a plot: how high.
+    pub fn high(mut self, height_m: f64) -> Sent {
+        if let What::Plot { alt_m, .. } = &mut self.what {
+            *alt_m = height_m;
+        }
+        self
+    }
+
     /// Of jamming: without its bearing, or its power.
     pub fn without(mut self, azimuth: bool, power: bool) -> Sent {
         if let What::Jammed { azimuth_deg, power_dbm, .. } = &mut self.what {
@@ -169,7 +179,7 @@ impl Sent {
     fn push(&self, offset: i64, registry: &Registry, batch: &mut Observations) {
         let node = registry.find(self.node).unwrap();
         let (kind, detail) = match &self.what {
-            What::Plot { domain, track, identity, lon_deg, lat_deg, object, sd_m } => {
+            What::Plot { domain, track, identity, lon_deg, lat_deg, object, sd_m, alt_m } => {
                 let identity = batch.store(identity.as_bytes());
                 let (track, object_class) = (batch.store(track.as_bytes()), batch.store(object.as_bytes()));
                 let plot = Plot {
@@ -181,7 +191,7 @@ impl Sent {
                     identity,
                     object_lon_deg: *lon_deg,
                     object_lat_deg: *lat_deg,
-                    object_alt_m: f64::NAN,
+                    object_alt_m: *alt_m,
                     object_sd_m: *sd_m,
                 };
                 (Kind::Track, batch.tracks.push(plot))
@@ -337,6 +347,8 @@ pub fn zone() -> Places {
         sector: None,
         valid_from_ns: None,
         valid_to_ns: None,
+        floor_m: None,
+        ceiling_m: None,
         shape: Shape::Polygons(square()),
     };
     Places::new(vec![area], Vec::new())

@@ -7,7 +7,7 @@
 
 use super::World;
 use super::calendar::{Calendar, Entry};
-use super::lane::{Lane, Seen, Watch};
+use super::lane::{Lane, Scene, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::Book;
@@ -62,6 +62,10 @@ pub struct Lanes<W: Watch> {
     pub(super) keep_within_ns: Option<i64>,
     /// Lanes that have changed since they were kept, and since when, in that order.
     pub(super) changed: VecDeque<(i64, usize)>,
+    /// Up to when the newest record goes that a lane was made from.
+    pub(super) restored_to_ns: i64,
+    /// Lanes of which a record is to be kept at once.
+    pub(super) urgent: Vec<usize>,
     /// Lanes that were kept and are gone.
     pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
     /// Records of lanes whose senders are not known yet.
@@ -83,6 +87,8 @@ impl<W: Watch> Default for Lanes<W> {
             late: 0,
             keep_within_ns: None,
             changed: VecDeque::new(),
+            restored_to_ns: i64::MIN,
+            urgent: Vec::new(),
             gone: Vec::new(),
             waiting: FxHashMap::default(),
             #[cfg(test)]
@@ -259,6 +265,50 @@ impl<W: Watch> Lanes<W> {
             }
         }
         self.due = due;
+    }
+
+    /// When a lane wants to be looked at next, or before, nanoseconds.
+    pub fn first_due_ns(&self) -> Option<i64> {
+        self.calendar.first_ns()
+    }
+
+    /// What has settled in each lane that does not rest, and where that stands.
+    pub fn each_settled(&self) -> impl Iterator<Item = (usize, &W)> {
+        self.lanes.iter().enumerate().filter_map(|(at, place)| match place {
+            Place::Lane(lane) => Some((at, &lane.settled)),
+            _ => None,
+        })
+    }
+
+    /// The newest record that a lane was made from stands there, nanoseconds: what others knew by then may be known of it.
+    pub fn restored_to_ns(&self) -> i64 {
+        self.restored_to_ns
+    }
+
+    /// Changes what has settled in the lane that stands there. Where `change` gives true, a record of it is kept at once.
+    pub fn change(
+        &mut self,
+        at: usize,
+        world: World<'_>,
+        book: &mut Book,
+        change: impl FnOnce(&mut W, Scene<'_, W::Key>) -> bool,
+    ) {
+        let Some(lane) = self.lanes[at].lane_mut() else { return };
+        if change(&mut lane.settled, Scene { key: lane.key.borrow(), world }) && self.keep_within_ns.is_some() {
+            self.urgent.push(at);
+        }
+        lane.fold(world);
+        lane.tell(world, book);
+        lane.enter(at, &mut self.calendar, world);
+    }
+
+    /// Goes on with lanes of which a record has waited for its sender, who may be known by now.
+    pub fn take_up_waiting(&mut self, world: World<'_>) {
+        if !self.waiting.is_empty() {
+            for record in std::mem::take(&mut self.waiting).into_values() {
+                self.restore(record, world);
+            }
+        }
     }
 
     fn may_rest(&self) -> bool {

@@ -72,13 +72,17 @@ impl<W: Watch> Memory for Lanes<W> {
         let mut changes: Vec<Change> =
             self.gone.drain(..).map(|lane| (key(W::NAME, &W::name_of(&lane, registry)), None)).collect();
         let Some(span_ns) = self.keep_within_ns else { return changes };
+        let mut due: Vec<(Option<i64>, usize)> = self.urgent.drain(..).map(|at| (None, at)).collect();
         while let Some(&(since_ns, at)) = self.changed.front()
             && since_ns <= self.watermark_ns.saturating_sub(span_ns)
         {
             self.changed.pop_front();
+            due.push((Some(since_ns), at));
+        }
+        for (since_ns, at) in due {
             let Some(lane) = self.lanes[at].lane_mut() else { continue };
             // The lane that it was noted of may be gone, and another in its place that has changed since.
-            if lane.changed_ns != Some(since_ns) {
+            if since_ns.is_some() && lane.changed_ns != since_ns {
                 continue;
             }
             lane.changed_ns = None;
@@ -93,6 +97,7 @@ impl<W: Watch> Memory for Lanes<W> {
     }
 
     fn restore(&mut self, record: LaneRecord, world: World<'_>) -> bool {
+        self.restored_to_ns = self.restored_to_ns.max(record.stands_ns);
         let Ok(mut settled) = serde_json::from_value::<W>(record.watch.clone()) else { return false };
         let known: Option<Vec<NodeIx>> = record.nodes.iter().map(|name| world.registry.find(name)).collect();
         let (Some(nodes), Some(lane_key)) = (known, W::key_of(&record.lane, world.registry)) else {

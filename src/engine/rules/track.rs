@@ -6,6 +6,7 @@
 //! between is noise at the border and changes nothing.
 
 mod crossing;
+mod height;
 
 use self::crossing::{border, enter};
 use super::lane::{Scene, Watch, span_ns};
@@ -163,7 +164,8 @@ impl Watch for Watched {
 
     fn seen(brief: Brief<'_>, calm: Calm) -> Option<Plot> {
         let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
-        Some(Plot { cited, domain, place: brief.place, sd_m: brief.sd_m, heavy: calm.heavy, near: Vec::new() })
+        let Brief { place, sd_m, .. } = brief;
+        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: calm.heavy, near: Vec::new() })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -199,17 +201,17 @@ impl Standing {
         left: &mut Vec<Crossing>,
     ) -> bool {
         let settings = &scene.world.settings.tracks;
-        let depth_m = plot.depth_m(&self.area, scene.world);
-        let chance = chance_inside(depth_m, plot.sd_m);
-        if depth_m >= 0.0 {
+        let depth = plot.depth(&self.area, scene.world);
+        let chance = depth.decides(plot.sd_m);
+        if depth.is_inside() {
             self.left_ns = None;
             match &mut self.crossing {
-                Some(crossing) => crossing.add(plot, chance),
-                None => self.crossing = enter(&self.area, last, plot, depth_m, chance, scene),
+                Some(crossing) => crossing.add(plot, depth.chance(plot.sd_m)),
+                None => self.crossing = enter(&self.area, last, plot, depth, depth.chance(plot.sd_m), scene),
             }
         } else if self.open {
             if self.left_ns.is_none() {
-                self.left_ns = Some(border(&self.area, last, plot, depth_m, scene.world).time_ns);
+                self.left_ns = Some(border(&self.area, last, plot, depth, scene.world).time_ns);
             }
         } else {
             self.crossing = None;
@@ -231,7 +233,7 @@ impl Standing {
                 self.open = self.crossing.is_some();
             }
         }
-        self.open || depth_m >= -CERTAIN_SD * plot.sd_m
+        self.open || depth.level_m >= -CERTAIN_SD * plot.sd_m
     }
 }
 
@@ -296,8 +298,11 @@ impl Rule for Tracks {
             }
         }
         let cited = cited_at(batch, row);
-        let near = near.into_iter().map(|(ix, depth_m)| (world.places.areas()[ix].area.clone(), depth_m)).collect();
-        let plot = Plot { cited, domain, place, sd_m, heavy, near };
+        let named = |(ix, depth_m): (usize, f64)| (world.places.areas()[ix].area.clone(), depth_m);
+        let near: Vec<(String, f64)> = near.into_iter().map(named).collect();
+        // Far from all areas no height is asked for, nor is one kept of what rests.
+        let alt_m = Some(plots.object_alt_m[detail]).filter(|alt_m| !near.is_empty() && alt_m.is_finite());
+        let plot = Plot { cited, domain, place, sd_m, alt_m, heavy, near };
         if cited.time_ns >= self.lanes.watermark_ns() {
             self.lanes.observe(&self.name, plot, supersedes, world, book);
         } else if !self.lanes.settled(&self.name).is_some_and(|known| plot.adds_nothing_to(known)) {

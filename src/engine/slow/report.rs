@@ -104,6 +104,8 @@ pub struct Report {
     report_p: f64,
     others_per_s: f64,
     spot_sd_m: f64,
+    /// Of a hot spot: how sure the time of its picture is.
+    seen_sd_s: f64,
     class: Class,
     /// How many rounds it tells of.
     pub count: u32,
@@ -171,6 +173,7 @@ impl Report {
             report_p: node.detect_p.unwrap_or(REPORT_P).clamp(0.01, 0.95),
             others_per_s: known(node.false_per_hour.unwrap_or(OTHERS_PER_HOUR), OTHERS_PER_HOUR) / 3600.0,
             spot_sd_m: 0.0,
+            seen_sd_s: 0.0,
             class: class_of(told.hint),
             count,
             count_is_minimum: told.count_is_minimum,
@@ -196,6 +199,7 @@ impl Report {
             report_p: node.detect_p.unwrap_or(wave.default_detect_p()).clamp(0.01, 0.95),
             others_per_s: others_per_hour / 3600.0,
             spot_sd_m: 0.0,
+            seen_sd_s: 0.0,
             class: class_of(batch.arrivals.hint[detail]),
             count: 1,
             count_is_minimum: true,
@@ -232,6 +236,8 @@ impl Report {
             others_per_s: 0.0,
             // A pixel is lit from anywhere in it.
             spot_sd_m: sd_m.max(pixel_m / 12f64.sqrt()).max(10.0),
+            // Of some no more is published than the day.
+            seen_sd_s: Some(batch.time_sd_s[row]).filter(|given_s| *given_s > 0.0).unwrap_or(0.0),
             class: Class::FireUndetermined,
             count: 1,
             count_is_minimum: true,
@@ -359,7 +365,7 @@ impl Report {
         claim.prohibitions = vec![Prohibition::Fire];
         claim.time_sd_s = match self.sense {
             // It burns since some time before.
-            Sense::Hot => HOT_S,
+            Sense::Hot => HOT_S.hypot(self.seen_sd_s),
             _ => self.time_sd_s.hypot(path_sd_s),
         };
         claim.ellipse = Some(ellipse);

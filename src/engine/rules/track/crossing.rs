@@ -2,6 +2,7 @@
 
 use super::super::World;
 use super::super::lane::{Episode, Extent, Scene, Seen};
+use super::height::Depth;
 use crate::engine::book::{Cited, Claim};
 use crate::engine::places::Waypoint;
 use crate::model::alert::Class;
@@ -23,6 +24,9 @@ pub struct Plot {
     pub(super) domain: Domain,
     pub(super) place: LonLat,
     pub(super) sd_m: f64,
+    /// Where an area is near.
+    #[serde(default)]
+    pub(super) alt_m: Option<f64>,
     pub(super) heavy: bool,
     /// Areas near by that prohibit it, and the signed distance to the border of each, metres.
     pub(super) near: Vec<(String, f64)>,
@@ -35,14 +39,17 @@ impl Seen for Plot {
 }
 
 impl Plot {
-    /// Metres within the border of an area; not finite for one that is gone or not in force.
-    pub(super) fn depth_m(&self, area: &str, world: World<'_>) -> f64 {
+    /// How it stands to an area; not finite for one that is gone or not in force.
+    pub(super) fn depth(&self, area: &str, world: World<'_>) -> Depth {
         match world.places.find(area) {
             Some(ix) if world.places.areas()[ix].valid_at(self.cited.time_ns) => {
                 let near = self.near.iter().find(|(known, _)| known == area);
-                near.map_or_else(|| world.places.signed_distance_m(ix, self.place), |&(_, depth_m)| depth_m)
+                let level_m =
+                    near.map_or_else(|| world.places.signed_distance_m(ix, self.place), |&(_, depth_m)| depth_m);
+                let alt_sd_m = world.settings.tracks.object_alt_sd_m.max(0.1);
+                Depth::of(level_m, &world.places.areas()[ix], self.domain, self.alt_m, alt_sd_m)
             }
-            _ => f64::NEG_INFINITY,
+            _ => Depth::NOWHERE,
         }
     }
 }
@@ -154,14 +161,14 @@ pub(super) fn enter(
     area: &str,
     last: Option<&Plot>,
     plot: &Plot,
-    depth_m: f64,
+    depth: Depth,
     chance: f64,
     scene: Scene<'_>,
 ) -> Option<Crossing> {
     let World { registry, places, .. } = scene.world;
     let rules = &places.areas()[places.find(area)?];
     let (node, id) = (&registry.node(plot.cited.node).name, plot.cited.id);
-    let step = border(area, last, plot, depth_m, scene.world);
+    let step = border(area, last, plot, depth, scene.world);
     let mut crossing = Crossing {
         key: format!("track/{area}/{}/{node}/{}", scene.key, id.as_str()),
         area: area.to_owned(),
@@ -195,14 +202,10 @@ pub(super) struct Step {
 
 /// The step over the border between two plots on either side of it, the object taken to move evenly. Without an
 /// earlier plot on the other side it is the plot itself: there the object was first seen.
-pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth_m: f64, world: World<'_>) -> Step {
+pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth: Depth, world: World<'_>) -> Step {
     let itself = Step { place: plot.place, time_ns: plot.cited.time_ns, time_sd_s: Kind::Track.default_time_sd_s() };
     let Some(last) = last else { return itself };
-    let last_depth_m = last.depth_m(area, world);
-    let share = last_depth_m / (last_depth_m - depth_m);
-    if !(0.0..=1.0).contains(&share) {
-        return itself;
-    }
+    let Some((share, gained_m)) = last.depth(area, world).step(&depth) else { return itself };
     let gap_ns = plot.cited.time_ns - last.cited.time_ns;
     let gap_s = s_from_ns(gap_ns);
     let east_deg = (plot.place.lon_deg - last.place.lon_deg + 180.0).rem_euclid(360.0) - 180.0;
@@ -212,7 +215,7 @@ pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth_m: f64,
         place: LonLat { lon_deg, lat_deg },
         time_ns: last.cited.time_ns + (share * gap_ns as f64) as i64,
         // σ over the speed towards the border; the step lies between the two plots in any case.
-        time_sd_s: (plot.sd_m * gap_s / (depth_m - last_depth_m).abs()).min(gap_s),
+        time_sd_s: (plot.sd_m * gap_s / gained_m).min(gap_s),
     }
 }
 

@@ -92,6 +92,47 @@ fn heavy_weapons_are_told_apart_from_other_vehicles() {
     assert!(finals(&due_east(Domain::Ground)).is_empty());
 }
 
+/// The same zone, closed to flights between 1,000 and 3,000 m.
+fn band() -> Places {
+    let mut area = zone_that_prohibits(&[Prohibition::Flight]).areas()[0].clone();
+    (area.floor_m, area.ceiling_m) = (Some(1_000.0), Some(3_000.0));
+    Places::new(vec![area], Vec::new())
+}
+
+fn flown(height_m: impl Fn(i64) -> f64) -> Vec<AlertFeature> {
+    let sent: Vec<Sent> = due_east(Domain::Air)
+        .into_iter()
+        .map(|sent| {
+            let s = sent.second();
+            sent.high(height_m(s))
+        })
+        .collect();
+    standing(tell_by(&mut Tracks::default(), &band(), &sent, &Delivery::in_order()))
+}
+
+#[test]
+fn above_the_ceiling_and_below_the_floor_is_outside() {
+    assert!(flown(|_| 4_000.0).is_empty() && flown(|_| 500.0).is_empty());
+    let alert = only(flown(|_| 2_000.0)).properties;
+    assert!((seconds(alert.from) - 99.5).abs() < 0.01 && (seconds(alert.to) - 299.5).abs() < 0.01);
+    assert!(alert.probability > 0.99 && alert.violation);
+}
+
+#[test]
+fn who_comes_down_into_it_enters_by_the_ceiling_and_leaves_by_the_floor() {
+    // At 150 s it passes 3,000 m, at 250 s 1,000 m.
+    let alert = only(flown(|second| 6_000.0 - 20.0 * second as f64)).properties;
+    assert!((seconds(alert.from) - 150.0).abs() < 0.01 && (seconds(alert.to) - 250.0).abs() < 0.01, "{alert:?}");
+}
+
+#[test]
+fn of_unknown_height_it_is_inside_with_half_the_chance_until_one_is_known() {
+    let unknown = only(flown(|_| f64::NAN)).properties;
+    assert!((unknown.probability - 0.5).abs() < 1e-6 && (seconds(unknown.from) - 99.5).abs() < 0.01);
+    let known = only(flown(|second| if second == 200 { 2_000.0 } else { f64::NAN })).properties;
+    assert!(known.probability > 0.99);
+}
+
 fn zone_that_prohibits(prohibits: &[Prohibition]) -> Places {
     let ring = geo::LineString::from(vec![(29.9, 49.9), (30.1, 49.9), (30.1, 50.1), (29.9, 50.1), (29.9, 49.9)]);
     let area = Area {
@@ -103,6 +144,8 @@ fn zone_that_prohibits(prohibits: &[Prohibition]) -> Places {
         sector: None,
         valid_from_ns: None,
         valid_to_ns: None,
+        floor_m: None,
+        ceiling_m: None,
         shape: Shape::Polygons(geo::MultiPolygon::new(vec![geo::Polygon::new(ring, Vec::new())])),
     };
     Places::new(vec![area], Vec::new())
@@ -245,6 +288,19 @@ fn any_plots() -> impl Strategy<Value = Vec<Sent>> {
 }
 
 proptest! {
+    #[test]
+    fn heights_come_out_the_same_in_whatever_order_and_at_rest(
+        delivery in any_delivery(41), heights in proptest::collection::vec(proptest::option::of(0.0f64..5_000.0), 41),
+    ) {
+        let plots = due_east(Domain::Air).into_iter().zip(&heights);
+        let sent: Vec<Sent> = plots.map(|(sent, height_m)| sent.high(height_m.unwrap_or(f64::NAN))).collect();
+        let in_order = standing(tell_by(&mut Tracks::default(), &band(), &sent, &Delivery::in_order()));
+        let mut sleepless = Tracks::default();
+        (sleepless.lanes.sleepless, sleepless.late.sleepless) = (true, true);
+        prop_assert_eq!(&standing(tell_by(&mut sleepless, &band(), &sent, &Delivery::in_order())), &in_order);
+        prop_assert_eq!(standing(tell_by(&mut Tracks::default(), &band(), &sent, &delivery)), in_order);
+    }
+
     #[test]
     fn tracks_at_rest_are_told_of_as_if_they_never_rested(
         sent in any_plots(), delivery in any_delivery(150), listed in any::<bool>(),
