@@ -1,8 +1,10 @@
 //! How soon an escalation is told, and how often one is told that is none: simulated fortnights through the engine's own watch.
 //!
 //! A level is false if it is raised in a sector before its onset, or in another one at any time. What the theatre says after
-//! the onset is neither. The first day, in which there is no past to compare with, is not counted.
+//! the onset is neither. The first day, in which there is no past to compare with, is not counted. Beside it stands what
+//! could be told at best ([`Oracle`]).
 
+use super::oracle::Oracle;
 use crate::engine::escalation::{EscalationWatch, THEATRE};
 use crate::engine::places::Places;
 use crate::engine::rules::World;
@@ -94,6 +96,17 @@ pub struct Outcome {
     pub delays: [Delays; 3],
     /// The curve of fire's evidence alone.
     pub curve: Vec<Point>,
+    /// What could be told at best.
+    pub oracle: Best,
+}
+
+/// What could be told at best, of level 2 and of level 3.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Best {
+    /// Levels 2 that were false; none of level 3 are counted.
+    pub false_levels: [u32; 2],
+    /// Delays.
+    pub delays: [Delays; 2],
 }
 
 /// Watches fortnights of these seeds; `on` is told after each, and whether it says to go on.
@@ -112,7 +125,7 @@ pub fn watch(
             break;
         }
     }
-    outcome.delays.iter_mut().for_each(Delays::sort);
+    outcome.delays.iter_mut().chain(&mut outcome.oracle.delays).for_each(Delays::sort);
     outcome.curve.iter_mut().for_each(|point| point.delays.sort());
     outcome
 }
@@ -123,11 +136,13 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
     let (registry, places) = (Registry::new(fortnight.nodes()), Places::new(areas(), Vec::new()));
     let world = World { registry: &registry, places: &places, settings };
     let mut watch = EscalationWatch::new(&settings.escalation, String::new());
+    let mut oracle = Oracle::new(terms, settings.escalation.agree_p);
+    let mut best: [Option<f64>; 2] = [None; 2];
     let (mut levels, mut first): (std::collections::BTreeMap<String, u8>, [Option<f64>; 3]) = Default::default();
     let mut crossed_s: Vec<std::collections::BTreeMap<String, f64>> = vec![Default::default(); CURVE_PER_YEAR.len()];
     let mut curve_first: [Option<f64>; CURVE_PER_YEAR.len()] = Default::default();
     let has_onset = terms.course == Course::Onset;
-    let (struck, from_s) = (name(fortnight.sector), fortnight.from_s);
+    let (struck_at, struck, from_s) = (fortnight.sector, name(fortnight.sector), fortnight.from_s);
     let begins_s = settings.escalation.least_history_h * 3600.0;
     for bin in fortnight {
         let end_s = s_from_ns(bin.from_ns - Fortnight::at_ns(0.0)) + terms.bin_s;
@@ -137,7 +152,7 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
         // One node speaks for its sector.
         let mics = registry.nodes().len() - bin.weather.len();
         for (sector, &(wind_m_s, noise_db)) in bin.weather.iter().enumerate() {
-            watch.weather(NodeIx((mics + sector) as u32), bin.from_ns, wind_m_s, noise_db, &registry);
+            watch.weather(NodeIx((mics + sector) as u32), bin.from_ns, wind_m_s, noise_db, world);
         }
         let end_ns = bin.from_ns + (terms.bin_s * NS_PER_S as f64) as i64;
         if watch.due(Fortnight::at_ns(0.0), end_ns).is_none() {
@@ -145,6 +160,15 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
         }
         let said = watch.step(&bin.signs, world);
         let is_after = has_onset && end_s > from_s;
+        for at in oracle.step(&bin.truth) {
+            match is_after && at == struck_at {
+                true => best[0] = best[0].or(Some(end_s - from_s)),
+                false => outcome.oracle.false_levels[0] += 1,
+            }
+        }
+        if is_after && oracle.agrees(bin.truth[struck_at].air) && best[0].is_some() {
+            best[1].get_or_insert(end_s - from_s);
+        }
         let counts = |sector: &str| !(is_after && (sector == struck || sector == THEATRE));
         for said in said {
             let before = levels.insert(said.sector.clone(), said.level).unwrap_or(0);
@@ -190,6 +214,7 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
     outcome.years += watched_s / (365.25 * 86_400.0);
     if has_onset {
         outcome.delays.iter_mut().zip(first).for_each(|(delays, first)| delays.add(first));
+        outcome.oracle.delays.iter_mut().zip(best).for_each(|(delays, best)| delays.add(best));
         outcome.curve.iter_mut().zip(curve_first).for_each(|(point, first)| point.delays.add(first));
     }
 }
@@ -227,7 +252,7 @@ mod tests {
         for number in 0.. {
             let Some(bin) = fortnight.next() else { break };
             if takes_over == Some(number) {
-                let record = watch.record().expect("something is known");
+                let record = watch.record(&registry).expect("something is known");
                 let pieces: Vec<String> =
                     record.pieces(100).iter().map(|piece| serde_json::to_string(piece).expect("JSON")).collect();
                 assert!(pieces.len() > 5);

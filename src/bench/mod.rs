@@ -13,6 +13,7 @@ pub mod fetch;
 pub mod ground;
 pub mod latency;
 pub mod memory;
+mod oracle;
 pub mod peers;
 pub mod percentiles;
 pub mod report;

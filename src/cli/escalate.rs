@@ -105,6 +105,9 @@ fn table(row: &Row) -> String {
     for (level, (&count, told)) in (1..).zip(outcome.false_levels.iter().zip(&outcome.delays)) {
         let _ = writeln!(text, "| {level} | {count} | {:.2} {}", per_year(count), delays(told));
     }
+    for (level, (&count, told)) in (2..).zip(outcome.oracle.false_levels.iter().zip(&outcome.oracle.delays)) {
+        let _ = writeln!(text, "| {level}, at best | {count} | {:.2} {}", per_year(count), delays(told));
+    }
     let _ = writeln!(text, "\n| fire alone, borne a year | false | a year {heads}");
     let _ = writeln!(text, "|---|---|---|---|---|---|---|---|");
     for point in &outcome.curve {

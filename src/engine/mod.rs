@@ -422,7 +422,8 @@ impl Engine {
             let (node, time_ns) = (batch.node[row], batch.time_ns[row]);
             if kind == Kind::Status {
                 let status = batch.statuses.row(batch.detail[row] as usize);
-                watch.weather(node, time_ns, status.wind_speed_m_s, status.noise_db, registry);
+                let world = World { registry, places: &self.places, settings: &self.settings };
+                watch.weather(node, time_ns, status.wind_speed_m_s, status.noise_db, world);
                 if status.health != Health::Offline {
                     watch.hear(node, time_ns);
                 }

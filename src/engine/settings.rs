@@ -371,17 +371,17 @@ pub struct Escalation {
     pub on: bool,
     /// So much event time at a time is counted and judged, seconds.
     pub bin_s: f64,
-    /// Side of the cells in which it is counted, metres.
+    /// Side of the cells by which it is told where it is, metres.
     pub cell_m: f64,
-    /// How long the past counts, hours: after so long it counts a third.
+    /// How long the past counts, hours: after so long it counts a third. After as long nodes that are new begin to count.
     pub memory_h: f64,
-    /// A cell's past is compared with from so many hours of it on.
+    /// The past is compared with from so many hours of it on.
     pub least_history_h: f64,
     /// How many false level 1 a year are borne, all sectors together.
     pub level_1_per_year: f64,
     /// How many false level 2.
     pub level_2_per_year: f64,
-    /// By chance another way of seeing agrees in such a share of hours at most.
+    /// By chance another way of seeing agrees in such a share of cases at most.
     pub agree_p: f64,
     /// A level comes down after so much quiet, seconds.
     pub quiet_s: f64,
@@ -401,7 +401,7 @@ impl Default for Escalation {
             least_history_h: 24.0,
             level_1_per_year: 12.0,
             level_2_per_year: 0.5,
-            agree_p: 0.05,
+            agree_p: 0.1,
             quiet_s: 3600.0,
             storm_wind_m_s: 12.0,
             storm_noise_db: 6.0,

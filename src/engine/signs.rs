@@ -39,14 +39,27 @@ fn counts_at(known: &Known<'_>, world: World<'_>) -> Option<(Modality, i64)> {
         }
         // From when on it counts for one hangs on what the vessel used to do.
         Modality::Sea if known.feature.properties.class == Class::SeaDark => return None,
-        Modality::Silence => {
-            let every_s = node(&evidence.first()?.node)?.heartbeat_s?;
-            every_s * world.settings.silence.heartbeats
-        }
         _ if evidence.iter().all(|it| it.kind == Kind::Patrol) => return None,
         _ => INCURSION_LATER_S,
     };
     Some((modality, known.time_ns.saturating_add(ns_from_s(later_s))))
+}
+
+/// The sign that an alert is, with who told of it.
+fn sign(known: &Known<'_>, modality: Modality, registry: &Registry) -> Sign {
+    let mut sign = Sign {
+        modality,
+        time_ns: known.time_ns,
+        place: known.feature.place(),
+        arrivals: Vec::new(),
+        seers: Vec::new(),
+    };
+    for it in known.feature.properties.evidence.iter().filter(|it| it.kind != Kind::Patrol) {
+        let Some(node) = registry.find(&it.node) else { continue };
+        let is_arrival = modality == Modality::Fire && it.kind != Kind::Radar;
+        if is_arrival { &mut sign.arrivals } else { &mut sign.seers }.push(node);
+    }
+    sign
 }
 
 impl Engine {
@@ -64,12 +77,12 @@ impl Engine {
                 if let Some((modality, at_ns)) = counts_at(&known, world)
                     && (from_ns..to_ns).contains(&at_ns)
                 {
-                    signs.push(Sign { modality, place: known.feature.place() });
+                    signs.push(sign(&known, modality, registry));
                 }
             }
             for mut said in watch.step(&signs, world) {
                 let of_it = |alert: &AlertFeature| {
-                    said.sector == THEATRE || watch.sector(alert.place()) == Some(said.sector.as_str())
+                    said.sector == THEATRE || watch.sector(alert.place(), world) == Some(said.sector.as_str())
                 };
                 let mut named: Vec<(i64, &str)> = Vec::new();
                 for known in self.book.known() {
@@ -95,12 +108,12 @@ impl Engine {
     }
 
     /// What a successor has to know of what is usual, if bins have been judged since the last call.
-    pub fn take_escalation_record(&mut self) -> Option<EscalationRecord> {
+    pub fn take_escalation_record(&mut self, registry: &Registry) -> Option<EscalationRecord> {
         let stands_ns = self.escalation.as_ref()?.stands_ns()?;
         if self.escalation_kept_ns == Some(stands_ns) {
             return None;
         }
-        let record = self.escalation.as_ref()?.record()?;
+        let record = self.escalation.as_ref()?.record(registry)?;
         self.escalation_kept_ns = Some(stands_ns);
         Some(record)
     }
@@ -167,11 +180,54 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_kept_or_taken_up_where_it_is_off() {
+        let mut settings = Settings::default();
+        settings.escalation.on = false;
+        let mut engine = Engine::new(settings, String::new(), vec!["t".to_owned()], Places::default());
+        assert!(engine.restore_escalation(EscalationRecord::default()));
+        assert!(engine.escalation.is_none() && engine.take_escalation_record(&Registry::new([])).is_none());
+    }
+
+    #[test]
+    fn a_sign_names_those_whose_arrivals_it_rests_on_and_those_who_are_enough_alone() {
+        let registry = Registry::new(NODES.map(|(name, kind, _)| Node {
+            kinds: KindSet::of(kind),
+            registered: true,
+            ..Node::unregistered(name)
+        }));
+        let (places, settings) = (Places::default(), Settings::default());
+        let mut book = Book::new(String::new(), vec!["t".to_owned()]);
+        let cited = |offset: i64, node: u32, kind: Kind| Cited {
+            origin: Origin { topic: 0, partition: 0, offset, line: 0 },
+            id: Id::new(offset.to_string().as_bytes()),
+            node: NodeIx(node),
+            kind,
+            time_ns: offset,
+            residual_s: None,
+            residual_deg: None,
+        };
+        let place = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
+        let evidence = vec![
+            cited(1, 0, Kind::Acoustic),
+            cited(2, 0, Kind::Seismic),
+            cited(3, 1, Kind::Patrol),
+            cited(4, 2, Kind::Radar),
+        ];
+        let claim = Claim { evidence, ..Claim::new("fire/a".to_owned(), Class::FireImpact, place, 7) };
+        book.say(claim, Stage::Final, &registry, &places, &settings);
+        let known: Vec<Known<'_>> = book.known().collect();
+        let fire = sign(&known[0], Modality::Fire, &registry);
+        assert_eq!((fire.arrivals, fire.seers, fire.time_ns), (vec![NodeIx(0), NodeIx(0)], vec![NodeIx(2)], 7));
+        let air = sign(&known[0], Modality::Air, &registry);
+        assert_eq!(air.seers, [NodeIx(0), NodeIx(0), NodeIx(2)], "of anything else each is enough");
+    }
+
+    #[test]
     fn what_is_known_later_counts_later() {
         assert_eq!(counted_after("fire/mic/1", Class::FireImpact, 0, Stage::Open), None, "it may not be so");
         assert_eq!(counted_after("fire/far/1", Class::FireImpact, 3, Stage::Final), Some((Modality::Fire, 1400)));
         assert_eq!(counted_after("track/a", Class::AirIncursion, 2, Stage::Open), Some((Modality::Air, 600)));
-        assert_eq!(counted_after("sensor/a", Class::SensorSilent, 0, Stage::Open), Some((Modality::Silence, 300)));
+        assert_eq!(counted_after("sensor/a", Class::SensorSilent, 0, Stage::Open), None, "who is silent sees nothing");
         assert_eq!(counted_after("dark/a", Class::SeaDark, 2, Stage::Final), None);
     }
 }

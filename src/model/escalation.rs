@@ -10,12 +10,13 @@ use serde::{Deserialize, Serialize};
 vocabulary! {
     /// A way of seeing that does not rest on another.
     Modality {
-        Fire = "fire", Air = "air", Sea = "sea", Movement = "movement", Jamming = "jamming", Silence = "silence",
+        Fire = "fire", Air = "air", Sea = "sea", Movement = "movement", Jamming = "jamming",
     }
 }
 
 impl Modality {
-    /// To which an alert of that class counts; `None`: to none, for how many there are hangs on how much somebody looks.
+    /// To which an alert of that class counts; `None`: to none, for how many there are hangs on how much somebody looks, or
+    /// on who is there to look.
     pub const fn of(class: Class) -> Option<Modality> {
         match class {
             class if class.is_fire() => Some(Modality::Fire),
@@ -23,7 +24,6 @@ impl Modality {
             Class::SeaIncursion | Class::SeaDark => Some(Modality::Sea),
             Class::IncursionGround | Class::IncursionWeapons => Some(Modality::Movement),
             Class::Interference => Some(Modality::Jamming),
-            Class::SensorSilent => Some(Modality::Silence),
             _ => None,
         }
     }
@@ -32,7 +32,7 @@ impl Modality {
 vocabulary! {
     /// What a level rests on.
     Rule {
-        Rate = "rate", SpaceTimeScan = "space_time_scan", Agreement = "agreement", Quiet = "quiet",
+        Rate = "rate", SpaceTimeScan = "space_time_scan", Agreement = "agreement", Quiet = "quiet", Unheard = "unheard",
     }
 }
 

@@ -6,6 +6,7 @@ use crate::codec::Lines;
 use crate::codec::reviewers::Reviewers;
 use crate::engine::associate::record::{LearntRecord, RegionRecord};
 use crate::engine::book::{DecisionError, Said};
+use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::places::Places;
 use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::engine::settings::Settings;
@@ -154,6 +155,11 @@ impl Correlator {
     /// What final events have taught so far.
     pub fn learnt(&self) -> LearntRecord {
         self.engine.learnt(&self.registry)
+    }
+
+    /// What a successor has to know of what is usual, if there is news.
+    pub fn take_escalation_record(&mut self) -> Option<EscalationRecord> {
+        self.engine.take_escalation_record(&self.registry)
     }
 
     /// What is to be kept now of what final events have taught.

@@ -364,7 +364,7 @@ impl<'a> Live<'a> {
         parcel.settled = keeps.then_some(settled);
         parcel.lanes = if keeps { self.correlator.take_changes() } else { Vec::new() };
         parcel.learnt = learnt;
-        parcel.escalation = if keeps { self.correlator.engine().take_escalation_record() } else { None };
+        parcel.escalation = if keeps { self.correlator.take_escalation_record() } else { None };
         batch.ahead = self.correlator.engine().ahead(i64::from(self.run.kafka.max_ahead_s) * NS_PER_S);
         self.waits += batch.ahead.difference(&self.ahead).count() as u64;
         self.ahead.clone_from(&batch.ahead);

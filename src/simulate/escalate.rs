@@ -1,7 +1,7 @@
 //! The scenario `escalate`: eight hours of fire in four sectors, of which the last two and a half have three times as much of it in
 //! one, and drones over its line again and again.
 //!
-//! Its usual is known after a few hours: replay it with `engine.escalation.least_history_h=4`.
+//! Its usual is known after a few hours: replay it with `engine.escalation.on=true` and `engine.escalation.least_history_h=4`.
 
 use super::chance::{Chance, Purpose};
 use super::ground::offset;

@@ -3,8 +3,8 @@
 //!
 //! Twelve sectors of 40 × 40 km lie side by side, each with 36 microphones and a radar that tracks aircraft. Incidents come at a
 //! rate that swings with the hour of the day (±60%) and from day to day, at hot spots that move now and then. An incident is one to
-//! some rounds, or a barrage of up to a hundred. A round is found as often as four of the microphones that are up hear
-//! it, by the physics of the simulator and not by what the engine takes for it.
+//! some rounds, or a barrage of up to a hundred. A round is found if four of the microphones that are up hear it, by the
+//! physics of the simulator and not by what the engine takes for it.
 
 use super::DEFAULT_START_NS;
 use super::chance::{Chance, Purpose};
@@ -15,7 +15,7 @@ use crate::model::escalation::Modality;
 use crate::model::geo::LonLat;
 use crate::model::kind::vocabulary;
 use crate::model::kind::{Kind, KindSet};
-use crate::model::node::Node;
+use crate::model::node::{Node, NodeIx};
 use crate::model::time::ns_from_s;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ const ALONG: usize = 6;
 const RANGE_M: f64 = 12_000.0;
 const HOT_SPOTS: usize = 8;
 /// Aircraft that cross an hour and sector.
-const AIR_PER_HOUR: f64 = 2.0;
+pub const AIR_PER_HOUR: f64 = 2.0;
 /// Microphones that are heard well enough, and have to be.
 const ENOUGH: usize = 4;
 /// Hearing is reckoned for squares of that side.
@@ -76,6 +76,10 @@ const CARRIES: [f64; 3] = [0.80, 0.95, 1.13];
 /// A storm leaves so much of the chance to hear, and silences one node in four.
 const STORM_HEARS: f64 = 0.35;
 const THUNDER_PER_HOUR: f64 = 60.0;
+
+/// Metres of a degree of latitude at 47 degrees north; and of one of longitude there, over its cosine (WGS 84).
+const METRES_NORTH: f64 = 111_177.0;
+const METRES_EAST: f64 = 111_520.0;
 
 const CENTRE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
 
@@ -90,6 +94,9 @@ struct Mic {
     silent_in_storm: bool,
 }
 
+/// Microphones that may hear a round in a patch.
+type Hearers = Vec<(NodeIx, [f64; CARRIES.len()])>;
+
 struct Spot {
     at: (f64, f64),
     weight: f64,
@@ -101,12 +108,14 @@ pub struct Fortnight {
     chance: Chance,
     mics: Vec<Mic>,
     spots: Vec<Vec<Spot>>,
+    corners: Vec<LonLat>,
     /// Of each sector the logarithm of what its rate swings by; the last is that of all.
     swings: Vec<f64>,
     /// Rounds that are still to come: when, where.
     rounds: Vec<(f64, usize, (f64, f64))>,
-    /// Of each sector the chance to find a round in each patch, and who was up when it was worked out.
-    found_p: Vec<(u64, Vec<f64>)>,
+    /// Of each sector who hears a round in each patch and with what chance, for each way in which it carries; and who was
+    /// up when that was worked out.
+    heard_by: Vec<(u64, Vec<Hearers>)>,
     now_s: f64,
     /// When and where the onset, the storm or the roll-out is, s.
     pub sector: usize,
@@ -127,14 +136,29 @@ pub struct Bin {
     pub up: Vec<usize>,
     /// What each sector's nodes say of wind and noise.
     pub weather: Vec<(f64, f64)>,
+    /// What each sector's lot was, which nobody knows who has to judge it.
+    pub truth: Vec<Truth>,
+}
+
+/// What happened in a sector in a bin, found or not.
+#[derive(Clone, Copy, Debug)]
+pub struct Truth {
+    /// How many incidents were to be expected without an onset.
+    pub usual: f64,
+    /// How many began.
+    pub incidents: usize,
+    /// How many aircraft crossed.
+    pub air: usize,
 }
 
 fn corner(sector: usize) -> LonLat {
     offset(CENTRE, (sector as f64 - SECTORS as f64 / 2.0) * SIDE_M, 0.0)
 }
 
-fn place(sector: usize, at: (f64, f64)) -> LonLat {
-    offset(corner(sector), at.0, at.1)
+/// A place by its metres from the corner of its sector, within some metres; the geodesic costs more than all else.
+fn place(corner: LonLat, at: (f64, f64)) -> LonLat {
+    let lat_deg = corner.lat_deg + at.1 / METRES_NORTH;
+    LonLat { lon_deg: corner.lon_deg + at.0 / (METRES_EAST * lat_deg.to_radians().cos()), lat_deg }
 }
 
 /// The sectors' areas.
@@ -201,9 +225,10 @@ impl Fortnight {
             terms,
             mics,
             spots,
+            corners: (0..SECTORS).map(corner).collect(),
             swings: vec![0.0; SECTORS + 1],
             rounds: Vec::new(),
-            found_p: vec![(u64::MAX, Vec::new()); SECTORS],
+            heard_by: vec![(u64::MAX, Vec::new()); SECTORS],
             now_s: 0.0,
             sector,
             from_s,
@@ -216,7 +241,7 @@ impl Fortnight {
     pub fn nodes(&self) -> Vec<Node> {
         let mic = |(number, mic): (usize, &Mic)| Node {
             kinds: KindSet::of(Kind::Acoustic).with(Kind::Status),
-            position: Some(place(mic.sector, mic.at)),
+            position: Some(place(self.corners[mic.sector], mic.at)),
             range_m: Some(RANGE_M),
             detect_p: Some(mic.p),
             heartbeat_s: Some(60.0),
@@ -225,7 +250,7 @@ impl Fortnight {
         };
         let radar = |at: usize| Node {
             kinds: KindSet::of(Kind::Track).with(Kind::Status),
-            position: Some(place(at, (0.5 * SIDE_M, 0.5 * SIDE_M))),
+            position: Some(place(self.corners[at], (0.5 * SIDE_M, 0.5 * SIDE_M))),
             heartbeat_s: Some(60.0),
             registered: true,
             ..Node::unregistered(&format!("air-{at:02}"))
@@ -250,6 +275,15 @@ impl Fortnight {
 
     fn is_up(&self, mic: &Mic, at_s: f64) -> bool {
         (mic.from_s..mic.to_s).contains(&at_s) && !(mic.silent_in_storm && self.is_stormy(mic.sector, at_s))
+    }
+
+    /// The microphones that stand nearest to a place, of those that are up.
+    fn nearest(&self, sector: usize, at: (f64, f64), at_s: f64) -> Vec<NodeIx> {
+        let up = self.mics.iter().enumerate().filter(|(_, mic)| mic.sector == sector && self.is_up(mic, at_s));
+        let mut by_m: Vec<(f64, usize)> =
+            up.map(|(number, mic)| ((mic.at.0 - at.0).hypot(mic.at.1 - at.1), number)).collect();
+        by_m.sort_by(|a, b| a.0.total_cmp(&b.0));
+        by_m.iter().take(2 * ENOUGH).map(|&(_, number)| NodeIx(number as u32)).collect()
     }
 
     /// The rates of sectors wander about their means, within a day or so.
@@ -304,15 +338,21 @@ impl Fortnight {
         for sector in 0..SECTORS {
             self.work_out(sector, to_s);
         }
-        for (_, sector, at) in due {
+        for (at_s, sector, at) in due {
             let patch = (at.1 / PATCH_M) as usize * PATCHES + (at.0 / PATCH_M) as usize;
-            if self.chance.yes(self.found_p[sector].1[patch.min(PATCHES * PATCHES - 1)]) {
-                bin.signs.push(Sign { modality: Modality::Fire, place: place(sector, at) });
+            let carry = self.chance.below(CARRIES.len());
+            let mut arrivals = Vec::new();
+            for &(mic, chances) in &self.heard_by[sector].1[patch.min(PATCHES * PATCHES - 1)] {
+                arrivals.extend(self.chance.yes(chances[carry]).then_some(mic));
+            }
+            if arrivals.len() >= ENOUGH {
+                let (time_ns, place) = (Fortnight::at_ns(at_s), place(self.corners[sector], at));
+                bin.signs.push(Sign { modality: Modality::Fire, time_ns, place, arrivals, seers: Vec::new() });
             }
         }
     }
 
-    /// Works out the chance to find a round in each patch of a sector, if other nodes are up than when it was last done.
+    /// Works out who hears a round in each patch of a sector, if other nodes are up than when it was last done.
     fn work_out(&mut self, sector: usize, at_s: f64) {
         let near = |mic: &Mic| mic.sector.abs_diff(sector) <= 1;
         let mut state = u64::from(self.is_stormy(sector, at_s));
@@ -320,39 +360,23 @@ impl Fortnight {
             state =
                 state.wrapping_mul(0x9E37_79B9_7F4A_7C15).wrapping_add(u64::from(self.is_up(mic, at_s))).rotate_left(5);
         }
-        if self.found_p[sector].0 == state {
+        if self.heard_by[sector].0 == state {
             return;
         }
-        let up: Vec<(f64, f64, f64)> = self
-            .mics
-            .iter()
-            .filter(|mic| near(mic) && self.is_up(mic, at_s))
-            .map(|mic| {
-                let over = (mic.sector as f64 - sector as f64) * SIDE_M;
-                (mic.at.0 + over, mic.at.1, mic.p * if self.is_stormy(mic.sector, at_s) { STORM_HEARS } else { 1.0 })
-            })
-            .collect();
-        let mut chances = Vec::with_capacity(PATCHES * PATCHES);
-        for patch in 0..PATCHES * PATCHES {
-            let middle = (((patch % PATCHES) as f64 + 0.5) * PATCH_M, ((patch / PATCHES) as f64 + 0.5) * PATCH_M);
-            let found = |carry: f64| {
-                let mut few = [0.0; ENOUGH];
-                few[0] = 1.0;
-                for &(x_m, y_m, p) in &up {
-                    let distance_m = (x_m - middle.0).hypot(y_m - middle.1);
-                    if distance_m > RANGE_M {
-                        continue;
-                    }
-                    let p = p * (-0.7 * (distance_m / (carry * RANGE_M)).powi(4)).exp();
-                    for n in (0..ENOUGH).rev() {
-                        few[n] = few[n] * (1.0 - p) + if n > 0 { few[n - 1] * p } else { 0.0 };
-                    }
+        let mut hearers = vec![Hearers::new(); PATCHES * PATCHES];
+        for (number, mic) in self.mics.iter().enumerate().filter(|(_, mic)| near(mic) && self.is_up(mic, at_s)) {
+            let x_m = mic.at.0 + (mic.sector as f64 - sector as f64) * SIDE_M;
+            let p = mic.p * if self.is_stormy(mic.sector, at_s) { STORM_HEARS } else { 1.0 };
+            for (patch, hearers) in hearers.iter_mut().enumerate() {
+                let middle = (((patch % PATCHES) as f64 + 0.5) * PATCH_M, ((patch / PATCHES) as f64 + 0.5) * PATCH_M);
+                let share = (x_m - middle.0).hypot(mic.at.1 - middle.1) / RANGE_M;
+                if share <= 1.0 {
+                    let chances = CARRIES.map(|carry| p * (-0.7 * (share / carry).powi(4)).exp());
+                    hearers.push((NodeIx(number as u32), chances));
                 }
-                1.0 - few.iter().sum::<f64>()
-            };
-            chances.push(CARRIES.iter().map(|&carry| found(carry)).sum::<f64>() / CARRIES.len() as f64);
+            }
         }
-        self.found_p[sector] = (state, chances);
+        self.heard_by[sector] = (state, hearers);
     }
 }
 
@@ -383,17 +407,25 @@ impl Iterator for Fortnight {
             let times = if self.is_on(sector, from_s) { self.terms.times } else { 1.0 };
             let swing = (0.7 * (self.swings[sector] + self.swings[SECTORS]) - 0.5 * self.terms.swing.powi(2)).exp();
             let mean = self.terms.per_hour * hour * swing * times * bin_s / 3600.0;
-            for _ in 0..self.chance.poisson(mean) {
-                self.incident(sector, from_s);
-            }
+            let incidents = self.chance.poisson(mean);
+            (0..incidents).for_each(|_| self.incident(sector, from_s));
             let thunder = if stormy { THUNDER_PER_HOUR * bin_s / 3600.0 } else { 0.0 };
             for _ in 0..self.chance.poisson(thunder) {
                 let at = (self.chance.range(0.0, SIDE_M), self.chance.range(0.0, SIDE_M));
-                bin.signs.push(Sign { modality: Modality::Fire, place: place(sector, at) });
+                // It is found by whoever stands nearest, as loud as it is.
+                let time_ns = Fortnight::at_ns(self.chance.range(from_s, to_s));
+                let arrivals = self.nearest(sector, at, from_s);
+                let (modality, place, seers) = (Modality::Fire, place(self.corners[sector], at), Vec::new());
+                bin.signs.push(Sign { modality, time_ns, place, arrivals, seers });
             }
-            for _ in 0..self.chance.poisson(AIR_PER_HOUR * times * bin_s / 3600.0) {
+            let air = self.chance.poisson(AIR_PER_HOUR * times * bin_s / 3600.0);
+            bin.truth.push(Truth { usual: mean / times, incidents, air });
+            for _ in 0..air {
                 let at = (self.chance.range(0.0, SIDE_M), self.chance.range(0.0, SIDE_M));
-                bin.signs.push(Sign { modality: Modality::Air, place: place(sector, at) });
+                let (time_ns, place) =
+                    (Fortnight::at_ns(self.chance.range(from_s, to_s)), place(self.corners[sector], at));
+                let seers = vec![NodeIx((mics + sector) as u32)];
+                bin.signs.push(Sign { modality: Modality::Air, time_ns, place, arrivals: Vec::new(), seers });
             }
         }
         self.find(to_s, &mut bin);

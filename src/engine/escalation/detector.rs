@@ -14,8 +14,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How many times the least that is more than usual: from half as much again to eight times.
-const RATIOS: [f64; 5] = [1.5, 2.2, 3.3, 5.0, 8.0];
+/// How many times the least that is more than usual: from half as much again to four times.
+const RATIOS: [f64; 3] = [1.6, 2.4, 4.0];
 /// Of these, the one by which it is told when it began.
 const TELLING: usize = 1;
 /// Most that one bin may say, nats: beyond, the sums are all the same.
@@ -119,18 +119,14 @@ fn ln_gamma(x: f64) -> f64 {
     (z - 0.5) * z.ln() - z + 0.5 * std::f64::consts::TAU.ln() + series - shift
 }
 
-/// The chance of `count` or more where the past has had `past` in `exposure` times as long, by the gamma–Poisson
-/// predictive distribution with Jeffreys' prior.
-pub fn tail_p(count: u32, past: f64, exposure: f64) -> f64 {
-    if count == 0 {
-        return 1.0;
-    }
-    let (shape, p) = (past + 0.5, 1.0 / (1.0 + exposure.max(1e-9)));
-    let mut term = shape * (1.0 - p).ln();
-    let mut below = 0.0;
-    for k in 0..count {
-        below += term.exp();
-        term += ((shape + f64::from(k)) / f64::from(k + 1)).ln() + p.ln();
+/// The chance of `count` or more where `mean` are expected, by the negative binomial of that dispersion.
+pub fn tail_p(count: u32, mean: f64, dispersion: f64) -> f64 {
+    let excess = (dispersion - 1.0).max(1e-3);
+    let r = mean.max(LEAST_MEAN) / excess;
+    let (mut ln_p, mut below) = (-r * (1.0 + excess).ln(), 0.0);
+    for n in 0..count {
+        below += ln_p.exp();
+        ln_p += ((r + f64::from(n)) / f64::from(n + 1) * excess / (1.0 + excess)).ln();
     }
     (1.0 - below).max(0.0)
 }
@@ -179,9 +175,9 @@ mod tests {
         }
 
         #[test]
-        fn the_predictive_tail_is_one_less_what_lies_below(past in 0.0f64..50.0, exposure in 0.2f64..200.0) {
-            let all: Vec<f64> = (0..40).map(|n| tail_p(n, past, exposure)).collect();
-            prop_assert!(all[0] == 1.0 && all.windows(2).all(|pair| pair[0] >= pair[1]));
+        fn the_tail_is_one_less_what_lies_below(mean in 0.05f64..20.0, dispersion in 1.05f64..6.0, count in 0u32..40) {
+            let above: f64 = chances(mean, dispersion).iter().skip(count as usize).sum();
+            prop_assert!((tail_p(count, mean, dispersion) - above).abs() < 1e-6);
         }
     }
 
@@ -207,9 +203,9 @@ mod tests {
     }
 
     #[test]
-    fn the_poisson_tail_is_that_of_the_tables_when_the_past_is_long() {
+    fn the_tail_without_dispersion_is_that_of_the_tables_of_poisson() {
         // P(N ≥ 6 | 2) = 0.0166.
-        assert!((tail_p(6, 20_000.0, 10_000.0) - 0.0166).abs() < 2e-4);
-        assert!(tail_p(6, 2.0, 1.0) > 0.05, "a short past knows little");
+        assert!((tail_p(6, 2.0, 1.0) - 0.0166).abs() < 2e-4);
+        assert_eq!(tail_p(0, 2.0, 1.0), 1.0);
     }
 }

@@ -3,7 +3,9 @@
 //! A node is up in a bin if something came of it in that bin or in so many before it as its heartbeats may be missed.
 //! Both this and the weather are sums and sets over what came in time, so that the order in which it came changes nothing.
 
-use crate::model::node::NodeIx;
+use crate::engine::settings::Settings;
+use crate::model::node::{Node, NodeIx};
+use crate::model::time::ns_from_s;
 use std::collections::BTreeMap;
 
 /// Bins that are remembered of each node.
@@ -11,6 +13,15 @@ const BINS: i64 = 64;
 
 /// Bins of which the weather is remembered; older ones go first.
 const WEATHER_BINS: usize = 64;
+
+/// Longer than this nobody is waited for, s.
+const MOST_PATIENCE_S: f64 = 5_400.0;
+
+/// How many bins may pass without a word of a node that is up; `None`: it promised none.
+pub fn patience_bins(node: &Node, settings: &Settings, bin_ns: i64) -> Option<i64> {
+    let patience_s = node.heartbeat_s? * settings.silence.heartbeats;
+    Some((ns_from_s(patience_s.min(MOST_PATIENCE_S)) + bin_ns - 1) / bin_ns)
+}
 
 /// The bins in which something came of a node: bit n stands for the one n before the newest.
 #[derive(Clone, Copy, Debug)]

@@ -17,6 +17,11 @@ pub struct Grid {
 }
 
 impl Grid {
+    /// How high and wide cells are, m.
+    pub fn size_m(self) -> f64 {
+        self.size_m
+    }
+
     /// Cells that are `size_m` high and wide.
     pub fn new(size_m: f64) -> Grid {
         Grid { size_m }

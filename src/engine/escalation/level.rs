@@ -31,6 +31,11 @@ pub enum Change {
 }
 
 impl Level {
+    /// Nothing can be told: what was quiet before is no part of a quiet that comes later.
+    pub fn stand(&mut self) {
+        self.calm = None;
+    }
+
     /// A bin that ends at `end_ns` would have this level, by these ways of seeing.
     pub fn go_to(&mut self, level: u8, by: &BTreeSet<Modality>, from_ns: i64, end_ns: i64, quiet_ns: i64) -> Change {
         if level < self.level {
@@ -93,6 +98,8 @@ mod tests {
         assert_eq!(held.go_to(1, &both, 3, 4, 2), Change::Up);
         assert_eq!(held.go_to(1, &fire, 4, 5, 2), Change::None);
         assert_eq!((held.from_ns, held.raised_ns), (1, 2));
+        assert_eq!(held.go_to(0, &BTreeSet::new(), 4, 5, 2), Change::None);
+        held.stand();
         assert_eq!(held.go_to(0, &BTreeSet::new(), 5, 6, 2), Change::None);
         assert_eq!(held.go_to(0, &BTreeSet::new(), 6, 7, 2), Change::None);
         assert_eq!(held.go_to(0, &BTreeSet::new(), 7, 8, 2), Change::Down(6));

@@ -1,92 +1,62 @@
-//! Ways of seeing that do not hear fire: how many incursions, of how many nodes that could have seen them.
-//!
-//! Where and how far they see is not known as it is of microphones, so a sector is compared as a whole, and as long as
-//! about as many nodes of that kind are up as used to be. What comes anew begins anew.
+//! Ways of seeing that do not hear fire: incursions and jamming, as far as those who count saw them.
 
 use super::detector::{Detector, tail_p};
-use super::usual::Unrest;
+use super::unrest::{SLACK, SWING2, Unrest};
 use crate::model::escalation::Modality;
-use crate::model::kind::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// The ways of seeing besides fire.
-pub const OTHERS: [Modality; 5] =
-    [Modality::Air, Modality::Sea, Modality::Movement, Modality::Jamming, Modality::Silence];
+pub const OTHERS: [Modality; 4] = [Modality::Air, Modality::Sea, Modality::Movement, Modality::Jamming];
 
-/// Fewest of an hour that agree with anything.
+/// The dispersion that is assumed.
+const ASSUMED: f64 = 1.3;
+/// Fewest that agree with anything.
 const FEWEST: u32 = 2;
-/// More nodes than so many times the usual number are another network.
-const MORE: f64 = 1.25;
-const FEWER: f64 = 0.5;
+/// It agrees by what there was in the last hour, or since there is more fire, for so long at most, h.
+const HOUR: f64 = 1.0;
+const LONGEST_H: f64 = 3.0;
 
-/// The kind of node that sees it.
-pub const fn seen_by(modality: Modality) -> Kind {
-    match modality {
-        Modality::Fire => Kind::Acoustic,
-        Modality::Air | Modality::Sea | Modality::Movement => Kind::Track,
-        Modality::Jamming => Kind::Interference,
-        Modality::Silence => Kind::Status,
-    }
+/// What a bin held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Counted {
+    /// How many there were.
+    pub count: u32,
+    /// How many are usual.
+    pub expected: f64,
+    /// On how many that rests.
+    pub past: f64,
 }
 
 /// One of them in one sector.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Other {
-    /// How many there were, faded, and in how many hours.
-    past: f64,
-    past_h: f64,
-    learnt_h: f64,
-    /// How many nodes could see it on average.
-    nodes: f64,
-    /// The bins of the last hour.
-    hour: VecDeque<u32>,
+    /// The last bins, and when each began, nanoseconds.
+    recent: VecDeque<(i64, Counted)>,
     unrest: Unrest,
     detector: Detector,
-    is_compared: bool,
 }
 
-/// What bounds it.
-#[derive(Clone, Copy, Debug)]
-pub struct Terms {
-    /// Length of a bin, h.
-    pub bin_h: f64,
-    /// After so long the past counts a third, h.
-    pub memory_h: f64,
-    /// Shortest past that is compared with, h.
-    pub least_history_h: f64,
-    /// Where its evidence ends.
-    pub cap: f64,
+impl Default for Other {
+    fn default() -> Other {
+        Other {
+            recent: VecDeque::new(),
+            unrest: Unrest::assumed(ASSUMED, SWING2, SLACK),
+            detector: Detector::default(),
+        }
+    }
 }
 
 impl Other {
-    /// Takes in a bin: how many there were, and how many nodes could have seen them. `is_doubted`: what is seen is thought
-    /// of as an escalation, and not learnt from.
-    pub fn step(&mut self, from_ns: i64, count: u32, nodes: usize, is_doubted: bool, terms: Terms) {
-        let bins_an_hour = (1.0 / terms.bin_h).round().max(1.0) as usize;
-        self.hour.push_back(count);
-        self.hour.drain(..self.hour.len().saturating_sub(bins_an_hour));
-        let nodes = nodes as f64;
-        if nodes > MORE * self.nodes + 0.5 {
-            *self = Other { nodes, hour: std::mem::take(&mut self.hour), ..Other::default() };
+    /// Takes in a bin. `is_doubted`: what is seen is thought of as an escalation, and not learnt from. The evidence ends at
+    /// `cap`.
+    pub fn step(&mut self, from_ns: i64, bin: Counted, is_doubted: bool, bin_h: f64, memory_h: f64, cap: f64) {
+        self.recent.push_back((from_ns, bin));
+        self.recent.drain(..self.recent.len().saturating_sub((LONGEST_H / bin_h).ceil() as usize));
+        self.detector.step(self.unrest.step(from_ns, f64::from(bin.count), bin.expected, bin.past), cap);
+        if !is_doubted {
+            self.unrest.learn(f64::from(bin.count), bin.expected, bin_h, memory_h);
         }
-        let is_heard = nodes >= FEWER * self.nodes;
-        self.is_compared = is_heard && self.learnt_h >= terms.least_history_h;
-        let expected = (self.past + 0.5) / self.past_h.max(1.0) * terms.bin_h;
-        if self.is_compared {
-            self.detector.step(self.unrest.step(from_ns, f64::from(count), expected, self.past), terms.cap);
-        }
-        if !is_heard || is_doubted {
-            return;
-        }
-        if self.is_compared {
-            self.unrest.learn(f64::from(count), expected, terms.bin_h, terms.memory_h);
-        }
-        let fades = (-terms.bin_h / terms.memory_h).exp();
-        self.past = self.past * fades + f64::from(count);
-        self.past_h = self.past_h * fades + terms.bin_h;
-        self.learnt_h += terms.bin_h;
-        self.nodes += (nodes - self.nodes) * (1.0 - fades);
     }
 
     /// The evidence for more of it than usual.
@@ -99,14 +69,29 @@ impl Other {
         self.detector.since().map(|since| since.from_ns)
     }
 
-    /// How many there were in the last hour, and how often as many come by chance.
-    pub fn hour(&self) -> (u32, f64) {
-        let count: u32 = self.hour.iter().sum();
-        // Variance beyond a Poisson stream's is taken off both counts, as if so many came together.
-        let together = self.unrest.dispersion();
-        let units = (f64::from(count) / together).floor() as u32;
-        let chance = if self.is_compared { tail_p(units, self.past / together, self.past_h) } else { 1.0 };
-        (count, if count < FEWEST { 1.0 } else { chance })
+    /// How many there were in the last hour or since `from_ns`, whichever comes less often by chance; how long that is, h;
+    /// and in which share of such stretches as many come by chance.
+    pub fn lately(&self, from_ns: i64, end_ns: i64, bin_h: f64) -> (u32, f64, f64) {
+        let hour_ns = end_ns - (HOUR * 3600e9) as i64;
+        let oldest_ns = end_ns - (LONGEST_H * 3600e9) as i64;
+        let of = |since_ns: i64| {
+            let bins = || self.recent.iter().filter(move |(at_ns, _)| *at_ns >= since_ns.max(oldest_ns));
+            let count: u32 = bins().map(|(_, bin)| bin.count).sum();
+            let expected: f64 = bins().map(|(_, bin)| bin.expected).sum();
+            let past = self.recent.back().map_or(0.0, |(_, bin)| bin.past);
+            (count, bins().count() as f64 * bin_h, self.chance(count, expected, past))
+        };
+        let (hour, since) = (of(hour_ns), of(from_ns));
+        if since.2 < hour.2 { since } else { hour }
+    }
+
+    /// How often so many come by chance, where so many are expected and that rests on so many: what is not known of the mean
+    /// adds to the variance.
+    fn chance(&self, count: u32, expected: f64, past: f64) -> f64 {
+        if count < FEWEST || expected <= 0.0 {
+            return 1.0;
+        }
+        tail_p(count, expected, self.unrest.dispersion() * (1.0 + expected / (past + 0.5)))
     }
 }
 
@@ -114,25 +99,32 @@ impl Other {
 mod tests {
     use super::*;
 
-    const TERMS: Terms = Terms { bin_h: 1.0 / 12.0, memory_h: 168.0, least_history_h: 24.0, cap: 1e9 };
+    const BIN_H: f64 = 1.0 / 12.0;
+    const BIN_NS: i64 = 300 * 1_000_000_000;
 
-    /// One in an hour for so many hours, then so many in each bin of an hour.
-    fn seen(hours: i64, then: u32, nodes: usize) -> Other {
+    /// One in an hour for three days, then so many in each bin of an hour and a half; and when that began and ended.
+    fn seen(then: &[u32]) -> (Other, i64, i64) {
         let mut other = Other::default();
-        for bin in 0..12 * hours {
-            other.step(bin, u32::from(bin % 12 == 0), 4, false, TERMS);
-        }
-        (0..12).for_each(|bin| other.step(12 * hours + bin, then, nodes, false, TERMS));
-        other
+        let mut step = |bin: i64, count: u32| {
+            let counted = Counted { count, expected: BIN_H, past: 72.0 };
+            other.step(bin * BIN_NS, counted, false, BIN_H, 168.0, 1e9);
+        };
+        (0..12 * 72).for_each(|bin| step(bin, u32::from(bin % 12 == 0)));
+        (0..).zip(then).for_each(|(bin, &count)| step(12 * 72 + bin, count));
+        (other, 12 * 72 * BIN_NS, (12 * 72 + then.len() as i64) * BIN_NS)
     }
 
     #[test]
-    fn more_than_usual_agrees_and_more_by_more_nodes_does_not() {
-        assert!(seen(72, 1, 4).hour().1 < 1e-3);
-        assert_eq!(seen(72, 1, 6).hour().1, 1.0);
-        assert_eq!(seen(12, 1, 4).hour().1, 1.0, "nothing is known yet");
-        assert!(seen(72, 0, 4).hour().1 == 1.0);
-        assert!(seen(72, 3, 4).evidence() > 1e6);
-        assert!(seen(72, 3, 6).evidence() < 10.0);
+    fn more_than_usual_agrees_and_as_much_does_not() {
+        let chance = |then: &[u32]| {
+            let (other, from_ns, end_ns) = seen(then);
+            other.lately(from_ns, end_ns, BIN_H)
+        };
+        assert!(chance(&[1; 18]).2 < 1e-3);
+        assert!(chance(&[0; 18]).2 == 1.0);
+        let thrice = [1, 0, 0, 0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1];
+        assert_eq!(chance(&thrice).0, 5, "since there is more fire");
+        assert!(chance(&thrice).2 < 0.05 && (chance(&thrice).1 - 1.5).abs() < 1e-9, "{:?}", chance(&thrice));
+        assert!(seen(&[3; 12]).0.evidence() > 1e6);
     }
 }

@@ -1,17 +1,18 @@
-//! What of it outlives a process: all that is usual, the evidence so far, and the levels that stand.
+//! What of it outlives a process: who counts, all that is usual, the evidence so far, and the levels that stand.
 //!
 //! It is kept when a bin has been judged, with the event time up to which all is in it. The successor judges the bins after
 //! that, from final events that are kept with the alerts or found again.
 
+use super::EscalationWatch;
 use super::grid::CellKey;
-use super::incidents::Incidents;
-use super::usual::{CellPast, Day};
-use super::{EscalationWatch, Scope};
+use super::reference::{Reference, ReferenceRecord};
+use super::scan::Cell;
+use super::scope::Scope;
+use super::usual::Day;
+use crate::engine::rules::World;
+use crate::model::node::Registry;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Incidents found of late: bin, cell, count.
-pub type Recent = Vec<(i64, CellKey, u32)>;
 
 /// As it stands; or, of one that was cut in pieces, a part of the cells.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -23,10 +24,11 @@ pub struct EscalationRecord {
     /// Length of a bin and side of a cell: of others nothing can be taken over.
     bin_ns: i64,
     cell_m: f64,
-    cells: Vec<(CellKey, CellPast)>,
-    recent: Recent,
-    incidents: Incidents,
+    cells: Vec<(CellKey, Cell)>,
+    cells_h: f64,
     day: Option<Day>,
+    now: Option<ReferenceRecord>,
+    next: Option<ReferenceRecord>,
     scopes: Vec<(String, Scope)>,
 }
 
@@ -40,7 +42,7 @@ impl EscalationRecord {
         pieces.resize(count, EscalationRecord { stands_ns, bin_ns, cell_m, ..EscalationRecord::default() });
         for (at, piece) in pieces.iter_mut().enumerate() {
             piece.piece = (at, count);
-            piece.cells = cells.iter().skip(at * most_cells).take(most_cells).copied().collect();
+            piece.cells = cells.iter().skip(at * most_cells).take(most_cells).cloned().collect();
         }
         pieces
     }
@@ -63,42 +65,22 @@ impl EscalationRecord {
     }
 }
 
-/// What was known of cells and sectors that are not laid out yet.
-#[derive(Debug, Default)]
-pub(super) struct Waiting {
-    cells: BTreeMap<CellKey, CellPast>,
-    scopes: BTreeMap<String, Scope>,
-    recent: Option<(i64, Recent)>,
-}
-
-impl Waiting {
-    pub(super) fn take_cell(&mut self, key: CellKey) -> Option<CellPast> {
-        self.cells.remove(&key)
-    }
-
-    pub(super) fn take_scopes(&mut self, scopes: &mut BTreeMap<String, Scope>) {
-        scopes.extend(std::mem::take(&mut self.scopes));
-    }
-
-    pub(super) fn take_recent(&mut self) -> Option<(i64, Recent)> {
-        self.recent.take()
-    }
-}
-
 impl EscalationWatch {
-    /// As it stands; `None` before the first bin has been judged.
-    pub fn record(&self) -> Option<EscalationRecord> {
-        let stands_ns = self.stands_ns().filter(|_| self.laid_out_for.is_some())?;
+    /// As it stands; `None` before the first bin has been judged. It names the nodes of the registry.
+    pub fn record(&self, registry: &Registry) -> Option<EscalationRecord> {
+        let stands_ns = self.stands_ns().filter(|_| self.laid_out_for.is_some() && self.waiting.is_none())?;
+        let names = self.sectors.names();
         Some(EscalationRecord {
             piece: (0, 1),
             stands_ns,
             bin_ns: self.bin_ns,
             cell_m: self.settings.cell_m,
-            cells: self.coverage.keys().zip(self.pasts.iter().copied()).collect(),
-            recent: self.scan.recent(&self.coverage),
-            incidents: self.incidents.clone(),
+            cells: self.scan.cells.iter().map(|(&key, cell)| (key, cell.clone())).collect(),
+            cells_h: self.scan.hours,
             day: Some(self.day),
-            scopes: self.names.iter().cloned().zip(self.scopes.iter().cloned()).collect(),
+            now: self.now.as_ref().map(|it| it.record(names, registry)),
+            next: self.next.as_ref().map(|it| it.record(names, registry)),
+            scopes: names.iter().cloned().zip(self.scopes.iter().cloned()).collect(),
         })
     }
 
@@ -108,16 +90,21 @@ impl EscalationWatch {
         if record.bin_ns != self.bin_ns || record.cell_m != self.settings.cell_m {
             return false;
         }
-        let next = record.stands_ns / self.bin_ns;
-        self.next_bin = Some(next);
-        self.day = record.day.unwrap_or_default();
-        self.incidents = record.incidents;
-        self.waiting = Waiting {
-            cells: record.cells.into_iter().collect(),
-            scopes: record.scopes.into_iter().collect(),
-            recent: Some((next - 1, record.recent)),
-        };
+        self.next_bin = Some(record.stands_ns / self.bin_ns);
+        self.waiting = Some(record);
         true
+    }
+
+    /// Takes up what was known, now that sectors are laid out.
+    pub(super) fn take_up(&mut self, record: EscalationRecord, world: World<'_>) {
+        let (names, homes) = (self.sectors.names(), self.sectors.homes());
+        let reference = |it: ReferenceRecord| Reference::restore(it, names, world.registry, homes);
+        (self.now, self.next) = (record.now.map(reference), record.next.map(reference));
+        self.day = record.day.unwrap_or_default();
+        self.scan.cells = record.cells.into_iter().collect();
+        self.scan.hours = record.cells_h;
+        let mut scopes: BTreeMap<String, Scope> = record.scopes.into_iter().collect();
+        self.scopes = names.iter().map(|name| scopes.remove(name).unwrap_or_default()).collect();
     }
 }
 

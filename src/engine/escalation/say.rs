@@ -1,13 +1,12 @@
 //! What is said of a level, in numbers and in sentences.
 
+use super::EscalationWatch;
 use super::other::OTHERS;
-use super::scan::Found;
-use super::{EscalationWatch, MEASURES, Scope};
-use crate::model::escalation::{Circle, Escalation, Modality, Rule};
+use super::scan;
+use super::scope::Scope;
+use crate::engine::rules::World;
+use crate::model::escalation::{Circle, Escalation, Rule};
 use crate::model::time::Timestamp;
-
-/// Seconds in an hour.
-const HOUR_S: f64 = 3600.0;
 
 /// To so many decimals.
 fn rounded(value: f64, decimals: i32) -> f64 {
@@ -24,30 +23,56 @@ fn how_often(per_year: f64) -> String {
     }
 }
 
+/// What there is to say.
+#[derive(Clone, Copy, Debug)]
+pub enum Tone {
+    /// There is more than usual.
+    More,
+    /// There was no more than the lower level that it comes down to since then, nanoseconds.
+    Quiet(i64),
+    /// Nothing can be told.
+    Unheard {
+        /// For a storm; else for want of nodes.
+        is_storm: bool,
+    },
+}
+
 impl EscalationWatch {
-    /// The message about a sector at the end of a bin. `quiet_ns`: since when nothing more was seen, of a level that comes
-    /// down.
-    pub(super) fn say(&self, at: usize, end_ns: i64, quiet_ns: Option<i64>, circle: Option<Found>) -> Escalation {
+    /// The message about a sector at the end of a bin.
+    pub(super) fn say(&self, at: usize, bin: i64, end_ns: i64, tone: Tone, world: World<'_>) -> Escalation {
         let scope = &self.scopes[at];
         let level = &scope.level;
-        let (found, expected) = scope.rates(self.settings.bin_s);
-        let fire = scope.fire_evidence();
-        let strongest = scope.others.iter().map(|other| other.evidence()).fold(fire, f64::max);
+        let (found, expected) = scope.rates(self.terms().bin_h);
+        let strongest = scope.others.iter().map(|other| other.evidence()).fold(scope.fire_evidence(), f64::max);
+        let circle = self.find_circle(at, bin, world).filter(|_| matches!(tone, Tone::More));
         let circle = circle.map(|found| self.circle(found, end_ns));
         let (mut rules, mut reasons) = (Vec::new(), Vec::new());
-        if let Some(quiet_ns) = quiet_ns {
-            rules.push(Rule::Quiet);
-            reasons.push(format!("No more than that since {}.", Timestamp(quiet_ns)));
-        } else {
-            self.reasons(scope, circle.as_ref(), &mut rules, &mut reasons);
+        match tone {
+            Tone::More => self.reasons(scope, end_ns, circle.as_ref(), &mut rules, &mut reasons),
+            Tone::Quiet(since_ns) => {
+                rules.push(Rule::Quiet);
+                reasons.push(format!("No more than that since {}.", Timestamp(since_ns)));
+            }
+            Tone::Unheard { is_storm } => {
+                rules.push(Rule::Unheard);
+                let why = if is_storm {
+                    "there is a storm"
+                } else {
+                    "too few of the nodes that count are up, or too little was learnt of them"
+                };
+                reasons.push(format!("Cannot tell: {why}. The level stands."));
+            }
         }
         Escalation {
-            sector: self.names[at].clone(),
+            sector: self.sectors.names()[at].clone(),
             time: Timestamp(end_ns),
             level: level.level,
             raised_at: Timestamp(level.raised_ns),
             from: Timestamp(level.from_ns),
-            to: quiet_ns.filter(|_| level.level == 0).map(Timestamp),
+            to: match tone {
+                Tone::Quiet(since_ns) if level.level == 0 => Some(Timestamp(since_ns)),
+                _ => None,
+            },
             rate_per_hour: rounded(found, 2),
             expected_per_hour: rounded(expected, 2),
             statistic: rounded(strongest.max(1.0).ln(), 3),
@@ -61,29 +86,37 @@ impl EscalationWatch {
         }
     }
 
-    fn reasons(&self, scope: &Scope, circle: Option<&Circle>, rules: &mut Vec<Rule>, reasons: &mut Vec<String>) {
-        let terms = &self.settings;
+    fn reasons(
+        &self,
+        scope: &Scope,
+        end_ns: i64,
+        circle: Option<&Circle>,
+        rules: &mut Vec<Rule>,
+        reasons: &mut Vec<String>,
+    ) {
+        let (terms, bin_h) = (&self.settings, self.terms().bin_h);
         let fire = scope.fire_evidence();
-        let (found, expected) = scope.rates(terms.bin_s);
+        let (found, expected) = scope.rates(bin_h);
         let fire_raises = fire >= self.bar(terms.level_1_per_year);
         if fire_raises {
             let by_chance = how_often(self.bar(1.0) / fire);
-            let rises =
-                format!("{found:.1} incidents of fire an hour, where {expected:.1} are usual as far as can be heard");
+            let rises = format!(
+                "{found:.1} incidents of fire an hour by the nodes that were there before, where {expected:.1} are usual"
+            );
             reasons.push(format!("{rises}; by chance {by_chance} at most."));
         }
         let (mut rate, mut agrees) = (fire_raises, false);
         for (modality, other) in OTHERS.iter().zip(&scope.others) {
-            let (count, chance) = other.hour();
-            if *modality != Modality::Silence && other.evidence() >= self.other_bar(terms.level_1_per_year) {
+            let (count, hours, chance) = other.lately(scope.level.from_ns, end_ns, bin_h);
+            if other.evidence() >= self.other_bar(terms.level_1_per_year) {
                 let by_chance = how_often(self.other_bar(1.0) / other.evidence());
                 reasons.push(format!(
-                    "More of {modality} than usual, {count} in the last hour; by chance {by_chance} at most."
+                    "More of {modality} than usual, {count} in {hours:.1} h; by chance {by_chance} at most."
                 ));
                 rate = true;
             } else if chance <= terms.agree_p {
                 reasons.push(format!(
-                    "{count} of {modality} in the last hour, as many as in one hour of {:.0}.",
+                    "{count} of {modality} in {hours:.1} h, as many as in one such stretch of {:.0}.",
                     1.0 / chance.max(1e-6)
                 ));
                 agrees = true;
@@ -99,31 +132,22 @@ impl EscalationWatch {
         rules.extend(agrees.then_some(Rule::Agreement));
     }
 
-    fn circle(&self, found: Found, end_ns: i64) -> Circle {
-        let key = self.coverage.keys().nth(found.middle);
-        let middle = key.map(|key| self.grid.middle(key));
+    /// Where in the sector it is, if it is somewhere.
+    fn find_circle(&self, at: usize, bin: i64, world: World<'_>) -> Option<scan::Circle> {
+        let is_in = |place| at == self.sectors.theatre() || self.sectors.at(place, world.places) == at;
+        let usual = (self.day.factor(self.time_h(bin)), self.terms().bin_h);
+        let borne = (self.settings.level_1_per_year, self.bins_per_year());
+        self.scan.best(bin, is_in, self.grid, usual, self.scopes[at].unrest(), borne)
+    }
+
+    fn circle(&self, found: scan::Circle, end_ns: i64) -> Circle {
         Circle {
-            lon: rounded(middle.map_or(0.0, |it| it.lon_deg), 4),
-            lat: rounded(middle.map_or(0.0, |it| it.lat_deg), 4),
+            lon: rounded(found.middle.lon_deg, 4),
+            lat: rounded(found.middle.lat_deg, 4),
             radius_m: rounded(found.radius_m, 0),
-            from: Timestamp(end_ns - found.bins as i64 * self.bin_ns),
+            from: Timestamp(end_ns - found.bins * self.bin_ns),
             count: found.count,
             expected: rounded(found.expected, 2),
         }
-    }
-}
-
-impl Scope {
-    /// Incidents of fire an hour, and how many are usual: since there are more; else of the last hour.
-    fn rates(&self, bin_s: f64) -> (f64, f64) {
-        const INCIDENTS: usize = 0;
-        const { assert!(INCIDENTS < MEASURES) };
-        if let Some(since) = self.fire[INCIDENTS].since() {
-            let hours = f64::from(since.bins) * bin_s / HOUR_S;
-            return (since.count / hours, since.expected / hours);
-        }
-        let hours = (self.hour.len() as f64 * bin_s / HOUR_S).max(1e-9);
-        let sum = self.hour.iter().fold((0.0, 0.0), |sum, bin| (sum.0 + bin.0, sum.1 + bin.1));
-        (sum.0 / hours, sum.1 / hours)
     }
 }
