@@ -3,8 +3,10 @@
 //! An alert is an event when they are of one class and sign, name an area in common or none, and overlap in time; the
 //! most overlap first, one to one. What stands and is *possible* or better counts.
 
+mod beside;
 mod speed;
 
+pub use beside::{Beside, beside};
 pub use speed::{AREAS, CORNERS, OBJECTS, Speed, speed};
 
 use super::associate::Stream;
@@ -46,7 +48,7 @@ const WITHIN_PLOTS: f64 = 2.0;
 const SHIPS: f64 = 25.0;
 
 /// All rules that have a scenario.
-pub const RULES: [Rule; 10] = [
+pub const RULES: [Rule; 12] = [
     rule("ground incursions", &[Class::IncursionGround, Class::IncursionWeapons], None, Scenario::Tracks),
     rule("air incursions", &[Class::AirIncursion], None, Scenario::Tracks),
     rule("sea incursions", &[Class::SeaIncursion], None, Scenario::Tracks),
@@ -62,6 +64,13 @@ pub const RULES: [Rule; 10] = [
     rule("identities: twins", &[Class::Interference], Some(Sign::Twin), Scenario::Rules),
     rule("identities: jumps", &[Class::Interference], Some(Sign::Jump), Scenario::Rules),
     rule("loitering by night", &[Class::SeaIncursion], Some(Sign::Loitering), Scenario::Rules),
+    rule("clusters of silence", &[Class::SensorSilent], Some(Sign::Cluster), Scenario::Rules),
+    rule(
+        "restrictions that repeat",
+        &[Class::RestrictionDenied, Class::RestrictionDelayed, Class::RestrictionConditional],
+        Some(Sign::Repeated),
+        Scenario::Rules,
+    ),
 ];
 
 /// The rule that finds weapons by what they fire.
@@ -88,7 +97,7 @@ pub struct Row {
     pub timed: usize,
     /// The greatest error of either, in intervals between plots.
     pub most_error_plots: f64,
-    /// Of jamming: distances from the truth, metres, in order.
+    /// Of jamming and clusters: distances from the truth, metres, in order.
     pub place_error_m: Vec<f64>,
     /// Hours of event time.
     pub hours: f64,
@@ -193,7 +202,7 @@ fn of_scene(rule: &Rule, alerts: &[&AlertFeature], truth: &[Truth], hours: f64) 
         let (alert, event) = (&alerts[a].properties, truth[e]);
         row.found += 1;
         row.judged_right += usize::from(alert.violation == event.violation);
-        if rule.sign == Some(Sign::Jamming) {
+        if matches!(rule.sign, Some(Sign::Jamming | Sign::Cluster)) {
             row.place_error_m.push(alerts[a].place().distance_m(LonLat { lon_deg: event.lon, lat_deg: event.lat }));
         }
         // What has not ended by the end of the scene has no length to count plots in.

@@ -3,6 +3,7 @@
 //! Whoever holds something to be so hands in a [`Claim`], again and again as the evidence grows; the book says what
 //! is new in it. What has been said is never unsaid: a correction is the next revision.
 
+mod beside;
 mod compose;
 mod digest;
 mod kept;
@@ -58,6 +59,17 @@ pub struct Cited {
     pub residual_deg: Option<f64>,
 }
 
+/// The other end of a trajectory.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct OtherEnd {
+    /// Where.
+    pub place: LonLat,
+    /// One sigma of that.
+    pub ellipse: Ellipse,
+    /// Whether the round left there, or landed.
+    pub is_origin: bool,
+}
+
 /// What a rule or the associator holds to be so; the book makes an alert of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Claim {
@@ -95,6 +107,15 @@ pub struct Claim {
     pub silent: Vec<NodeIx>,
     /// Where it can be told.
     pub direction_of_fire_deg: Option<f64>,
+    /// Of fire: where it came from, or went.
+    #[serde(default)]
+    pub other_end: Option<OtherEnd>,
+    /// Of a restriction: the alerts of earlier ones at that place.
+    #[serde(default)]
+    pub follows: Vec<String>,
+    /// Of nodes that fell silent: the area that can no longer be heard.
+    #[serde(default)]
+    pub coverage_lost_km2: Option<f64>,
     /// Breach by decree: areas that are breached whatever the judgement by place says (an incursion names its area).
     pub areas: Vec<String>,
     /// A breach wherever it happens: no area needs to prohibit it (a restriction of the mission's movement).
@@ -122,6 +143,9 @@ impl Claim {
             evidence: Vec::new(),
             silent: Vec::new(),
             direction_of_fire_deg: None,
+            other_end: None,
+            follows: Vec::new(),
+            coverage_lost_km2: None,
             areas: Vec::new(),
             breach: false,
         }
@@ -412,8 +436,10 @@ impl Book {
         let mut alert = entry.feature.properties.clone();
         judge_into(&mut alert, &entry.claim, &mut self.tally, registry, places, settings);
         let judged = |alert: &Alert| {
-            let Alert { areas, within, sectors, component, violation, notice, exceeds, .. } = alert;
-            (areas.clone(), within.clone(), sectors.clone(), *component, *violation, notice.clone(), exceeds.clone())
+            let Alert { areas, within, near, crosses, sectors, component, violation, notice, exceeds, .. } = alert;
+            let beside = (near.clone(), crosses.clone());
+            let announced = (notice.clone(), exceeds.clone());
+            (areas.clone(), within.clone(), beside, sectors.clone(), *component, *violation, announced)
         };
         // How grave it is may have been set otherwise since: that alone is no news.
         if judged(&alert) == judged(&entry.feature.properties) {

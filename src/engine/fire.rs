@@ -7,7 +7,7 @@ use super::associate::region::{Region, Surroundings, Word};
 use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
-use super::book::{Book, Cited, Stage};
+use super::book::{Book, Cited, OtherEnd, Stage};
 use super::ledger::{Finals, FinalsRecord, Ledger};
 use super::rules::World;
 use super::settled::{FinalEvent, MAX_SETTLED, Settled};
@@ -205,15 +205,20 @@ impl FireWatch {
             _ => None,
         };
         let around = surroundings(now, world);
-        for (end, is_origin) in [(origin, true), (impact, false)] {
-            let (Some(place), Some(end_ns)) = (place_of(&end), end.time_ns) else { continue };
-            let known = |value: f64, or: f64| if value > 0.0 { value } else { or };
+        let known = |value: f64, or: f64| if value > 0.0 { value } else { or };
+        let ellipse_of = |end: &RadarPoint| {
             let semi_major_m = known(end.semi_major_m, 100.0);
-            let ellipse = Ellipse {
+            Ellipse {
                 semi_major_m,
                 semi_minor_m: known(end.semi_minor_m, semi_major_m),
                 orientation_deg: if end.orientation_deg.is_finite() { end.orientation_deg } else { 0.0 },
-            };
+            }
+        };
+        for (end, other, is_origin) in [(origin, impact, true), (impact, origin, false)] {
+            let (Some(place), Some(end_ns)) = (place_of(&end), end.time_ns) else { continue };
+            let ellipse = ellipse_of(&end);
+            let other_end =
+                place_of(&other).map(|place| OtherEnd { place, ellipse: ellipse_of(&other), is_origin: !is_origin });
             let nearest = self.region_about(place);
             for number in (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect::<Vec<_>>() {
                 let region = &mut self.regions[number as usize];
@@ -228,6 +233,7 @@ impl FireWatch {
                     time_sd_s: known(end.time_sd_s, Kind::Radar.default_time_sd_s()),
                     is_origin,
                     fire_deg,
+                    other_end,
                     time_ns: batch.time_ns[row],
                     origin: batch.origin[row],
                     id: Id::new(batch.slice(batch.id[row])),

@@ -17,10 +17,11 @@
 //! A shell flies T = √(2 D tan θ / g) over D metres at an elevation θ (vacuum, level ground: any textbook of mechanics;
 //! drag shortens D at a given T by less than the bounds leave room for): 10°–75° and 0.5–40 km are taken to be possible.
 
+use super::book::OtherEnd;
 use super::ledger::Ledger;
 use super::settled::Settled;
 use crate::model::alert::Class;
-use crate::model::geo::LonLat;
+use crate::model::geo::{Ellipse, LonLat};
 use crate::model::time::{ns_from_s, s_from_ns};
 
 /// Distances that a shell flies, m.
@@ -111,9 +112,10 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
         for at in ledger[region].take_unpaired(before_ns) {
             let event = &ledger[region][at];
             let known = event.claim.direction_of_fire_deg.is_some();
-            let fire_deg = if known { None } else { End::of(event).and_then(|end| direction(end, ledger)) };
-            ledger[region][at].fire_deg = fire_deg;
-            if fire_deg.is_some() {
+            let paired = if known { None } else { End::of(event).and_then(|end| partner(end, ledger)) };
+            let event = &mut ledger[region][at];
+            (event.fire_deg, event.paired_with) = paired.unzip();
+            if paired.is_some() {
                 told.push((region, at));
             }
         }
@@ -121,8 +123,8 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
     told
 }
 
-/// The azimuth from gun to impact for the round that has this end.
-fn direction(end: End, ledger: &Ledger) -> Option<f64> {
+/// The azimuth from gun to impact for the round that has this end, and its other end.
+fn partner(end: End, ledger: &Ledger) -> Option<(f64, OtherEnd)> {
     let (from_ns, to_ns) = (ns_from_s(-WAIT_S) + end.time_ns, ns_from_s(WAIT_S) + end.time_ns);
     let events = ledger.iter().flat_map(|events| events.between(from_ns, to_ns));
     // What is beyond the furthest target has no say; most of a theatre is.
@@ -140,8 +142,8 @@ fn direction(end: End, ledger: &Ledger) -> Option<f64> {
     if siblings.len() < LEAST_ROUNDS {
         return None;
     }
-    // ln of the likelihood, azimuth, rounds that bear it out.
-    let mut partners: Vec<(f64, f64, usize)> = Vec::new();
+    // ln of the likelihood, azimuth, rounds that bear it out, where.
+    let mut partners: Vec<(f64, f64, usize, LonLat)> = Vec::new();
     for partner in about.iter().filter(|other| other.left != end.left) {
         let lag_s = end.lag_s(partner);
         if (partner.time_ns > end.time_ns) != end.left || !(1.0..=MOST_FLIGHT_S).contains(&lag_s) {
@@ -166,20 +168,24 @@ fn direction(end: End, ledger: &Ledger) -> Option<f64> {
             rounds += usize::from(hit);
             score += if hit { (BOTH_P / chance_p).ln() } else { ((1.0 - BOTH_P) / (1.0 - chance_p)).ln() };
         }
-        partners.push((score.min(MOST_LN_L), azimuth_deg, rounds));
+        partners.push((score.min(MOST_LN_L), azimuth_deg, rounds, partner.place));
     }
     let best = partners.iter().copied().max_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)))?;
     if best.2 < LEAST_ROUNDS {
         return None;
     }
     let off_deg = |azimuth_deg: f64| (azimuth_deg - best.1 + 180.0).rem_euclid(360.0) - 180.0;
-    let weight = |&(score, ..): &(f64, f64, usize)| (score - best.0).exp();
-    let with: Vec<&(f64, f64, usize)> =
+    let weight = |&(score, ..): &(f64, f64, usize, LonLat)| (score - best.0).exp();
+    let with: Vec<&(f64, f64, usize, LonLat)> =
         partners.iter().filter(|partner| off_deg(partner.1).abs() <= SAME_DEG).collect();
     let agreed: f64 = with.iter().map(|&partner| weight(partner)).sum();
     let all: f64 = partners.iter().map(weight).sum::<f64>() + partners.len() as f64 * (-best.0).exp();
     let mean_deg = best.1 + with.iter().map(|&partner| weight(partner) * off_deg(partner.1)).sum::<f64>() / agreed;
-    (agreed / all >= SURE_P).then_some(mean_deg.rem_euclid(360.0))
+    // Which of the gun's rounds, or of those at the target, is the partner is not known: it lies among them.
+    let spread_m = if end.left { TARGET_M } else { GUN_M } / 2.0;
+    let ellipse = Ellipse { semi_major_m: spread_m, semi_minor_m: spread_m, orientation_deg: 0.0 };
+    let other_end = OtherEnd { place: best.3, ellipse, is_origin: !end.left };
+    (agreed / all >= SURE_P).then_some((mean_deg.rem_euclid(360.0), other_end))
 }
 
 #[cfg(test)]

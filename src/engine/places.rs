@@ -6,6 +6,7 @@ mod outline;
 
 pub use self::announced::Waypoint;
 use self::grid::Grid;
+pub use self::outline::metres_per_degree;
 use self::outline::{Bounds, Outline};
 use crate::model::alert::{Class, Exceeds};
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
@@ -219,6 +220,35 @@ impl Places {
         // An area stands in several cells.
         found.dedup_by_key(|&mut (ix, _)| ix);
         found
+    }
+
+    /// The protected sites in force at that time that contain the place or whose border is at most `metres` away, by index.
+    pub fn protected_near(&self, place: LonLat, metres: f64, time_ns: i64) -> Vec<usize> {
+        let mut found = Vec::new();
+        self.area_grid.each_near(place, metres, |ix| {
+            let area = &self.areas[ix];
+            let is_site = area.kind == AreaType::ProtectedSite && area.valid_at(time_ns);
+            if is_site && self.signed_distance_m(ix, place) >= -metres {
+                found.push(ix);
+            }
+        });
+        found.sort_unstable();
+        // An area stands in several cells.
+        found.dedup();
+        found
+    }
+
+    /// The lines of contact in force at that time, by index. An area of that type is none: it has no two sides.
+    pub fn lines_of_contact(&self, time_ns: i64) -> Vec<usize> {
+        let is_line = |area: &Area| area.kind == AreaType::LineOfContact && matches!(area.shape, Shape::Line(_));
+        let lines = self.areas.iter().enumerate().filter(|(_, area)| is_line(area) && area.valid_at(time_ns));
+        lines.map(|(ix, _)| ix).collect()
+    }
+
+    /// Whether two places lie on different sides of a line: the straight way between them crosses it an odd number of times.
+    /// Beyond its ends a line parts nothing.
+    pub fn parts(&self, line_ix: usize, from: LonLat, to: LonLat) -> bool {
+        self.area_outlines.get(line_ix).and_then(Option::as_ref).is_some_and(|outline| outline.parts(from, to))
     }
 
     /// What the areas and notices say of an event of `class` at that place and time; `prohibitions` is what it

@@ -34,6 +34,12 @@ pub struct Settings {
     pub loitering: Loitering,
     /// Weapons that are seen by what they fire.
     pub weapons: Weapons,
+    /// Restrictions of movement that repeat at one place.
+    pub repeats: Repeats,
+    /// Fire near protected sites.
+    pub sites: Sites,
+    /// Fire across lines of contact.
+    pub lines: Lines,
     /// How grave an alert is.
     pub severity: Severity,
     /// The pattern of a renewed attack.
@@ -57,6 +63,9 @@ impl Default for Settings {
             identity: Identity::default(),
             loitering: Loitering::default(),
             weapons: Weapons::default(),
+            repeats: Repeats::default(),
+            sites: Sites::default(),
+            lines: Lines::default(),
             severity: Severity::default(),
             escalation: Escalation::default(),
         }
@@ -230,11 +239,33 @@ pub struct Silence {
     pub on: bool,
     /// Missed heartbeats before a node counts as silent.
     pub heartbeats: f64,
+    /// Many neighbours that are silent at once.
+    pub cluster: Cluster,
 }
 
 impl Default for Silence {
     fn default() -> Silence {
-        Silence { on: true, heartbeats: 5.0 }
+        Silence { on: true, heartbeats: 5.0, cluster: Cluster::default() }
+    }
+}
+
+/// Many neighbouring nodes that are silent at once.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cluster {
+    /// Whether it is looked for.
+    pub on: bool,
+    /// Fewest nodes.
+    pub nodes: usize,
+    /// Neighbours are no further apart, metres.
+    pub near_m: f64,
+    /// Neighbours fell silent within so long of each other, seconds.
+    pub within_s: f64,
+}
+
+impl Default for Cluster {
+    fn default() -> Cluster {
+        Cluster { on: true, nodes: 5, near_m: 10_000.0, within_s: 600.0 }
     }
 }
 
@@ -320,6 +351,60 @@ pub struct Weapons {
 impl Default for Weapons {
     fn default() -> Weapons {
         Weapons { on: true, min_p: 0.5, ends_after_s: 3600.0 }
+    }
+}
+
+/// Restrictions of movement that repeat at one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Repeats {
+    /// Whether it is said that they do.
+    pub on: bool,
+    /// What happened within so far is at one place, metres.
+    pub near_m: f64,
+    /// Earlier ones count for so long, seconds.
+    pub within_s: f64,
+    /// What was reported less than so long before may be the same encounter, seconds.
+    pub apart_s: f64,
+}
+
+impl Default for Repeats {
+    fn default() -> Repeats {
+        Repeats { on: true, near_m: 1000.0, within_s: 7.0 * 86_400.0, apart_s: 3600.0 }
+    }
+}
+
+/// Fire near protected sites.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Sites {
+    /// Whether it is said.
+    pub on: bool,
+    /// How near the site is near, metres.
+    pub near_m: f64,
+    /// The chance of being near from which it is said.
+    pub min_p: f64,
+}
+
+impl Default for Sites {
+    fn default() -> Sites {
+        Sites { on: true, near_m: 1000.0, min_p: 0.1 }
+    }
+}
+
+/// Fire across lines of contact.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lines {
+    /// Whether it is said.
+    pub on: bool,
+    /// The chance that both ends lie on different sides from which it is said.
+    pub min_p: f64,
+}
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines { on: true, min_p: 0.1 }
     }
 }
 

@@ -4,7 +4,7 @@
 
 use super::associate::calibration::MOST_P;
 use super::associate::locate::Place;
-use super::book::{Book, Cited, Claim, Stage};
+use super::book::{Book, Cited, Claim, OtherEnd, Stage};
 use super::rules::World;
 use crate::model::alert::Class;
 use crate::model::geo::{Ellipse, LonLat};
@@ -48,6 +48,9 @@ pub struct Settled {
     pub untold: Vec<(NodeIx, f64)>,
     /// The azimuth from the gun to the impact, where pairing tells it.
     pub fire_deg: Option<f64>,
+    /// The other end, where pairing tells it.
+    #[serde(default)]
+    pub paired_with: Option<OtherEnd>,
     /// Whether the claim has changed since reports were weighed.
     pub changed: bool,
     /// Whether those who have other regions are still to be told.
@@ -126,6 +129,7 @@ impl Settled {
             told: Vec::new(),
             untold: Vec::new(),
             fire_deg: None,
+            paired_with: None,
             changed: false,
             is_news: true,
         }
@@ -196,6 +200,7 @@ impl Settled {
         claim.silent.retain(|silent| !witnesses.contains(silent));
         claim.silent.extend(self.untold.iter().map(|&(node, _)| node));
         claim.direction_of_fire_deg = claim.direction_of_fire_deg.or(self.fire_deg);
+        claim.other_end = claim.other_end.or(self.paired_with);
         claim
     }
 

@@ -106,7 +106,7 @@ impl Engine {
         let mut not_understood = Vec::new();
         for record in records {
             let mut memories = self.rules.iter_mut().filter_map(|rule| rule.memory());
-            let memory = memories.find(|memory| memory.rule() == record.rule);
+            let memory = memories.find(|memory| memory.keeps(&record));
             let key = record.key();
             if !memory.is_some_and(|memory| memory.restore(record, world)) {
                 not_understood.push(key);

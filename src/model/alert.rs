@@ -38,7 +38,8 @@ impl Class {
 vocabulary! {
     /// What tells of it, where a class has signs of several kinds.
     Sign {
-        Jamming = "jamming", Jump = "jump", Loitering = "loitering", Twin = "twin",
+        Cluster = "cluster", Jamming = "jamming", Jump = "jump", Loitering = "loitering", Repeated = "repeated",
+        Twin = "twin",
     }
 }
 
@@ -54,6 +55,15 @@ pub struct Exceeds {
     pub notice: String,
     /// In what it was exceeded.
     pub by: Vec<Measure>,
+}
+
+/// An area, and the chance that it is concerned.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AreaChance {
+    /// Its id.
+    pub area: String,
+    /// The chance, if what the alert tells of happened.
+    pub probability: f64,
 }
 
 vocabulary! {
@@ -153,6 +163,12 @@ pub struct Alert {
     pub areas: Vec<String>,
     /// Ids of all areas that contain it.
     pub within: Vec<String>,
+    /// Of fire: protected sites that it may have been near to, in order of their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<AreaChance>,
+    /// Of fire: lines of contact that lie between where it left and where it landed, in order of their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crosses: Vec<AreaChance>,
     /// The sectors it is routed to.
     pub sectors: Vec<String>,
     /// The component it is routed to.
@@ -179,6 +195,12 @@ pub struct Alert {
     /// Where it can be told, degrees.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub direction_of_fire_deg: Option<f64>,
+    /// Of a restriction: the alerts of earlier ones at the same place, in order of time.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows: Vec<String>,
+    /// Of a cluster of silent nodes: the area in which fire could be heard by enough nodes and no longer can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage_lost_km2: Option<f64>,
     /// `undetermined`, unless a decision says otherwise.
     pub attribution: String,
     /// The decision that stands: the last one, or the last of those in which enough reviewers agree.

@@ -4,7 +4,7 @@
 //! restrictions by denied, delayed and conditional; weapons in violation of withdrawal lines. Sums are of whole
 //! numbers, so their order does not matter.
 
-use crate::model::alert::{Alert, Class, Status, Term};
+use crate::model::alert::{Alert, Class, Sign, Status, Term};
 use crate::model::daily::{AreaFigure, Count, Coverage, Figures};
 use crate::model::decision::Verdict;
 use crate::model::time::NS_PER_S;
@@ -38,6 +38,8 @@ pub struct Entry {
     /// The sectors that it is routed to.
     pub sectors: Vec<String>,
     areas: Vec<String>,
+    /// Whether it is of many silent nodes together, each of which has an alert of its own.
+    is_cluster: bool,
     /// Of a silence or a tampering: the nodes.
     nodes: Vec<String>,
 }
@@ -46,7 +48,8 @@ impl Entry {
     /// What counts of an alert.
     pub fn of(alert: &Alert) -> Entry {
         let is_spell = matches!(alert.class, Class::SensorSilent | Class::SensorTamper);
-        let mut nodes: Vec<String> = match is_spell {
+        let is_cluster = alert.sign == Some(Sign::Cluster);
+        let mut nodes: Vec<String> = match is_spell && !is_cluster {
             true => alert.evidence.iter().map(|it| it.node.clone()).collect(),
             false => Vec::new(),
         };
@@ -67,6 +70,7 @@ impl Entry {
             verdict: alert.review.as_ref().map(|decision| decision.decision),
             sectors: alert.sectors.clone(),
             areas: alert.areas.clone(),
+            is_cluster,
             nodes,
         }
     }
@@ -139,6 +143,8 @@ impl Sum {
             }
         }
         match entry.class {
+            // Of a cluster the nodes' own silences count.
+            Class::SensorSilent if entry.is_cluster => {}
             Class::SensorSilent => self.silent(entry, day_ns),
             Class::SensorTamper => self.tampered.extend(entry.nodes.iter().map(|node| (node.clone(), ()))),
             _ => {

@@ -4,7 +4,7 @@
 //! Passages under notices that cover them, that end too soon, that name too small a place, another kind or fewer ships;
 //! jammers, and receivers that only have trouble of their own; identities that are at two places or jump, and plots that are garbled; ships
 //! that linger at a border by night, and that do so far off; batteries in a withdrawal area and outside of it; flights below and above
-//! the ceiling of a zone.
+//! the ceiling of a zone; a network of which parts fall silent, and checkpoints.
 
 use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
@@ -14,7 +14,7 @@ use super::movers::{Mover, plot, send};
 use super::site::Site;
 use super::traffic::{COAST, map};
 use super::world::{Event, World};
-use super::{Options, Simulation, chatter, post};
+use super::{Options, Simulation, chatter, network, post};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::{AreaType, Prohibition};
 use crate::model::geo::{Frame, LonLat};
@@ -59,7 +59,13 @@ pub(super) fn make(seed: u64, options: &Options) -> Simulation {
     lingerers(&mut world, ais, &mut chance);
     batteries(&mut world, radar, &mut chance);
     flights(&mut world, &mut Chance::new(seed, Purpose::Heights));
+    let mut chance = Chance::new(seed, Purpose::Network);
+    let middle = offset(COAST, -22e3, 30e3);
+    let nodes = network::lay_out(&mut world, middle, &mut chance);
+    let cuts = network::cut(&mut world, &nodes, middle, &mut chance);
+    network::checkpoints(&mut world, middle, &mut chance);
     chatter::heartbeats(&mut world, &mut Chance::new(seed, Purpose::Heartbeats));
+    network::tell(&mut world, &cuts);
     post::deliver(world)
 }
 
@@ -375,6 +381,11 @@ mod tests {
         assert_eq!(count(Class::Interference, Some(Sign::Jump)), 4);
         assert_eq!(count(Class::IncursionWeapons, None), 8);
         assert_eq!(count(Class::AirIncursion, None), 5);
+        assert_eq!(count(Class::SensorSilent, Some(Sign::Cluster)), 3);
+        let barred = |event: &&crate::simulate::Truth| event.class.as_str().starts_with("restriction");
+        let repeated =
+            simulation.truth.iter().filter(barred).filter(|event| event.sign == Some(Sign::Repeated)).count();
+        assert_eq!((simulation.truth.iter().filter(barred).count(), repeated), (9, 4));
         let passages =
             simulation.truth.iter().filter(|event| event.class == Class::SeaIncursion && event.sign.is_none());
         assert_eq!(passages.filter(|event| event.violation).count(), 5);

@@ -26,6 +26,7 @@ pub(super) enum Purpose {
     Fortnight,
     Breaches,
     Heights,
+    Network,
 }
 
 /// A stream of chance.

@@ -142,7 +142,11 @@ pub(super) fn barrage(
                     };
                     let leaving = fire(Class::FireOutgoing, leaves_s, from);
                     let landing = fire(Class::FireImpact, leaves_s + flight_s, to);
-                    pairs.extend(leaving.zip(landing));
+                    if let Some((leaving, landing)) = leaving.zip(landing) {
+                        world.events[leaving].other_end = Some(to);
+                        world.events[landing].other_end = Some(from);
+                        pairs.push((leaving, landing));
+                    }
                 }
                 leaves_s += every_s * chance.range(0.7, 1.3);
             }

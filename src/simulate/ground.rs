@@ -5,7 +5,7 @@ use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
 use crate::model::kind::Component;
 use crate::model::notice::{Notice, NoticeKind};
-use geo::{Contains, Coord, LineString, MultiPolygon, Point, Polygon};
+use geo::{Contains, Coord, Intersects, LineString, MultiPolygon, Point, Polygon};
 
 /// The sectors' ids: north-west, north-east, south-west, south-east of the middle.
 pub(super) const SECTORS: [&str; 4] = ["sector-nw", "sector-ne", "sector-sw", "sector-se"];
@@ -129,6 +129,40 @@ pub(super) fn breached(areas: &[Area], place: LonLat, time_ns: i64, prohibitions
         .filter(|area| contains(area, place))
         .map(|area| area.area.clone())
         .collect()
+}
+
+/// A protected site is near within so far, metres, as `engine.sites.near_m` has it by default.
+const NEAR_M: f64 = 1000.0;
+
+/// The protected sites that a place is in or near to.
+pub(super) fn near(areas: &[Area], place: LonLat) -> Vec<String> {
+    let is_near = |area: &&Area| {
+        let Shape::Polygons(polygons) = &area.shape else { return false };
+        let edges = polygons.iter().flat_map(|polygon| polygon.exterior().lines());
+        contains(area, place) || edges.into_iter().any(|edge| distance_m(place, edge) <= NEAR_M)
+    };
+    let sites = areas.iter().filter(|area| area.kind == AreaType::ProtectedSite);
+    sites.filter(is_near).map(|area| area.area.clone()).collect()
+}
+
+fn distance_m(place: LonLat, edge: geo::Line<f64>) -> f64 {
+    let at = |corner: Coord<f64>| place.flat_offset_m(LonLat { lon_deg: corner.x, lat_deg: corner.y });
+    let ((ax, ay), (bx, by)) = (at(edge.start), at(edge.end));
+    let (dx, dy) = (bx - ax, by - ay);
+    let share = (-(ax * dx + ay * dy) / (dx * dx + dy * dy)).clamp(0.0, 1.0);
+    (ax + share * dx).hypot(ay + share * dy)
+}
+
+/// The lines of contact that the way from one place to another crosses once, or another odd number of times.
+pub(super) fn crossed(areas: &[Area], from: LonLat, to: LonLat) -> Vec<String> {
+    let coord = |place: LonLat| Coord { x: place.lon_deg, y: place.lat_deg };
+    let way = geo::Line::new(coord(from), coord(to));
+    let is_between = |area: &&Area| {
+        let Shape::Line(line) = &area.shape else { return false };
+        line.lines().filter(|edge| edge.intersects(&way)).count() % 2 == 1
+    };
+    let lines = areas.iter().filter(|area| area.kind == AreaType::LineOfContact);
+    lines.filter(is_between).map(|area| area.area.clone()).collect()
 }
 
 /// Whether some notice covers a happening.

@@ -31,6 +31,7 @@ mod hear;
 mod line;
 pub mod load;
 mod movers;
+mod network;
 mod post;
 mod scenes;
 mod site;
@@ -168,6 +169,12 @@ pub struct Truth {
     /// The areas whose prohibition it breaches.
     #[serde(default)]
     pub areas: Vec<String>,
+    /// Of fire: the protected sites that it was near to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub near: Vec<String>,
+    /// Of fire: the lines of contact between where it left and where it landed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub crosses: Vec<String>,
     /// Of what lasts: since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Timestamp>,

@@ -5,7 +5,7 @@
 
 use super::chance::{Chance, Purpose};
 use super::world::World;
-use super::{Delivery, Simulation, Truth};
+use super::{Delivery, Simulation, Truth, ground};
 use crate::model::kind::Kind;
 use crate::model::time::{Timestamp, ns_from_s};
 use std::collections::BTreeSet;
@@ -83,6 +83,8 @@ fn truth(world: &World, evidence: Vec<BTreeSet<String>>) -> Vec<Truth> {
             evidence: ids.into_iter().collect(),
             violation: event.violation,
             areas: event.areas.clone(),
+            near: if event.class.is_fire() { ground::near(&world.areas, event.place) } else { Vec::new() },
+            crosses: event.other_end.map_or_else(Vec::new, |end| ground::crossed(&world.areas, event.place, end)),
             from: event.lasts.then_some(Timestamp(event.time_ns)),
             to: event.to_ns.map(Timestamp),
             bound_m: event.class.is_fire().then(|| event.information.place_sd_m()).flatten(),

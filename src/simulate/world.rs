@@ -38,6 +38,8 @@ pub(super) struct Event {
     pub(super) loudness: f64,
     /// Arrivals that nodes made of it.
     pub(super) arrivals: usize,
+    /// Fire: its other end.
+    pub(super) other_end: Option<LonLat>,
     /// Whether something else than arrivals (a radar) tells its place.
     pub(super) placed: bool,
     /// What the evidence tells of its place.
@@ -139,6 +141,7 @@ impl World {
             carry_m: 0.0,
             loudness: 0.0,
             arrivals: 0,
+            other_end: None,
             placed: false,
             information: Information::default(),
         }

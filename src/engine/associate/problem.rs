@@ -5,6 +5,7 @@ use super::learnt::Law;
 use super::prior::Prior;
 use super::wave::Medium;
 use super::window::{Slot, Window};
+use crate::engine::book::OtherEnd;
 use crate::engine::settings::Fire;
 use crate::engine::weather::Weather;
 use crate::model::node::NodeIx;
@@ -35,6 +36,8 @@ pub struct Point {
     pub is_origin: bool,
     /// The trajectory's direction, degrees, where both ends are known.
     pub fire_deg: Option<f64>,
+    /// The trajectory's other end, where it is known.
+    pub other_end: Option<OtherEnd>,
     /// Time of the observation, nanoseconds.
     pub time_ns: i64,
     /// Where the observation stood.

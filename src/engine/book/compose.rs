@@ -3,6 +3,7 @@
 //! Numbers are rounded to less than anybody can measure, so that the last bits of a machine's arithmetic don't
 //! show: the same evidence gives the same bytes everywhere.
 
+use super::beside::{Told, beside};
 use super::digest::{evidence_digest, sha256_hex};
 use super::review::UNDETERMINED;
 use super::tally::Tally;
@@ -21,6 +22,7 @@ const NS_PER_MS: i64 = 1_000_000;
 /// Steps to which numbers are rounded.
 const STEP_DEG: f64 = 1e-6;
 const STEP_M: f64 = 0.1;
+const STEP_KM2: f64 = 0.1;
 const STEP_S: f64 = 1e-4;
 /// A radio wave goes 30 m in the time that is nothing to sound.
 const STEP_RADIO_S: f64 = 1e-9;
@@ -87,6 +89,8 @@ pub(super) fn compose(
         severity: 1,
         areas: Vec::new(),
         within: Vec::new(),
+        near: Vec::new(),
+        crosses: Vec::new(),
         sectors: Vec::new(),
         component: None,
         from: claim.from_ns.map(instant),
@@ -101,6 +105,8 @@ pub(super) fn compose(
             .direction_of_fire_deg
             .and_then(finite)
             .map(|azimuth_deg| round(azimuth_deg, STEP_AZIMUTH_DEG).rem_euclid(360.0)),
+        follows: claim.follows.clone(),
+        coverage_lost_km2: claim.coverage_lost_km2.and_then(finite).map(|km2| round(km2, STEP_KM2)),
         attribution: UNDETERMINED.to_owned(),
         review: None,
         panel: None,
@@ -144,6 +150,12 @@ pub(super) fn judge_into(
     alert.severity = severity(claim, alert.violation, judged.protected_site, &settings.severity);
     alert.areas = judged.areas;
     alert.within = judged.within;
+    // As it is told, so that it is judged alike by who only knows that.
+    let told = Told { place: rounded(claim.place), ellipse: alert.ellipse };
+    (alert.near, alert.crosses) = beside(claim, told, places, settings);
+    for chance in alert.near.iter_mut().chain(&mut alert.crosses) {
+        chance.probability = round(chance.probability, STEP_PROBABILITY);
+    }
     let witnesses = || alert.evidence.iter().filter_map(|it| registry.find(&it.node)).map(|ix| registry.node(ix));
     alert.component = judged.component.or_else(|| witnesses().find_map(|node| node.component));
     alert.sectors = match judged.sectors.is_empty() {

@@ -6,11 +6,11 @@
 //! ([`Book::replayed`]): what differs is the next revision. What was still open and is not found again by the time event
 //! time has passed it is taken back ([`Book::retract_unfound`]).
 
-use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, Stage};
+use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, OtherEnd, Stage};
 use crate::engine::places::{Places, Waypoint};
 use crate::engine::settings::Settings;
 use crate::engine::slow::is_slow;
-use crate::model::alert::{Alert, AlertFeature, Status};
+use crate::model::alert::{Alert, AlertFeature, AreaChance, Status};
 use crate::model::area::Prohibition;
 use crate::model::kind::Kind;
 use crate::model::node::{NodeIx, Registry};
@@ -50,6 +50,9 @@ pub struct Kept {
     /// Where it was after it began, of what moves.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub path: Vec<Waypoint>,
+    /// Of fire: where it came from, or went.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_end: Option<OtherEnd>,
 }
 
 /// How far event time had settled things: what is of before that and was not found to be so, is not so.
@@ -133,6 +136,9 @@ impl Book {
                 from_ns: alert.from.map(|from| from.0),
                 to_ns: alert.to.map(|to| to.0),
                 path: kept.path,
+                other_end: kept.other_end,
+                follows: alert.follows.clone(),
+                coverage_lost_km2: alert.coverage_lost_km2,
                 probability: alert.probability,
                 count: alert.count,
                 areas: kept.areas,
@@ -175,6 +181,7 @@ impl Book {
             areas: entry.claim.areas.clone(),
             breach: entry.claim.breach,
             path: entry.claim.path.clone(),
+            other_end: entry.claim.other_end,
         })
     }
 
@@ -330,6 +337,7 @@ pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
     fn evidence(alert: &Alert) -> BTreeSet<(&str, &str)> {
         alert.evidence.iter().map(|it| (it.node.as_str(), it.id.as_str())).collect()
     }
+    let named = |areas: &[AreaChance]| -> Vec<String> { areas.iter().map(|it| it.area.clone()).collect() };
     ellipses
         && (a.time.0 - b.time.0).abs() as f64 <= TIME_MS * 1e6
         && (a.probability - b.probability).abs() <= CHANCE
@@ -337,6 +345,8 @@ pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
         && (a.class, a.term) == (b.class, b.term)
         && (a.count, a.count_is_minimum) == (b.count, b.count_is_minimum)
         && (&a.areas, &a.within, &a.sectors) == (&b.areas, &b.within, &b.sectors)
+        && (a.sign, &a.follows, named(&a.near), named(&a.crosses))
+            == (b.sign, &b.follows, named(&b.near), named(&b.crosses))
         && (&a.from, &a.to, &a.review, &a.panel) == (&b.from, &b.to, &b.review, &b.panel)
         && (a.violation, &a.notice, &a.exceeds, a.severity) == (b.violation, &b.notice, &b.exceeds, b.severity)
         && a.direction_of_fire_deg.is_some() == b.direction_of_fire_deg.is_some()

@@ -11,7 +11,7 @@
 mod core;
 mod detector;
 mod ears;
-mod grid;
+pub mod grid;
 mod incidents;
 mod judge;
 mod level;

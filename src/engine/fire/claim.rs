@@ -66,6 +66,7 @@ pub(super) fn claim(region: &Region, key: &str, located: &Located, stage: Stage)
         silent,
         count_is_minimum: located.contested >= CONTESTED,
         direction_of_fire_deg: points().find_map(|point| point.fire_deg),
+        other_end: points().find_map(|point| point.other_end),
         evidence,
         ..Claim::new(key.to_owned(), class(region, located), region.place(located.at), time_ns)
     }

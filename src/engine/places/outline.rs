@@ -192,6 +192,25 @@ impl Outline {
         odd
     }
 
+    /// Whether the straight way from one place to another crosses the border an odd number of times.
+    pub fn parts(&self, from: LonLat, to: LonLat) -> bool {
+        let centre_deg = (self.bounds.west_deg + self.bounds.east_deg) / 2.0;
+        let ax = centre_deg + (from.lon_deg - centre_deg + 180.0).rem_euclid(360.0) - 180.0;
+        let bx = ax + (to.lon_deg - ax + 180.0).rem_euclid(360.0) - 180.0;
+        let (ay, by) = (from.lat_deg, to.lat_deg);
+        // Whether a point is left of the way from one to another. What lies on it counts as right of it, so that a corner is
+        // crossed once.
+        let is_left = |(x1, y1): (f64, f64), (x2, y2): (f64, f64), (x, y): (f64, f64)| {
+            (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1) > 0.0
+        };
+        self.edges.iter().filter(|edge| !edge.seam).fold(false, |odd, edge| {
+            let (one, other) = ((edge.x1_deg, edge.y1_deg), (edge.x2_deg, edge.y2_deg));
+            let crosses = is_left((ax, ay), (bx, by), one) != is_left((ax, ay), (bx, by), other)
+                && is_left(one, other, (ax, ay)) != is_left(one, other, (bx, by));
+            odd ^ crosses
+        })
+    }
+
     /// Metres to the border, positive inside. The nearest point is sought in the plane that touches the earth at
     /// the place; its distance is then taken at the middle latitude. Good to 1% within 50 km below 75° of latitude.
     pub fn signed_distance_m(&self, place: LonLat) -> f64 {
@@ -374,6 +393,18 @@ mod tests {
         assert!(!line.contains(at(30.5, 50.0)));
         let distance_m = line.signed_distance_m(at(30.5, 50.1));
         assert!((distance_m + at(30.5, 50.1).distance_m(at(30.5, 50.0))).abs() < 20.0, "{distance_m}");
+    }
+
+    #[test]
+    fn a_line_parts_what_lies_on_its_two_sides() {
+        let line = Outline::of_line(&LineString::from(vec![(30.0, 50.0), (30.5, 50.2), (31.0, 50.0)])).unwrap();
+        assert!(line.parts(at(30.5, 50.1), at(30.5, 50.3)), "through a corner, once");
+        assert!(line.parts(at(30.2, 50.0), at(30.2, 50.2)));
+        assert!(!line.parts(at(30.1, 49.9), at(30.9, 49.9)), "on one side");
+        assert!(!line.parts(at(30.1, 50.1), at(30.9, 50.1)), "over the hill and back");
+        assert!(!line.parts(at(31.5, 49.0), at(31.5, 51.0)), "beyond its end");
+        let date = Outline::of_line(&LineString::from(vec![(179.0, 50.0), (-179.0, 50.0)])).unwrap();
+        assert!(date.parts(at(-179.5, 49.9), at(179.9, 50.1)) && date.parts(at(179.5, 50.1), at(-179.9, 49.9)));
     }
 
     #[test]

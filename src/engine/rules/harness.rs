@@ -7,7 +7,7 @@ use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
-use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind};
+use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind, KindSet};
 use crate::model::node::{Node, Registry};
 use crate::model::observation::{
     Arrival, Common, Interference, Observations, Origin, Plot, Radar, RadarPoint, Report, Span, Status as Beat,
@@ -354,13 +354,26 @@ pub fn zone() -> Places {
     Places::new(vec![area], Vec::new())
 }
 
+/// Nodes of a line.
+pub const LINE: [&str; 8] = ["m0", "m1", "m2", "m3", "m4", "m5", "m6", "m7"];
+
 fn nodes() -> Registry {
     let position = Some(LonLat { lon_deg: 30.0, lat_deg: 50.0 });
     let node = |name| Node { position, heartbeat_s: Some(60.0), ..Node::unregistered(name) };
     let patrol = |name| Node { registered: true, ..Node::unregistered(name) };
     let heard = ["m1", "m2", "m3", "m4", "m5"].map(node);
+    // A line of microphones to the north, 4 km from one another.
+    let line = LINE.iter().enumerate().map(|(at, name)| Node {
+        position: Some(LonLat { lon_deg: 30.0, lat_deg: 50.2 + 0.036 * at as f64 }),
+        kinds: KindSet::of(Kind::Acoustic),
+        range_m: Some(10_000.0),
+        ..node(name)
+    });
     Registry::new(
-        [node("ais"), node("mic"), node("other"), node("radar"), patrol("p1"), patrol("p2")].into_iter().chain(heard),
+        [node("ais"), node("mic"), node("other"), node("radar"), patrol("p1"), patrol("p2")]
+            .into_iter()
+            .chain(line)
+            .chain(heard),
     )
 }
 

@@ -174,6 +174,8 @@ pub(super) struct Lane<W: Watch> {
     /// The version of the places with which it was folded.
     folded_with: u64,
     told: Vec<Told>,
+    /// What has ended or was corrected, for who listens.
+    pub(super) news: Vec<Correction<W::Episode>>,
     /// Observations taken back before they came, with the time of what took them back.
     taken_back: Vec<(NodeIx, Id, i64)>,
     /// The first entries in the calendar for what is pending and for what has settled; later ones are void.
@@ -196,6 +198,7 @@ impl<W: Watch> Lane<W> {
             ended: Vec::new(),
             folded_with: 0,
             told: Vec::new(),
+            news: Vec::new(),
             taken_back: Vec::new(),
             entered_ns: [None; 2],
             stands_ns: i64::MIN,
@@ -286,15 +289,16 @@ impl<W: Watch> Lane<W> {
     pub(super) fn recall(&mut self, seen: &W::Seen, world: World<'_>, book: &mut Book) -> bool {
         let mut corrections = Vec::new();
         let changed = self.settled.recall(seen, Scene { key: self.key.borrow(), world }, &mut corrections);
-        for correction in corrections {
+        for correction in &corrections {
             match correction {
                 Correction::Was(episode) => {
                     self.told.retain(|told| told.key != episode.key());
-                    say(&episode, Stage::Final, world, book);
+                    say(episode, Stage::Final, world, book);
                 }
-                Correction::WasNot(key) => book.retract(&key),
+                Correction::WasNot(key) => book.retract(key),
             }
         }
+        self.news.append(&mut corrections);
         if changed {
             self.fold(world);
             self.tell(world, book);
@@ -366,6 +370,7 @@ impl<W: Watch> Lane<W> {
             say(episode, Stage::Final, world, book);
             self.told.retain(|told| told.key != episode.key());
         }
+        self.news.extend(ended.iter().cloned().map(Correction::Was));
     }
 
     /// Says what is new in the provisional state and takes back what no longer holds.

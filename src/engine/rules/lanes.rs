@@ -7,7 +7,7 @@
 
 use super::World;
 use super::calendar::{Calendar, Entry};
-use super::lane::{Lane, Scene, Seen, Watch};
+use super::lane::{Correction, Lane, Scene, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::Book;
@@ -47,6 +47,13 @@ impl<W: Watch> Place<W> {
     }
 }
 
+/// What has settled otherwise in a lane.
+pub(super) struct News<W: Watch> {
+    pub(super) key: <W::Key as ToOwned>::Owned,
+    /// What has ended or was corrected; what lasts is told by the lane.
+    pub(super) corrections: Vec<Correction<W::Episode>>,
+}
+
 /// The lanes of a rule.
 pub struct Lanes<W: Watch> {
     pub(super) lanes: Vec<Place<W>>,
@@ -70,6 +77,8 @@ pub struct Lanes<W: Watch> {
     pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
     /// Records of lanes whose senders are not known yet.
     pub(super) waiting: FxHashMap<String, LaneRecord>,
+    /// What has settled otherwise since it was last asked for, by lane; `None` while nobody listens.
+    news: Option<Vec<News<W>>>,
     /// Lanes never rest: what is said has to be the same.
     #[cfg(test)]
     pub(super) sleepless: bool,
@@ -91,6 +100,7 @@ impl<W: Watch> Default for Lanes<W> {
             urgent: Vec::new(),
             gone: Vec::new(),
             waiting: FxHashMap::default(),
+            news: None,
             #[cfg(test)]
             sleepless: false,
         }
@@ -116,6 +126,25 @@ impl<W: Watch> Lanes<W> {
     /// Up to when the lanes have settled, nanoseconds.
     pub fn watermark_ns(&self) -> i64 {
         self.watermark_ns
+    }
+
+    /// Lanes of which what has settled is asked for.
+    pub(super) fn listened_to() -> Lanes<W> {
+        Lanes { news: Some(Vec::new()), ..Lanes::default() }
+    }
+
+    /// What has settled otherwise since the last call.
+    pub(super) fn take_news(&mut self) -> Vec<News<W>> {
+        self.news.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// Notes that something has settled in a lane.
+    pub(super) fn tell_news(&mut self, at: usize) {
+        let Some(lane) = self.lanes[at].lane_mut() else { return };
+        let corrections = std::mem::take(&mut lane.news);
+        if let Some(news) = &mut self.news {
+            news.push(News { key: lane.key.clone(), corrections });
+        }
     }
 
     /// The settled state of that lane; `None` for one at rest, in which nothing has happened.
@@ -168,10 +197,14 @@ impl<W: Watch> Lanes<W> {
             let changed = lane.recall(&seen, world, book);
             self.late += u64::from(late && !changed);
             if changed {
+                self.tell_news(at);
                 self.note_change(at, self.watermark_ns);
             }
         } else {
             lane.observe(seen, supersedes, world, book);
+            if !lane.news.is_empty() {
+                self.tell_news(at);
+            }
         }
         if let Some(lane) = self.lanes[at].lane_mut() {
             lane.enter(at, &mut self.calendar, world);
@@ -248,7 +281,9 @@ impl<W: Watch> Lanes<W> {
             }
             if lane.due_ns(world).is_some_and(|due_ns| due_ns <= watermark_ns) {
                 lane.settle(watermark_ns, world, book);
-                if lane.spent() {
+                let is_spent = lane.spent();
+                self.tell_news(at);
+                if is_spent {
                     self.vacate(at);
                     continue;
                 }

@@ -36,7 +36,7 @@ impl LaneRecord {
     }
 }
 
-fn key(rule: &str, lane: &str) -> String {
+pub(super) fn key(rule: &str, lane: &str) -> String {
     format!("{rule}/{lane}")
 }
 
@@ -47,6 +47,11 @@ pub type Change = (String, Option<LaneRecord>);
 pub trait Memory {
     /// Whose it is.
     fn rule(&self) -> &'static str;
+
+    /// Whether that record is its own.
+    fn keeps(&self, record: &LaneRecord) -> bool {
+        record.rule == self.rule()
+    }
 
     /// From now on a record is kept of each lane that needs one, no later than that span of event time after the lane
     /// has changed.
@@ -119,6 +124,7 @@ impl<W: Watch> Memory for Lanes<W> {
                 Some(place) => *place = Place::Lane(Box::new(lane)),
                 None => self.lanes.push(Place::Lane(Box::new(lane))),
             }
+            self.tell_news(at);
         }
         is_whole
     }

@@ -4,6 +4,7 @@
 //! What it says before that is provisional; what it says at a watermark is a function of the set of observations
 //! up to it.
 
+mod blackout;
 mod calendar;
 pub mod coincidence;
 pub mod dark;
@@ -15,6 +16,7 @@ pub mod lanes;
 pub mod loitering;
 pub mod memory;
 mod promise;
+mod repeats;
 pub mod reports;
 pub mod rest;
 pub mod restriction;

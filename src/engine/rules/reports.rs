@@ -1,6 +1,7 @@
 //! Patrols' reports that make an alert each: told at once, placed, settled at the watermark, replaced or taken back
 //! when the patrol says so.
 
+use super::repeats::Repeats;
 use super::{World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::model::geo::LonLat;
@@ -34,6 +35,8 @@ pub struct Reports {
     /// Where each patrol was, in order of time: what came since the watermark, and the last before it.
     positions: FxHashMap<NodeIx, Vec<(i64, Id, LonLat)>>,
     taken_back: BTreeMap<String, i64>,
+    /// Of reports that say when they repeat earlier ones: those.
+    pub(super) repeats: Option<Repeats>,
     watermark_ns: i64,
 }
 
@@ -46,8 +49,14 @@ impl Reports {
             open: BTreeMap::new(),
             positions: FxHashMap::default(),
             taken_back: BTreeMap::new(),
+            repeats: None,
             watermark_ns: i64::MIN,
         }
+    }
+
+    /// The same for reports that say which earlier ones they repeat.
+    pub(super) fn that_repeat(prefix: &'static str, counts: fn(&Claim, World<'_>) -> bool) -> Reports {
+        Reports { repeats: Some(Repeats::default()), ..Reports::new(prefix, counts) }
     }
 
     /// Notes where a patrol is and what it takes back. The report as evidence with the key of its claim, if it
@@ -66,6 +75,8 @@ impl Reports {
             let other = key(id);
             self.open.remove(&other);
             book.retract(&other);
+            let followers = self.repeats.as_mut().map(|repeats| repeats.remove(&other, world)).unwrap_or_default();
+            self.link_anew(followers, world, book);
             self.taken_back.insert(other, cited.time_ns);
             if self.taken_back.len() > MAX_TAKEN_BACK {
                 let oldest = self.taken_back.iter().min_by_key(|(_, time_ns)| **time_ns).map(|(key, _)| key.clone());
@@ -111,16 +122,39 @@ impl Reports {
         }
         let horizon_ns = watermark_ns.saturating_sub(ns_from_s(world.settings.amend_horizon_s));
         self.taken_back.retain(|_, time_ns| *time_ns >= horizon_ns);
+        if let Some(repeats) = &mut self.repeats {
+            repeats.forget(watermark_ns, world);
+        }
     }
 
-    fn tell(&self, open: &mut Open, stage: Stage, world: World<'_>, book: &mut Book) {
+    /// Says claims again that follow others than they did.
+    fn link_anew(&self, followers: Vec<Claim>, world: World<'_>, book: &mut Book) {
+        for claim in followers {
+            let stage = if claim.time_ns < self.watermark_ns { Stage::Final } else { Stage::Open };
+            // What the book has forgotten stands as it was told.
+            if stage == Stage::Open || book.is_final(&claim.key) {
+                self.say(claim, stage, world, book);
+            }
+        }
+    }
+
+    fn say(&self, mut claim: Claim, stage: Stage, world: World<'_>, book: &mut Book) {
+        if let Some(repeats) = &self.repeats {
+            repeats.link(&mut claim, world);
+        }
+        book.say(claim, stage, world.registry, world.places, world.settings);
+    }
+
+    fn tell(&mut self, open: &mut Open, stage: Stage, world: World<'_>, book: &mut Book) {
         let node = open.claim.evidence.first().map(|cited| cited.node);
         let base = open.place.or_else(|| self.place_of(node?, open.claim.time_ns, world));
         // A patrol that never said where it is, and that the registry doesn't place, can't be put on a map.
         let Some(base) = base else { return };
         open.claim.place = open.offset.map_or(base, |(azimuth_deg, distance_m)| base.toward(azimuth_deg, distance_m));
         if (self.counts)(&open.claim, world) {
-            book.say(open.claim.clone(), stage, world.registry, world.places, world.settings);
+            let followers = self.repeats.as_mut().map(|repeats| repeats.note(&open.claim, world)).unwrap_or_default();
+            self.say(open.claim.clone(), stage, world, book);
+            self.link_anew(followers, world, book);
             open.told = true;
         } else if std::mem::take(&mut open.told) {
             book.retract(&open.claim.key);

@@ -1,12 +1,16 @@
 //! A patrol that is denied passage, delayed, or let through on conditions. That is a breach wherever it happens: the
-//! mission moves freely by its mandate, so no area needs to say so.
+//! mission moves freely by its mandate, so no area needs to say so. Where it happened before, the alert says so and names the earlier
+//! ones ([`super::repeats`]).
 
+use super::memory::{Change, LaneRecord, Memory};
+use super::repeats::Repeats;
 use super::reports::Reports;
 use super::{Rule, World};
 use crate::engine::book::{Book, Claim};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Activity, Kind, KindSet};
+use crate::model::node::Registry;
 use crate::model::observation::Observations;
 
 /// The chance that a patrol's report of its own hindrance is right.
@@ -19,7 +23,7 @@ pub struct Restrictions {
 
 impl Default for Restrictions {
     fn default() -> Restrictions {
-        Restrictions { reports: Reports::new("restriction", |_, _| true) }
+        Restrictions { reports: Reports::that_repeat("restriction", |_, _| true) }
     }
 }
 
@@ -51,13 +55,39 @@ impl Rule for Restrictions {
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.reports.advance(watermark_ns, world, book);
     }
+
+    fn memory(&mut self) -> Option<&mut dyn Memory> {
+        Some(self)
+    }
+}
+
+/// Of the records of what was reported: whose they are.
+const RULE: &str = "restriction";
+
+impl Memory for Restrictions {
+    fn rule(&self) -> &'static str {
+        RULE
+    }
+
+    fn keep_within(&mut self, _span_ns: i64) {
+        self.reports.repeats.iter_mut().for_each(Repeats::keep_records);
+    }
+
+    fn take_changes(&mut self, registry: &Registry) -> Vec<Change> {
+        self.reports.repeats.as_mut().map(|repeats| repeats.take_changes(RULE, registry)).unwrap_or_default()
+    }
+
+    fn restore(&mut self, record: LaneRecord, world: World<'_>) -> bool {
+        self.reports.repeats.as_mut().is_some_and(|repeats| repeats.restore(record, world.registry))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::harness::*;
     use super::*;
-    use crate::model::alert::Status;
+    use crate::engine::settings::Settings;
+    use crate::model::alert::{AlertFeature, Sign, Status};
     use proptest::prelude::*;
 
     fn turned_back() -> Vec<Sent> {
@@ -106,7 +136,72 @@ mod tests {
         assert_eq!(deliver::<Restrictions>(&sent, &Delivery::all_at_once()).len(), 2, "even if that comes first");
     }
 
+    /// One checkpoint thrice, another one once, and a second word on one encounter.
+    fn a_checkpoint() -> Vec<Sent> {
+        vec![
+            patrol("p1", 0, Activity::Denied).located(30.01, 50.01),
+            patrol("p1", 900, Activity::Delayed).located(30.01, 50.01),
+            patrol("p2", 1_200, Activity::Denied).located(30.2, 50.2),
+            patrol("p2", 4_000, Activity::Conditional).located(30.015, 50.012),
+            patrol("p1", 9_000, Activity::Denied).located(30.01, 50.01),
+        ]
+    }
+
+    /// When it was, and when those were that it follows.
+    fn follows(finals: &[AlertFeature]) -> Vec<(i64, Vec<i64>)> {
+        let second = |feature: &AlertFeature| (feature.properties.time.0 - at_s(0).0) / 1_000_000_000;
+        let of = |id: &String| second(finals.iter().find(|it| it.properties.alert == *id).unwrap());
+        let mut all: Vec<(i64, Vec<i64>)> =
+            finals.iter().map(|it| (second(it), it.properties.follows.iter().map(of).collect())).collect();
+        all.sort_unstable();
+        all
+    }
+
+    #[test]
+    fn what_repeats_at_one_place_names_the_earlier_ones() {
+        let finals = deliver::<Restrictions>(&a_checkpoint(), &Delivery::in_order());
+        let expected = [(0, vec![]), (900, vec![]), (1_200, vec![]), (4_000, vec![0]), (9_000, vec![0, 900, 4_000])];
+        assert_eq!(follows(&finals), expected);
+        for alert in finals.iter().map(|it| &it.properties) {
+            assert_eq!(alert.sign, (!alert.follows.is_empty()).then_some(Sign::Repeated));
+        }
+    }
+
+    #[test]
+    fn what_was_taken_back_is_followed_by_nothing() {
+        let mut sent = a_checkpoint();
+        sent.push(withdraw(patrol("p1", 9_100, Activity::Position), &sent[0]));
+        let finals = deliver::<Restrictions>(&sent, &Delivery::in_order());
+        assert_eq!(follows(&finals), [(900, vec![]), (1_200, vec![]), (4_000, vec![]), (9_000, vec![900, 4_000])]);
+        let amended = finals.iter().find(|it| it.properties.time == at_s(4_000)).unwrap();
+        assert_eq!((amended.properties.status, amended.properties.sign), (Status::Amended, None));
+    }
+
+    #[test]
+    fn nothing_repeats_where_that_is_switched_off() {
+        let mut settings = Settings::default();
+        settings.repeats.on = false;
+        let said = tell_with(&mut Restrictions::default(), &zone(), &settings, &a_checkpoint(), &Delivery::in_order());
+        assert!(said.iter().all(|it| it.properties.sign.is_none() && it.properties.follows.is_empty()));
+    }
+
     proptest! {
+        #[test]
+        fn a_successor_goes_on_where_the_first_one_ended(
+            delivery in any_delivery(8), share in 0.0..1.0f64, recall_s in 60i64..2_000, knows in any::<bool>(),
+        ) {
+            let sent = a_checkpoint();
+            let by_two = standing(tell_by_two::<Restrictions>(&sent, &delivery, share, (recall_s, knows)));
+            prop_assert_eq!(by_two, deliver::<Restrictions>(&sent, &Delivery::in_order()));
+        }
+
+        #[test]
+        fn what_repeats_does_not_hang_on_the_order(delivery in any_delivery(8)) {
+            let sent = a_checkpoint();
+            prop_assert_eq!(
+                deliver::<Restrictions>(&sent, &delivery), deliver::<Restrictions>(&sent, &Delivery::in_order()));
+        }
+
         #[test]
         fn the_order_of_delivery_does_not_matter(delivery in any_delivery(8)) {
             let mut sent = turned_back();

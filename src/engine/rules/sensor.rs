@@ -1,11 +1,13 @@
 //! A node that has been tampered with, or that has fallen silent.
 //!
 //! Silence is measured in event time by the heartbeat that the registry promises, so a stream that stands still
-//! accuses nobody. Neither is a breach by itself; both are gaps in what the mission can see.
+//! accuses nobody. Neither is a breach by itself; both are gaps in what the mission can see. Many neighbours that are silent at
+//! once are told of besides ([`super::blackout`]).
 
+use super::blackout::Blackouts;
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
-use super::lanes::Lanes;
-use super::memory::Memory;
+use super::lanes::{Lanes, News};
+use super::memory::{Change, LaneRecord, Memory};
 use super::promise::Promises;
 use super::rest::{Brief, Calm};
 use super::spell::{Spell, belie};
@@ -183,10 +185,60 @@ impl Watch for Pulse {
 }
 
 /// The rule.
-#[derive(Default)]
 pub struct Sensors {
     lanes: Lanes<Pulse>,
     promises: Promises,
+    blackouts: Blackouts,
+}
+
+impl Default for Sensors {
+    fn default() -> Sensors {
+        Sensors { lanes: Lanes::listened_to(), promises: Promises::default(), blackouts: Blackouts::default() }
+    }
+}
+
+impl Sensors {
+    /// Tells who looks for clusters what nodes' silences have come to.
+    fn pass_on(&mut self) {
+        for News { key, corrections } in self.lanes.take_news() {
+            corrections.into_iter().for_each(|correction| self.blackouts.correct(correction));
+            match self.lanes.settled(&key) {
+                Some(pulse) => self.blackouts.know(key, pulse.silence.as_deref(), pulse.past.iter()),
+                None => self.blackouts.know(key, None, std::iter::empty()),
+            }
+        }
+    }
+}
+
+/// Of the records of clusters: whose they are.
+const CLUSTERS: &str = "sensor.cluster";
+
+impl Memory for Sensors {
+    fn rule(&self) -> &'static str {
+        Pulse::NAME
+    }
+
+    fn keeps(&self, record: &LaneRecord) -> bool {
+        record.rule == Pulse::NAME || record.rule == CLUSTERS
+    }
+
+    fn keep_within(&mut self, span_ns: i64) {
+        self.lanes.keep_within(span_ns);
+        self.blackouts.keep();
+    }
+
+    fn take_changes(&mut self, registry: &Registry) -> Vec<Change> {
+        let mut changes = self.lanes.take_changes(registry);
+        changes.extend(self.blackouts.take_changes(CLUSTERS, self.lanes.watermark_ns(), registry));
+        changes
+    }
+
+    fn restore(&mut self, record: LaneRecord, world: World<'_>) -> bool {
+        match record.rule == CLUSTERS {
+            true => self.blackouts.restore(record, world.registry),
+            false => self.lanes.restore(record, world),
+        }
+    }
 }
 
 impl Rule for Sensors {
@@ -231,10 +283,12 @@ impl Rule for Sensors {
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
+        self.pass_on();
+        self.blackouts.advance(watermark_ns, world, book);
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {
-        Some(&mut self.lanes)
+        Some(self)
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a page needs of all alerts: those of the day in full, and of the thirty days before what counts.
 
 use super::chart::{Bar, DAYS};
-use crate::model::alert::{AlertFeature, Class};
+use crate::model::alert::{Alert, AlertFeature, Class};
 use crate::model::daily::Figures;
 use crate::model::day::Day;
 use crate::report::figures::Entry;
@@ -148,8 +148,9 @@ impl Collector {
 
     /// Silences and tamperings that touch the day, in order of their beginning.
     pub fn gaps(&self, sector: &str) -> Vec<&AlertFeature> {
-        let is_gap = |class| matches!(class, Class::SensorSilent | Class::SensorTamper);
-        let mut gaps: Vec<&AlertFeature> = self.of_sector(sector).filter(|it| is_gap(it.properties.class)).collect();
+        let is_gap =
+            |alert: &Alert| matches!(alert.class, Class::SensorSilent | Class::SensorTamper) && alert.sign.is_none();
+        let mut gaps: Vec<&AlertFeature> = self.of_sector(sector).filter(|it| is_gap(&it.properties)).collect();
         gaps.sort_by_key(|it| (it.properties.time, it.properties.alert.clone()));
         gaps
     }
