@@ -197,7 +197,9 @@ fn draw(
     let corners = ring.len().saturating_sub(1).max(1) as f64;
     let middle = ring.iter().skip(1).fold((0.0, 0.0), |sum, c| (sum.0 + c.0 / corners, sum.1 + c.1 / corners));
     let speed_m_s = chance.range(traffic.speed_m_s.0, traffic.speed_m_s.1);
-    let length_m = (speed_m_s * world.length_s()).min(60_000.0);
+    // A ship that ceased to be would have gone dark.
+    let most_m = if traffic.domain == Domain::Sea { f64::INFINITY } else { 60_000.0 };
+    let length_m = (speed_m_s * world.length_s()).min(most_m);
     let lasts_s = length_m / speed_m_s;
     let from_s = chance.range(0.0, (world.length_s() - lasts_s).max(1.0));
     let way = if deed == Deed::Skirts && ring.len() > 1 {

@@ -155,9 +155,9 @@ mod tests {
     /// Four hear something within ten seconds, one of them twice; five others do in twenty.
     fn heard() -> Vec<Sent> {
         let mut sent: Vec<Sent> =
-            [("m1", 0), ("m2", 3), ("m2", 4), ("m3", 7), ("m4", 9)].map(|(node, at)| arrival(node, 40 + at)).into();
-        sent.extend([("m1", 84), ("m2", 88), ("m3", 89), ("m4", 92), ("m5", 97)].map(|(node, at)| arrival(node, at)));
-        sent.extend([status("m1", 120, "ok"), status("m2", 200, "ok")]);
+            [("h1", 0), ("h2", 3), ("h2", 4), ("h3", 7), ("h4", 9)].map(|(node, at)| arrival(node, 40 + at)).into();
+        sent.extend([("h1", 84), ("h2", 88), ("h3", 89), ("h4", 92), ("h5", 97)].map(|(node, at)| arrival(node, at)));
+        sent.extend([status("h1", 120, "ok"), status("h2", 200, "ok")]);
         sent
     }
 
@@ -179,9 +179,9 @@ mod tests {
         fn the_order_of_delivery_does_not_matter(
             arrivals in proptest::collection::btree_set((0usize..5, 0i64..40), 0..40), delivery in any_delivery(42),
         ) {
-            const NODES: [&str; 5] = ["m1", "m2", "m3", "m4", "m5"];
+            const NODES: [&str; 5] = ["h1", "h2", "h3", "h4", "h5"];
             let mut sent: Vec<Sent> = arrivals.iter().map(|&(node, at)| arrival(NODES[node], at)).collect();
-            sent.extend([status("m1", 120, "ok"), status("m2", 200, "ok")]);
+            sent.extend([status("h1", 120, "ok"), status("h2", 200, "ok")]);
             let told = under(&sent, &delivery);
             prop_assert_eq!(&told, &under(&sent, &Delivery::in_order()));
             // By hand: stretches in which four were heard.
