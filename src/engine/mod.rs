@@ -458,8 +458,14 @@ impl Engine {
         self.take_late(borne_out_ns, registry);
         if borne_out_ns > self.advanced_to_ns {
             self.settle(borne_out_ns, self.progress.watermark_ns(), registry);
-        } else if self.others_moved && self.settings.fire.on {
-            self.weigh(registry);
+        } else {
+            if self.others_moved && self.settings.fire.on {
+                self.weigh(registry);
+            }
+            let world = World { registry, places: &self.places, settings: &self.settings };
+            for rule in &mut self.rules {
+                rule.go_over(world, &mut self.book);
+            }
         }
         self.book.rejudge(registry, &self.places, &self.settings);
         out.said.append(&mut self.book.take_said());

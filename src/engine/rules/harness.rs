@@ -314,6 +314,11 @@ impl Delivery {
         order
     }
 
+    /// The same, and nothing comes after it.
+    pub fn unended(self) -> Delivery {
+        Delivery { ends: false, ..self }
+    }
+
     /// The same, event time never moving on: all that is said is provisional.
     pub fn provisional(self) -> Delivery {
         Delivery { advance_every: usize::MAX, ends: false, ..self }
@@ -484,8 +489,13 @@ impl<'a> Post<'a> {
         self.newest_ns = self.newest_ns.max(batch.time_ns[0]);
         self.heard += 1;
         if self.heard.is_multiple_of(delivery.advance_every) {
-            self.stands_ns = self.newest_ns - LATENESS_S as i64 * NS_PER_S;
-            self.rule.advance(self.stands_ns, self.world, &mut self.book);
+            let stands_ns = self.newest_ns - LATENESS_S as i64 * NS_PER_S;
+            if stands_ns > self.stands_ns {
+                self.stands_ns = stands_ns;
+                self.rule.advance(stands_ns, self.world, &mut self.book);
+            } else {
+                self.rule.go_over(self.world, &mut self.book);
+            }
         }
     }
 

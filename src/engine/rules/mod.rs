@@ -63,6 +63,9 @@ pub trait Rule: Send {
     /// never more than a nanosecond beyond the newest observation of any kind.
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book);
 
+    /// A batch has been taken in that moved event time no further: what came late in it may change what rests on other alerts.
+    fn go_over(&mut self, _world: World<'_>, _book: &mut Book) {}
+
     /// What it remembers beyond a restart; `None` for a rule whose alerts each rest on one report.
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         None

@@ -287,6 +287,11 @@ impl Rule for Sensors {
         self.blackouts.advance(watermark_ns, world, book);
     }
 
+    fn go_over(&mut self, world: World<'_>, book: &mut Book) {
+        self.pass_on();
+        self.blackouts.advance(self.lanes.watermark_ns(), world, book);
+    }
+
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         Some(self)
     }
