@@ -14,7 +14,7 @@ use super::latency::{Reader, Schedule, deciding, subscribe};
 use super::usage::Moment;
 use super::{Bench, BenchError, PATIENCE, Rate, Step, Watch};
 use crate::kafka::{Event, Source};
-use crate::model::alert::AlertFeature;
+use crate::model::alert::{AlertFeature, Class};
 use crate::pipeline::latency::latencies;
 use hdrhistogram::Histogram;
 use serde::Serialize;
@@ -35,13 +35,16 @@ const SETTLED: Duration = Duration::from_secs(3);
 pub const WARM_UP: Duration = Duration::from_secs(10);
 
 /// What has this program do the small job of [`job`] and nothing else.
-pub const SMALL: [&str; 6] = [
+pub const SMALL: [&str; 9] = [
     "engine.fire.on=false",
     "engine.coincidence.on=true",
     "engine.tracks.on=false",
     "engine.dark.on=false",
     "engine.silence.on=false",
     "engine.weapons.on=false",
+    "engine.identity.on=false",
+    "engine.loitering.on=false",
+    "engine.interference.on=false",
 ];
 
 /// What is measured.
@@ -206,7 +209,7 @@ impl Bench {
             // Later revisions say the same again.
             Start::Ours { .. } => serde_json::from_slice::<AlertFeature>(payload)
                 .ok()
-                .filter(|alert| alert.properties.revision == 1)
+                .filter(|alert| alert.properties.revision == 1 && alert.properties.class == Class::FireUndetermined)
                 .and_then(|alert| expected.place_of(&alert)),
         };
         let (said, account) = match program.start {
