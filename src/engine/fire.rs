@@ -8,14 +8,15 @@ use super::associate::settle::STEP_S;
 use super::associate::wave::Wave;
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, OtherEnd, Stage};
+use super::corrections::{AHEAD_NS, Corrections};
 use super::ledger::{Finals, FinalsRecord, Ledger};
-use super::rules::World;
+use super::rules::{World, supersedes_at};
 use super::settled::{FinalEvent, MAX_SETTLED, Settled};
 use super::share::Share;
 use super::weather::Weather;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
-use crate::model::node::Registry;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Observations, RadarPoint};
 use crate::model::time::ns_from_s;
 
@@ -46,6 +47,9 @@ pub struct FireWatch {
     same_stream: bool,
     /// How regions are shared out among processes; `None`: all are this one's.
     share: Option<Share>,
+    /// What nodes have said of their arrivals, and radars of their solutions.
+    corrected_arrivals: Corrections,
+    corrected_solutions: Corrections,
 }
 
 impl Default for FireWatch {
@@ -60,6 +64,8 @@ impl Default for FireWatch {
             waiting: Vec::new(),
             share: None,
             same_stream: false,
+            corrected_arrivals: Corrections::default(),
+            corrected_solutions: Corrections::default(),
         }
     }
 }
@@ -101,6 +107,13 @@ impl FireWatch {
         if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(after_ns) }
     }
 
+    /// The oldest correction that may be about what is of `time_ns` or later, or that time, nanoseconds.
+    pub fn corrected_since_ns(&self, time_ns: i64) -> i64 {
+        let since_ns = time_ns.saturating_sub(AHEAD_NS);
+        let newest_ns = self.corrected_arrivals.newest_ns().max(self.corrected_solutions.newest_ns());
+        if newest_ns >= Some(since_ns) { since_ns } else { time_ns }
+    }
+
     /// The final events of a region from that time on.
     pub fn finals_in(&self, region: usize, since_ns: i64, registry: &Registry) -> Vec<FinalsRecord> {
         self.settled.get(region).map_or_else(Vec::new, |finals| finals.record(since_ns, registry))
@@ -131,6 +144,13 @@ impl FireWatch {
     /// Takes in an accepted observation; those that are no arrivals are none of its business.
     pub fn observe(&mut self, batch: &Observations, row: usize, now: Now<'_>, world: World<'_>, book: &mut Book) {
         self.follow_registry(world);
+        // One that is late takes nothing back: whether it came in time for a step hangs on how the stream was cut.
+        if let Some(id) = supersedes_at(batch, row).filter(|_| !now.late) {
+            self.take_back(batch.kind[row], (batch.node[row], id, batch.time_ns[row]), now, world, book);
+        }
+        if batch.withdrawn[row] {
+            return;
+        }
         match batch.kind[row] {
             Kind::Radar => self.observe_radar(batch, row, now, world, book),
             kind => {
@@ -140,6 +160,37 @@ impl FireWatch {
                 if let Some(wave) = Wave::of(kind, phase) {
                     self.observe_wave(batch, row, wave, now, world, book);
                 }
+            }
+        }
+    }
+
+    /// What a node has said under that id, arrival or solution as this is, is taken back.
+    fn take_back(
+        &mut self,
+        kind: Kind,
+        (node, id, time_ns): (NodeIx, Id, i64),
+        now: Now<'_>,
+        world: World<'_>,
+        book: &mut Book,
+    ) {
+        let is_solution = kind == Kind::Radar;
+        let numbers: Vec<u32> = match Wave::of(kind, None) {
+            Some(_) => self.routes.get(node.at()).cloned().unwrap_or_default(),
+            // It may have been of anywhere.
+            None if is_solution => (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect(),
+            None => return,
+        };
+        let corrections = if is_solution { &mut self.corrected_solutions } else { &mut self.corrected_arrivals };
+        corrections.note(node, id, time_ns);
+        let around = surroundings(now, world);
+        for number in numbers {
+            let (home, settled) = (&self.home, &mut self.settled[number as usize]);
+            let mut say = |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
+            let region = &mut self.regions[number as usize];
+            if is_solution {
+                region.take_points_back((node, id, time_ns), around, &mut say);
+            } else {
+                region.take_arrivals_back((node, id, time_ns), around, &mut say);
             }
         }
     }
@@ -185,10 +236,11 @@ impl FireWatch {
             };
             let (home, settled) = (&self.home, &mut self.settled[number as usize]);
             let mut say = |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
-            if now.late {
+            let corrected_ns = self.corrected_arrivals.of(ix, arrival.id, time_ns);
+            if !now.late {
+                region.take_arrival(arrival, corrected_ns, around, &mut say);
+            } else if corrected_ns.is_none() {
                 region.take_late(arrival);
-            } else {
-                region.take_arrival(arrival, around, &mut say);
             }
             if now.late {
                 self.bear_out(number as usize, around, world, book);
@@ -238,9 +290,11 @@ impl FireWatch {
                     origin: batch.origin[row],
                     id: Id::new(batch.slice(batch.id[row])),
                     node: batch.node[row],
+                    is_taken_back: false,
                 };
+                let corrected_ns = self.corrected_solutions.of(point.node, point.id, point.time_ns);
                 let (home, settled) = (&self.home, &mut self.settled[number as usize]);
-                region.take_point(point, around, &mut |region, word| {
+                region.take_point(point, corrected_ns, around, &mut |region, word| {
                     tell(region, number, home, settled, word, world, book);
                 });
             }
@@ -250,6 +304,9 @@ impl FireWatch {
     /// Event time has moved on.
     pub fn advance(&mut self, now: Now<'_>, world: World<'_>, book: &mut Book) {
         self.follow_registry(world);
+        for corrections in [&mut self.corrected_arrivals, &mut self.corrected_solutions] {
+            corrections.forget_before(now.watermark_ns);
+        }
         let around = surroundings(now, world);
         for number in 0..self.regions.len() {
             let (home, settled) = (&self.home, &mut self.settled[number]);

@@ -4,6 +4,7 @@
 pub mod associate;
 pub mod book;
 pub mod checks;
+pub mod corrections;
 pub mod duplicates;
 pub mod escalation;
 pub mod fire;
@@ -432,7 +433,7 @@ impl Engine {
             }
         }
         let world = World { registry, places: &self.places, settings: &self.settings };
-        if self.settings.fire.on && !batch.withdrawn[row] {
+        if self.settings.fire.on {
             let now = Now {
                 weather: &self.weather,
                 watermark_ns: self.progress.watermark_ns(),

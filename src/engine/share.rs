@@ -6,7 +6,7 @@
 //! | kind | answers for it | has it too |
 //! |---|---|---|
 //! | arrivals, heartbeats | the part in which the node is at home | those in whose halo it stands |
-//! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either |
+//! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either; all, if it corrects another |
 //! | track | one by the track's name, whoever saw it | none |
 //! | interference | one by the band, so that all who report one source are heard together | none |
 //! | patrols, hot spots | the node's | all: a report may be about anything |
@@ -134,6 +134,10 @@ impl Regions {
                 if to.is_empty() {
                     to.push(self.home(node, registry));
                 }
+                // What it corrects may have been of anywhere.
+                if !batch.supersedes[row].is_empty() {
+                    (0..self.parts).for_each(|part| add(to, Some(part)));
+                }
             }
             Kind::Patrol | Kind::Thermal => {
                 to.push(self.home(node, registry));
@@ -171,8 +175,10 @@ fn grow<T: Clone>(list: &mut Vec<T>, node: NodeIx, with: T) {
 mod tests {
     use super::super::associate::layout::cells;
     use super::*;
+    use crate::engine::tests::scene::put;
     use crate::model::kind::KindSet;
     use crate::model::node::Node;
+    use crate::model::observation::{Radar, RadarPoint, Span};
 
     /// A line of 1,200 microphones, one a kilometre.
     fn line() -> Registry {
@@ -199,6 +205,25 @@ mod tests {
         }
         let in_two = regions.members.iter().filter(|members| members.len() == 2).count();
         assert!((40..200).contains(&in_two), "{in_two}");
+    }
+
+    #[test]
+    fn a_radars_solution_goes_where_it_is_heard_and_its_correction_everywhere() {
+        let registry = line();
+        let regions = Regions::new(cells(&registry), 4);
+        let mut batch = Observations::default();
+        let end = RadarPoint { lon_deg: 24.1, lat_deg: 48.0, ..RadarPoint::ABSENT };
+        let detail = batch.radars.push(Radar { origin: end, impact: RadarPoint::ABSENT, projectile: Span::default() });
+        put(&mut batch, 0, (0, Kind::Radar, detail), 0, "r1");
+        let mut to = Vec::new();
+        regions.route(&batch, 0, &registry, &mut to);
+        let first = to.clone();
+        assert!(first.len() < 4, "{first:?}");
+        batch.supersedes[0] = batch.store(b"r0");
+        regions.route(&batch, 0, &registry, &mut to);
+        assert_eq!(to[0], first[0], "who answers for it");
+        to.sort_unstable();
+        assert_eq!(to, [0, 1, 2, 3]);
     }
 
     #[test]

@@ -69,7 +69,8 @@ impl Engine {
     pub fn low_water_ns(&self) -> i64 {
         let held = self.held.time_ns.iter().copied().min();
         let waiting = self.fire.regions().iter().filter_map(|region| region.low_water_ns()).min();
-        [held, waiting, self.slow.oldest_ns()].into_iter().flatten().fold(self.progress.watermark_ns(), i64::min)
+        let oldest = [held, waiting, self.slow.oldest_ns()].into_iter().flatten();
+        self.fire.corrected_since_ns(oldest.fold(self.progress.watermark_ns(), i64::min))
     }
 
     /// Takes the place of an engine that has ended: what that one had said, how far things had settled for it, and what

@@ -1,5 +1,6 @@
 //! What always holds of the engine as a whole, over small worlds of microphones.
 
+mod corrected;
 mod geometry;
 mod ground;
 mod infrasound;
@@ -9,7 +10,7 @@ mod pace;
 mod renamed;
 mod restart;
 mod salvo;
-mod scene;
+pub(super) mod scene;
 mod slow;
 
 use super::associate::record::{LearntRecord, NewerRecord, VERSION};

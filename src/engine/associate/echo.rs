@@ -11,7 +11,7 @@ use super::window::{Owner, Slot, Window};
 const ECHO_P: f64 = 0.05;
 /// When echoes come after what they are of, s: by ways that are 70 m to 1.4 km longer.
 const FROM_S: f64 = 0.2;
-const TO_S: f64 = 4.0;
+pub(super) const TO_S: f64 = 4.0;
 /// An echo is quieter than what it is of by at least this, natural log of the amplitude.
 const QUIETER: f64 = 0.2;
 /// Of picks whose loudness is not known this share is taken to be quieter than those before.

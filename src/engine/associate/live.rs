@@ -4,7 +4,7 @@
 //! none. What is found here is provisional; [`super::settle`] says what was.
 
 use super::kernel::Isa;
-use super::locate::{Against, Free, How, Located, Place, Problem, Scratch};
+use super::locate::{Against, Free, How, Located, Place, Point, Problem, Scratch};
 use super::region::Anchor;
 use super::search::{Search, Wanted};
 use super::window::{Owner, Slot, Window};
@@ -86,7 +86,7 @@ impl Live {
         }
         let number = self.vacancy()?;
         let wanted = Wanted { bar, seeds: SEEDS, fits: FITS, unseen: UNSEEN, against: Against::Rest, earliest: false };
-        let free = FreeFor { open: &self.open, window: problem.window, number: None };
+        let free = FreeFor { open: &self.open, window: problem.window, points: problem.points, number: None };
         let located = self.search.best(isa, problem, slot, wanted, &free);
         // Two explanations that are as good: it is too early to say either.
         located.filter(|located| located.sureness() > bar).map(|located| (number, located))
@@ -185,6 +185,18 @@ impl Live {
         }
     }
 
+    /// Locates an event anew that has lost evidence, and has it said whatever comes of it; `None` where it is none any more.
+    pub fn judge_again(&mut self, problem: &Problem<'_>, number: usize, bar: f64) -> Option<Located> {
+        let event = self.open.get_mut(number)?.as_mut()?;
+        event.said = None;
+        event.located.arrivals.retain(|explained| problem.window.owner(explained.slot) == Owner::Open(number as u32));
+        let at = event.located.at;
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let located = problem.fit(&mut scratch, at, NEAR, &self.free_for(problem, Some(number)));
+        self.scratch = scratch;
+        located.filter(|located| located.sureness() > bar)
+    }
+
     /// Takes an event out and frees its arrivals.
     pub fn take(&mut self, window: &mut Window, number: usize) -> Option<Open> {
         self.release(window, number);
@@ -217,7 +229,7 @@ impl Live {
     }
 
     fn free_for<'a>(&'a self, problem: &'a Problem<'a>, number: Option<usize>) -> FreeFor<'a> {
-        FreeFor { open: &self.open, window: problem.window, number }
+        FreeFor { open: &self.open, window: problem.window, points: problem.points, number }
     }
 }
 
@@ -225,6 +237,7 @@ impl Live {
 struct FreeFor<'a> {
     open: &'a [Option<Open>],
     window: &'a Window,
+    points: &'a [Point],
     number: Option<usize>,
 }
 
@@ -234,13 +247,14 @@ impl Free for FreeFor<'_> {
         match self.window.owner(slot) {
             Owner::Free => true,
             Owner::Open(owner) => Some(owner as usize) == self.number,
-            Owner::Settled | Owner::PassedOver => false,
+            Owner::Settled | Owner::PassedOver | Owner::TakenBack => false,
         }
     }
 
     fn point(&self, point: usize) -> bool {
         let others = self.open.iter().enumerate().filter(|&(number, _)| Some(number) != self.number);
-        !others.filter_map(|(_, event)| event.as_ref()).any(|event| event.located.points.contains(&point))
+        !self.points[point].is_taken_back
+            && !others.filter_map(|(_, event)| event.as_ref()).any(|event| event.located.points.contains(&point))
     }
 }
 

@@ -172,6 +172,22 @@ impl Plan {
         self.give_point(point, if is_settled { SETTLED } else { NO_ONE });
     }
 
+    /// The event loses that arrival, which is no one's then.
+    pub fn rob(&mut self, number: u32, slot: Slot) {
+        if let Some(Some(event)) = self.events.get_mut(number as usize) {
+            event.located.arrivals.retain(|explained| explained.slot != slot);
+        }
+        self.give(slot, NO_ONE);
+    }
+
+    /// The event loses that point, which nobody may have any more.
+    pub fn rob_of_point(&mut self, number: u32, point: usize) {
+        if let Some(Some(event)) = self.events.get_mut(number as usize) {
+            event.located.points.retain(|&own| own != point);
+        }
+        self.give_point(point, SETTLED);
+    }
+
     /// Where and when they are.
     pub fn places(&self) -> Vec<Place> {
         self.events().map(|(_, event)| event.located.at).collect()

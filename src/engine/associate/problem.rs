@@ -46,6 +46,8 @@ pub struct Point {
     pub id: Id,
     /// The sender.
     pub node: NodeIx,
+    /// Whether the sender has taken it back: the first word does without it.
+    pub is_taken_back: bool,
 }
 
 impl Point {

@@ -84,6 +84,15 @@ impl Recent {
         bucket.slot.push(slot);
     }
 
+    /// Takes the arrival of that time in that slot out.
+    pub fn remove(&mut self, time_s: f64, slot: Slot) {
+        if let Some(bucket) = self.buckets.get_mut(&bucket_of(time_s))
+            && let Some(at) = bucket.slot.iter().position(|&other| other == slot)
+        {
+            bucket.remove(at);
+        }
+    }
+
     /// Forgets arrivals before `time_s`.
     pub fn forget_before(&mut self, time_s: f64) {
         while let Some(first) = self.buckets.first_entry()

@@ -10,7 +10,7 @@ use super::live::Live;
 use super::locate::{Located, Place, Point, RATE_HALF_S};
 use super::prior::Prior;
 use super::record::{HeldRecord, PlanRecord, SiteRecord};
-use super::settle::Settling;
+use super::settle::{Apex, Settling};
 use super::wave::{Medium, Wave};
 use super::window::{Arrival, Slot, Window};
 use crate::engine::book::FIRE;
@@ -21,7 +21,7 @@ use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::ns_from_s;
 use rustc_hash::{FxHashMap, FxHashSet};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// Air is looked up as it stood at whole minutes.
 const AIR_STEP_S: f64 = 60.0;
@@ -121,6 +121,8 @@ pub struct Region {
     travel_s: f64,
     longest_travel_s: f64,
     late: Vec<Arrival>,
+    /// What was taken back and is still in the final word, and from which time on it is not, s.
+    taken_back: BTreeMap<Apex, f64>,
 }
 
 /// Builds the [`Problem`] from a region's parts, leaving the others free to be borrowed.
@@ -152,6 +154,7 @@ macro_rules! problem {
     };
 }
 
+mod corrected;
 mod first;
 mod last;
 mod lessons;
@@ -188,6 +191,7 @@ impl Region {
             travel_s: MARGIN_S,
             longest_travel_s,
             late: Vec::new(),
+            taken_back: BTreeMap::new(),
         };
         let mut sites = Vec::new();
         region.members.sort_by_key(|&ix| order_of(registry.node(ix)));

@@ -20,7 +20,7 @@ use super::resolve::{Dice, Resolver};
 use super::search::{Search, Wanted};
 use super::window::Slot;
 use crate::model::time::ns_from_s;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 
 /// Event time between two steps, s.
 pub const STEP_S: f64 = 2.0;
@@ -58,6 +58,8 @@ pub struct Settling {
     search: Search,
     resolver: Resolver,
     rivals: Vec<(u32, u32)>,
+    /// Events that have lost evidence since the last step.
+    robbed: BTreeSet<u32>,
 }
 
 mod kept;
@@ -65,7 +67,7 @@ mod kept;
 pub use self::kept::{Ground, Held};
 
 /// Where a search starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Apex {
     /// At an arrival.
     Arrival(Slot),
@@ -90,6 +92,35 @@ impl Settling {
     /// An arrival that was queued takes no part.
     pub fn pass_over(&mut self, slot: Slot) {
         self.plan.pass_over(slot);
+    }
+
+    /// Lets go of arrivals and points as if they had never been, but for those that final events have; gives the arrivals.
+    pub fn let_go(&mut self, all: &[Apex]) -> Vec<Slot> {
+        let mut gone = BTreeSet::new();
+        for &what in all {
+            let owner = match what {
+                Apex::Arrival(slot) => self.plan.owner(slot),
+                Apex::Point(point) => self.plan.point_owner(point),
+            };
+            if owner == SETTLED {
+                continue;
+            }
+            if owner != NO_ONE {
+                self.robbed.insert(owner);
+            }
+            match what {
+                Apex::Arrival(slot) => self.plan.rob(owner, slot),
+                Apex::Point(point) => self.plan.rob_of_point(owner, point),
+            }
+            gone.insert(what);
+        }
+        if !gone.is_empty() {
+            self.queue.retain(|(_, what)| !gone.contains(what));
+            self.again.retain(|(_, what)| !gone.contains(what));
+            self.last.retain(|&(_, slot)| !gone.contains(&Apex::Arrival(slot)));
+        }
+        let arrival = |what| if let Apex::Arrival(slot) = what { Some(slot) } else { None };
+        gone.into_iter().filter_map(arrival).collect()
     }
 
     /// The next step that does anything; `None` when nothing waits.
@@ -148,6 +179,9 @@ impl Settling {
         bar: f64,
     ) -> Vec<Located> {
         let travel_s = problem.travel_s;
+        while let Some(number) = self.robbed.pop_first() {
+            self.plan.refit(problem, number);
+        }
         let mut fresh: Vec<(f64, Apex)> = Vec::new();
         while let Some(entry) = pop_before(&mut self.queue, step_s - travel_s) {
             // What was passed over is not heard: whether it was queued at all hangs on the order.

@@ -19,6 +19,8 @@ pub enum Owner {
     Settled,
     /// No one may have it: its node picked too many in that second.
     PassedOver,
+    /// Its sender has taken it back: the first word does without it.
+    TakenBack,
 }
 
 /// What becomes of an arrival.
@@ -219,6 +221,19 @@ impl Window {
         slot
     }
 
+    /// Takes an arrival out; its slot is free for another.
+    pub fn remove(&mut self, slot: Slot) {
+        let Arrival { site, time_s, .. } = self.arrivals[slot as usize];
+        let ring = &mut self.rings[site as usize];
+        let first = ring.first(time_s);
+        let Some(at) = (first..ring.slot.len()).find(|&at| ring.slot[at] == slot) else { return };
+        ring.time_s.remove(at);
+        ring.slot.remove(at);
+        self.recent.remove(time_s, slot);
+        self.unused.push(slot);
+        self.held -= 1;
+    }
+
     /// What the node of the arrival in that slot said of its clock.
     pub fn set_clock(&mut self, slot: Slot, clock_sd_s: f64) {
         let arrival = &mut self.arrivals[slot as usize];
@@ -312,6 +327,8 @@ impl Window {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
+    use crate::engine::associate::kernel::Isa;
+    use crate::engine::associate::recent::Asked;
     use proptest::prelude::*;
 
     pub(in super::super) const STAND: Stand =
@@ -373,6 +390,28 @@ pub(super) mod tests {
         assert_eq!(forward.len(), MAX_A_SECOND);
         assert_eq!(forward, kept(&|k| 999 - k));
         assert_eq!(forward, kept(&|k| k * 617 % 1_000));
+    }
+
+    #[test]
+    fn what_is_taken_out_is_as_if_it_had_not_come() {
+        let mut window = Window::default();
+        // Equal times too, and more than are gone through one by one.
+        let slots: Vec<Slot> = (0..40).map(|k| window.insert(arrival(0, f64::from(k / 2), k), STAND)).collect();
+        window.forget_before(3.0);
+        for &slot in slots[6..].iter().step_by(3) {
+            window.remove(slot);
+        }
+        let left: Vec<Slot> = window.between(0, 0.0, 99.0).map(|(_, slot)| slot).collect();
+        let expected: Vec<Slot> = (6..40usize).filter(|k| !k.is_multiple_of(3)).map(|k| slots[k]).collect();
+        assert_eq!(left, expected);
+        assert_eq!(window.len(), left.len());
+        let asked = Asked { stand: STAND, time_s: 10.0, before_s: 40.0, after_s: 40.0, slack_s: 40.0 };
+        let mut found = Vec::new();
+        window.recent().find(Isa::Scalar, &asked, &mut found);
+        found.sort_by_key(|slot| slots.iter().position(|other| other == slot));
+        assert_eq!(found, expected);
+        let again = window.insert(arrival(0, 50.0, 99), STAND);
+        assert!(slots.contains(&again) && !expected.contains(&again));
     }
 
     #[test]

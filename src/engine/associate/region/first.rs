@@ -8,8 +8,15 @@ use crate::engine::associate::wave::Medium;
 use crate::engine::associate::window::{Admitted, Arrival};
 
 impl Region {
-    /// Takes in an arrival and says at once what it changes.
-    pub fn take_arrival(&mut self, arrival: Arrival, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+    /// Takes in an arrival and says at once what it changes. `corrected_ns`: from when on its sender has taken it back,
+    /// nanoseconds.
+    pub fn take_arrival(
+        &mut self,
+        arrival: Arrival,
+        corrected_ns: Option<i64>,
+        around: Surroundings<'_>,
+        say: &mut dyn FnMut(&Region, Word<'_>),
+    ) {
         let time_s = arrival.time_s;
         let stand = self.field.sites()[arrival.site as usize].stand(around.settings);
         let slot = match self.window.admit(arrival, stand) {
@@ -22,18 +29,30 @@ impl Region {
         };
         self.note_echo(slot);
         self.enqueue(time_s, Apex::Arrival(slot));
+        if let Some(from_ns) = corrected_ns {
+            return self.give_arrival_up(slot, from_ns, around, say);
+        }
         let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
         let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
         let change = self.live.arrival(self.isa, &problem, slot, first_odds(around.settings.preliminary_p));
         self.put_live(change, (medium, heard_s), around, say);
     }
 
-    /// Takes in one end of a radar's trajectory and says at once what it changes.
-    pub fn take_point(&mut self, point: Point, around: Surroundings<'_>, say: &mut dyn FnMut(&Region, Word<'_>)) {
+    /// The same for one end of a radar's trajectory.
+    pub fn take_point(
+        &mut self,
+        point: Point,
+        corrected_ns: Option<i64>,
+        around: Surroundings<'_>,
+        say: &mut dyn FnMut(&Region, Word<'_>),
+    ) {
         let time_s = point.at.time_s;
         self.points.push(point);
         let number = self.points.len() - 1;
         self.enqueue(time_s, Apex::Point(number));
+        if let Some(from_ns) = corrected_ns {
+            return self.give_point_up(number, from_ns, around, say);
+        }
         let Some((medium, heard_s)) = self.live_problem(time_s, around) else { return };
         let problem = problem!(self, around, medium, until: f64::INFINITY, heard_until: heard_s);
         let change = self.live.point(&problem, number, first_odds(around.settings.preliminary_p));
@@ -53,7 +72,7 @@ impl Region {
     }
 
     /// The medium for live work about `time_s`, and up to when silence means something; `None` with no sites.
-    fn live_problem(&mut self, time_s: f64, around: Surroundings<'_>) -> Option<(Medium, f64)> {
+    pub(super) fn live_problem(&mut self, time_s: f64, around: Surroundings<'_>) -> Option<(Medium, f64)> {
         if self.field.sites().is_empty() {
             return None;
         }
@@ -63,7 +82,7 @@ impl Region {
         Some((medium, heard_s))
     }
 
-    fn put_live(
+    pub(super) fn put_live(
         &mut self,
         change: Option<(usize, Located)>,
         (medium, heard_s): (Medium, f64),

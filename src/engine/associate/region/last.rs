@@ -2,7 +2,7 @@
 
 use super::{FORGET_S, MARGIN_S, Region, Surroundings, Word};
 use crate::engine::associate::locate::{Located, RATE_HALF_S};
-use crate::engine::associate::settle::{STEP_S, teach};
+use crate::engine::associate::settle::{Apex, STEP_S, teach};
 use crate::engine::associate::window::Owner;
 
 impl Region {
@@ -20,6 +20,9 @@ impl Region {
             (is_up_to_it && next_s <= watermark_s).then_some(next_s)
         };
         while let Some(step_s) = next_s(self) {
+            if !self.taken_back.is_empty() {
+                self.let_go_by(step_s);
+            }
             // A report on a clock may come after the arrivals that it is about, and what an echo is of after the echo.
             for slot in self.settling.newly_in(step_s) {
                 let arrival = self.window.arrival(slot);
@@ -100,6 +103,11 @@ impl Region {
         // All sites are gone through: not at every step.
         let old_s = before_s - RATE_HALF_S - MARGIN_S;
         if old_s >= self.forgotten_to_s + FORGET_S {
+            let window = &self.window;
+            self.taken_back.retain(|what, _| match *what {
+                Apex::Arrival(slot) => window.arrival(slot).time_s >= old_s,
+                Apex::Point(_) => true,
+            });
             self.window.forget_before(old_s);
             self.forgotten_to_s = old_s;
         }
@@ -115,6 +123,7 @@ impl Region {
             && self.live.events().all(|(_, event)| event.located.points.is_empty())
         {
             self.points.clear();
+            self.taken_back.retain(|what, _| matches!(what, Apex::Arrival(_)));
             self.settling.forget_points();
         }
     }

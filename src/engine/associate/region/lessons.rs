@@ -77,6 +77,9 @@ impl Region {
                 held.insert(number, own);
             }
         }
+        if !self.taken_back.is_empty() {
+            self.let_go_before_plan(plan.step_s, &held);
+        }
         let ground = Ground { field: &self.field, window: &self.window, points: &self.points, registry };
         // Where something is missing, all of it is worked out anew.
         if let Some(echoes) = self.settling.resume(&plan, held, ground) {
