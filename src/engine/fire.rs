@@ -449,7 +449,11 @@ fn tell(
         let [xx, _, _, yy, _, tt] = located.covariance;
         // Seen from any direction, at the speed of sound: an upper bound of what the place adds to an arrival's time.
         let variance_s2 = tt.max(0.0) + (xx + yy) / (340.0f64 * 340.0);
-        let was_settled = book.was_settled(&claim, world.registry);
+        // Who goes on exactly where another ended comes to what that one would have come to, also to what becomes final late.
+        let was_settled = match region.goes_on_exactly() {
+            true => book.was_final_before(key),
+            false => book.was_settled(&claim, world.registry),
+        };
         if !was_settled || (book.rests_on_the_same(&claim) && !settled.has(key)) {
             settled.push(Settled::new(located.at, variance_s2, located.score, claim.clone()));
         }

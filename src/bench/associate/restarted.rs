@@ -221,6 +221,12 @@ fn and_so_they_do_in_a_barrage_with_radars_and_cameras() {
     }
 }
 
+/// One died there just before an event became final that was older than what counted as settled.
+#[test]
+fn what_becomes_final_late_is_said_by_who_goes_on() {
+    hold(Scenario::Barrage, &Options { duration_s: Some(900.0), rate: 2.0, ..Options::default() }, 15);
+}
+
 #[test]
 fn and_so_they_do_where_nodes_correct_themselves() {
     let seed = from_environment("TRUCELINE_SEED", 7);

@@ -109,6 +109,8 @@ pub struct Region {
     /// What was not final when the record was written, until all that it rests on has been seen again; and what is known of its
     /// arrivals, by node and wave.
     kept: Option<(PlanRecord, HeldByName)>,
+    /// Whether it went on from there.
+    goes_on: bool,
     /// What a record says of sites that have not spoken and are not in the registry.
     waiting: FxHashMap<(String, Wave), SiteRecord>,
     isa: Isa,
@@ -182,6 +184,7 @@ impl Region {
             read_again_s: READ_AGAIN_S,
             is_restored: false,
             kept: None,
+            goes_on: false,
             waiting: FxHashMap::default(),
             isa: Isa::best(),
             learnt: Learnt::default(),

@@ -235,11 +235,16 @@ impl Book {
         }
     }
 
+    /// Whether that key's alert was final for another process when that ended.
+    pub fn was_final_before(&self, key: &str) -> bool {
+        self.memory.final_before.contains(key)
+    }
+
     /// Whether another process has settled what is claimed: what was final for it stands, and what is of a time that it
     /// had done with and was not so for it is not so, for here it is seen with part of its surroundings.
     pub fn was_settled(&self, claim: &Claim, registry: &Registry) -> bool {
         let is_open = |entry: &Entry| !entry.was_final && !entry.retracted();
-        self.memory.final_before.contains(claim.key.as_str())
+        self.was_final_before(&claim.key)
             || (self.is_done_with(claim, registry) && !self.entries.get(claim.key.as_str()).is_some_and(is_open))
     }
 

@@ -87,10 +87,16 @@ impl Region {
                 self.window.set_echo(slot, ln_echo);
             }
             self.others = self.settling.places();
+            self.goes_on = true;
         }
         self.travel_s = self.travel_s.max(plan.travel_s);
         self.stepped_to_s = self.stepped_to_s.max(plan.step_s);
         true
+    }
+
+    /// Whether it went on exactly where another run ended.
+    pub fn goes_on_exactly(&self) -> bool {
+        self.goes_on
     }
 
     /// The last step that taught, nanoseconds; `None` while none has.
