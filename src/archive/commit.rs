@@ -167,12 +167,24 @@ pub(super) fn read_manifest(directory: &Path, number: u64) -> Result<Option<Mani
     Ok(Some(manifest))
 }
 
-/// Holds the writer's name for this process until it is dropped.
-pub(super) fn lock(root: &Path, writer: &str) -> Result<File, ArchiveError> {
+/// Holds the writer's name for this process until it is dropped. It unlocks rather than leave that to the closing of
+/// the file: a child process that is being started meanwhile holds a copy of the file until it becomes its program.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // If it fails, the closing of the file is still to come.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Takes the writer's name for this process.
+pub(super) fn lock(root: &Path, writer: &str) -> Result<Lock, ArchiveError> {
     let path = root.join(COMMITS).join(format!("{writer}.lock"));
     let file = File::create(&path).map_err(ArchiveError::io("create", &path))?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => Err(ArchiveError::Locked { path }),
         Err(TryLockError::Error(error)) => Err(ArchiveError::io("lock", &path)(error)),
     }
@@ -236,4 +248,21 @@ pub(super) fn files_under(directory: &Path) -> Result<Vec<PathBuf>, ArchiveError
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writers_name_is_free_at_once_though_a_child_that_is_being_started_holds_a_copy_of_the_file() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::create_dir(root.path().join(COMMITS)).unwrap();
+        let held = lock(root.path(), "w0").unwrap();
+        let copy = held.0.try_clone().unwrap();
+        assert!(matches!(lock(root.path(), "w0"), Err(ArchiveError::Locked { .. })));
+        drop(held);
+        lock(root.path(), "w0").unwrap();
+        drop(copy);
+    }
 }

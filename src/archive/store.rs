@@ -10,7 +10,6 @@ use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use crate::model::reject::Reason;
 use crate::model::time::ns_from_s;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
 /// Most files in one commit; more are due at once. Bounds what many dates in a jumble can cost.
@@ -108,7 +107,7 @@ pub struct Archive {
     began_ns: Option<i64>,
     failed: bool,
     counts: Counts,
-    _lock: File,
+    _lock: commit::Lock,
 }
 
 impl Archive {

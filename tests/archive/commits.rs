@@ -1,6 +1,6 @@
 //! When rows become durable, and what failures leave.
 
-use crate::{DAY_NS, START_NS, add_acoustic, origin, parquet_files, places, read, registry, topics};
+use crate::{DAY_NS, START_NS, add_acoustic, files_ending, origin, parquet_files, places, read, registry, topics};
 use arrow::array::AsArray;
 use truceline::archive::{Archive, ArchiveError, ArchiveSettings, RejectedLine, Table, verify};
 use truceline::model::observation::Observations;
@@ -74,11 +74,7 @@ fn many_dates_in_a_jumble_keep_few_files_open() {
         add_acoustic(&mut batch, origin(0, 0, offset, 0), START_NS + offset % 4 * DAY_NS);
     }
     archive.telemetry(&batch, &registry(), &topics()).unwrap();
-    let open = std::process::Command::new("sh")
-        .args(["-c", &format!("find '{}' -name '*.tmp' | wc -l", directory.path().display())])
-        .output()
-        .unwrap();
-    assert_eq!(String::from_utf8_lossy(&open.stdout).trim(), "2");
+    assert_eq!(files_ending(directory.path(), "tmp").len(), 2);
     archive.roll().unwrap();
     assert_eq!(places(directory.path(), Table::Telemetry).len(), 40);
     assert!(verify(directory.path()).unwrap().is_whole());

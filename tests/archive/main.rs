@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use truceline::archive::{Archive, Table};
-use truceline::model::kind::{Hint, Kind};
+use truceline::model::kind::Kind;
 use truceline::model::node::{Node, NodeIx, Registry};
-use truceline::model::observation::{Arrival, Common, Observations, Origin, Span, duplicate_key};
+use truceline::model::observation::{Arrival, Common, Observations, Origin, duplicate_key};
 use truceline::model::time::NS_PER_S;
 
 const DAY_NS: i64 = 86_400 * NS_PER_S;
@@ -32,38 +32,15 @@ fn common(origin: Origin, kind: Kind, time_ns: i64, detail: u32, batch: &mut Obs
     let raw = format!("{{\"id\":\"{text}\"}}");
     let node = NodeIx((origin.offset % 2) as u32);
     Common {
-        origin,
-        kind,
-        node,
         id: batch.store(text.as_bytes()),
         key: duplicate_key(node, text.as_bytes()),
-        time_ns,
-        time_sd_s: f64::NAN,
-        lon_deg: f64::NAN,
-        lat_deg: f64::NAN,
-        alt_m: f64::NAN,
-        supersedes: Span::default(),
-        withdrawn: false,
         raw: batch.store(raw.as_bytes()),
-        detail,
+        ..Common::new(origin, kind, node, time_ns, detail)
     }
 }
 
 fn arrival(amplitude: f64) -> Arrival {
-    Arrival {
-        amplitude,
-        snr_db: f64::NAN,
-        azimuth_deg: f64::NAN,
-        azimuth_sd_deg: f64::NAN,
-        hint: Hint::Unknown,
-        phase: None,
-        trace_velocity_m_s: f64::NAN,
-        frequency_hz: f64::NAN,
-        power_dbm: f64::NAN,
-        emitter: Span::default(),
-        elevation_deg: f64::NAN,
-        intensity: f64::NAN,
-    }
+    Arrival { amplitude, ..Arrival::BARE }
 }
 
 fn add_acoustic(batch: &mut Observations, origin: Origin, time_ns: i64) {
@@ -78,14 +55,18 @@ fn origin(topic: u16, partition: i32, offset: i64, line: u32) -> Origin {
 
 /// Every Parquet file below a table's directory, as a reader's glob would find them.
 fn parquet_files(root: &Path, table: Table) -> Vec<PathBuf> {
+    files_ending(&root.join(table.as_str()), "parquet")
+}
+
+fn files_ending(below: &Path, ending: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
-    let mut directories = vec![root.join(table.as_str())];
+    let mut directories = vec![below.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).into_iter().flatten() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 directories.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "parquet") {
+            } else if path.extension().is_some_and(|its| its == ending) {
                 found.push(path);
             }
         }
