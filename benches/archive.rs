@@ -10,7 +10,7 @@ use std::fs::File;
 use truceline::archive::{Archive, ArchiveSettings};
 use truceline::model::kind::{Health, Hint, Kind};
 use truceline::model::node::{Node, NodeIx, Registry};
-use truceline::model::observation::{Arrival, Common, Observations, Origin, Span, Status, duplicate_key};
+use truceline::model::observation::{Arrival, Common, Observations, Origin, Status, duplicate_key};
 use truceline::model::time::NS_PER_S;
 
 const ROWS: u32 = 65_536;
@@ -62,33 +62,14 @@ fn batches() -> Vec<Observations> {
                     azimuth_deg,
                     azimuth_sd_deg: 2.5,
                     hint: Hint::Explosion,
-                    phase: None,
-                    trace_velocity_m_s: f64::NAN,
-                    frequency_hz: f64::NAN,
-                    power_dbm: f64::NAN,
-                    emitter: Span::default(),
-                    elevation_deg: f64::NAN,
-                    intensity: f64::NAN,
+                    ..Arrival::BARE
                 };
                 (Kind::Acoustic, batch.arrivals.push(arrival))
             };
-            let row = Common {
-                origin: Origin { topic: 0, partition: 0, offset: i64::from(at), line: 0 },
-                kind,
-                node,
-                key: duplicate_key(node, id.as_bytes()),
-                id: batch.store(id.as_bytes()),
-                time_ns,
-                time_sd_s: 0.15,
-                lon_deg: f64::NAN,
-                lat_deg: f64::NAN,
-                alt_m: f64::NAN,
-                supersedes: Span::default(),
-                withdrawn: false,
-                raw: batch.store(raw.as_bytes()),
-                detail,
-            };
-            batch.push(row);
+            let origin = Origin { topic: 0, partition: 0, offset: i64::from(at), line: 0 };
+            let (key, id, raw) =
+                (duplicate_key(node, id.as_bytes()), batch.store(id.as_bytes()), batch.store(raw.as_bytes()));
+            batch.push(Common { key, id, time_sd_s: 0.15, raw, ..Common::new(origin, kind, node, time_ns, detail) });
         }
         batches.push(batch);
     }

@@ -5,18 +5,15 @@
 //! `--toggle-collect='*Engine*ingest*'`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use truceline::bench::memory::Columns;
 use truceline::bench::usage::Moment;
-use truceline::codec::{DecodeOptions, Decoder, Lines, RecordAt};
 use truceline::engine::places::Places;
 use truceline::engine::settings::Settings;
 use truceline::engine::{Engine, Output};
-use truceline::model::node::Registry;
 use truceline::model::observation::Observations;
 use truceline::simulate::DEFAULT_START_NS;
 use truceline::simulate::load::{Load, Mix};
 
-/// Observations through the engine at a time, as in a live run.
-const BATCH: usize = 1_024;
 /// Partitions that they come from.
 const PARTITIONS: i32 = 6;
 /// A node's heartbeats are so many seconds apart, on average.
@@ -30,20 +27,9 @@ fn main() {
     let (nodes, count, rounds) = (number(1, "10000"), number(2, "400000"), number(3, "3"));
     let lines_a_s = nodes as f64 / HEARTBEAT_S / mix.heartbeat_share();
     let mut load = Load::new(mix, 7, nodes, DEFAULT_START_NS, lines_a_s);
-    let mut registry = Registry::new(load.nodes().to_vec());
-    let (mut decoder, mut line) = (Decoder::new(DecodeOptions { keep_raw: true }), Vec::new());
-    let (mut batches, mut out) = (Vec::new(), Lines::default());
-    for offset in 0..count as i64 {
-        line.clear();
-        let node = load.line(&mut line);
-        let partition = node as i32 % PARTITIONS;
-        decoder.record(&line, RecordAt { topic: 0, partition, offset }, &mut registry, &mut out);
-        if out.observations.len() == BATCH {
-            batches.push(std::mem::take(&mut out.observations));
-        }
-    }
-    assert!(out.rejected.is_empty(), "{:?}", out.rejected);
-    batches.push(std::mem::take::<Observations>(&mut out.observations));
+    let columns = Columns::decode(&mut load, count, PARTITIONS);
+    let observations: usize = columns.batches().iter().map(Observations::len).sum();
+    assert_eq!(observations, count, "lines were refused");
     let mut settings = Settings::default();
     settings.fire.on = args.iter().any(|arg| arg == "fire");
     for round in 0..rounds {
@@ -52,14 +38,14 @@ fn main() {
         (0..PARTITIONS).for_each(|partition| engine.assign((0, partition)));
         let (mut output, mut said) = (Output::default(), Vec::new());
         let start = Moment::now();
-        for batch in &batches {
-            engine.ingest(batch, &registry, &mut output);
+        for batch in columns.batches() {
+            engine.ingest(batch, columns.registry(), &mut output);
             said.append(&mut output.said);
             output.clear();
         }
         let rate = start.rate_to(Moment::now(), count as u64);
         let us = 1e6 * rate.cpu_s / count as f64;
-        engine.finish(&registry, &mut output);
+        engine.finish(columns.registry(), &mut output);
         said.append(&mut output.said);
         let mut digest = DefaultHasher::new();
         said.iter().for_each(|said| format!("{:?}", said.feature).hash(&mut digest));

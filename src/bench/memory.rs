@@ -10,6 +10,7 @@ use crate::engine::settings::Settings;
 use crate::engine::{Engine, Output};
 use crate::model::node::Registry;
 use crate::model::observation::Observations;
+use crate::simulate::load::Load;
 use arrow::array::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -38,6 +39,36 @@ pub struct Columns {
     registry: Registry,
 }
 
+impl Columns {
+    /// Decodes so many lines of a load, which come from so many partitions.
+    pub fn decode(load: &mut Load, lines: usize, partitions: i32) -> Columns {
+        let mut registry = Registry::new(load.nodes().to_vec());
+        let (mut decoder, mut line) = (Decoder::new(DecodeOptions { keep_raw: true }), Vec::new());
+        let (mut batches, mut out) = (Vec::new(), Lines::default());
+        for offset in 0..lines as i64 {
+            line.clear();
+            let node = load.line(&mut line);
+            let partition = node as i32 % partitions;
+            decoder.record(&line, RecordAt { topic: 0, partition, offset }, &mut registry, &mut out);
+            if out.observations.len() == BATCH {
+                batches.push(std::mem::take(&mut out.observations));
+            }
+        }
+        batches.push(out.observations);
+        Columns { batches, registry }
+    }
+
+    /// Batches of as many lines as a live run takes at once.
+    pub fn batches(&self) -> &[Observations] {
+        &self.batches
+    }
+
+    /// The nodes that sent them.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+}
+
 /// What the archive does, and what the encoder alone.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Archived {
@@ -60,21 +91,7 @@ impl Bench {
 
     /// Decodes what the engine and the archive get.
     pub fn columns(&self) -> Columns {
-        let mut load = self.load();
-        let mut registry = Registry::new(load.nodes().to_vec());
-        let (mut decoder, mut line) = (Decoder::new(DecodeOptions { keep_raw: true }), Vec::new());
-        let (mut batches, mut out) = (Vec::new(), Lines::default());
-        for offset in 0..LINES as i64 {
-            line.clear();
-            let node = load.line(&mut line);
-            let partition = node as i32 % PARTITIONS;
-            decoder.record(&line, RecordAt { topic: 0, partition, offset }, &mut registry, &mut out);
-            if out.observations.len() == BATCH {
-                batches.push(std::mem::take(&mut out.observations));
-            }
-        }
-        batches.push(out.observations);
-        Columns { batches, registry }
+        Columns::decode(&mut self.load(), LINES, PARTITIONS)
     }
 
     /// Sends the columns through a new engine under these settings, again and again for a quarter of the time.

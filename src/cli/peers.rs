@@ -8,6 +8,7 @@ use crate::bench::ground::Ground;
 use crate::bench::peers::job::{CELL_DEG, Expected, NODES, WINDOW_S};
 use crate::bench::peers::{Caught, Program, Start, WARM_UP};
 use crate::bench::percentiles::{Percentiles, write_hgrm};
+use crate::bench::report::median;
 use crate::bench::{Bench, Watch, usage};
 use crate::simulate::load::Mix;
 use crate::simulate::node_feature;
@@ -197,7 +198,7 @@ fn tell(bench: &Bench, program: &Program, caught: &Caught) {
 }
 
 fn row(mix: Mix, program: &str, each: &[Caught]) -> Row {
-    let of = |value: &dyn Fn(&Caught) -> f64| median(each.iter().map(value).collect());
+    let of = |value: &dyn Fn(&Caught) -> f64| median(each.iter().map(value).collect()).unwrap_or(f64::NAN);
     let lost =
         |caught: &Caught| caught.account.map(|account| 1.0 - account.told as f64 / account.expected.max(1) as f64);
     Row {
@@ -212,16 +213,6 @@ fn row(mix: Mix, program: &str, each: &[Caught]) -> Row {
         lost_share: each.iter().filter_map(lost).reduce(f64::max),
         latency: None,
         each: each.iter().map(|caught| json!(caught)).collect(),
-    }
-}
-
-/// The middle one; of two, the mean.
-pub(super) fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    match values.len() {
-        0 => f64::NAN,
-        odd if odd % 2 == 1 => values[odd / 2],
-        even => 0.5 * (values[even / 2 - 1] + values[even / 2]),
     }
 }
 
@@ -357,7 +348,7 @@ mod tests {
         let again: Compared = serde_json::from_str(&serde_json::to_string(&compared).unwrap()).unwrap();
         assert_eq!(table(&again), table(&compared));
         assert!(table(&again).contains("| quiet | other | 500 | 500 | 1,000 | 2 MiB | 100 | 25.00% | – |"));
-        assert_eq!(median(vec![1.0, 2.0]), 1.5);
+        assert_eq!(median(vec![1.0, 2.0]), Some(1.5));
 
         // That nothing was said is not that it was said at once.
         let mut silent = again;

@@ -170,20 +170,7 @@ fn hint<'i>(fields: &impl Fields<'i>) -> Result<Hint, Refusal> {
 
 /// Each kind of wave has its own fields; another kind's are not looked at.
 fn arrival<'i>(kind: Kind, fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
-    let mut row = Arrival {
-        amplitude: f64::NAN,
-        snr_db: f64::NAN,
-        azimuth_deg: f64::NAN,
-        azimuth_sd_deg: f64::NAN,
-        hint: Hint::Unknown,
-        phase: None,
-        trace_velocity_m_s: f64::NAN,
-        frequency_hz: f64::NAN,
-        power_dbm: f64::NAN,
-        emitter: Span::default(),
-        elevation_deg: f64::NAN,
-        intensity: f64::NAN,
-    };
+    let mut row = Arrival::BARE;
     let mut emitter: &[u8] = b"";
     match kind {
         Kind::Seismic => {

@@ -283,8 +283,7 @@ impl Engine {
             self.settle(rules_ns, passed_ns, registry);
         }
         self.book.rejudge(registry, &self.places, &self.settings);
-        out.said.append(&mut self.book.take_said());
-        out.escalations.append(&mut self.take_escalations());
+        self.hand_out(out);
     }
 
     /// Takes in a batch and says what follows from it: [`Engine::observe`], then [`Engine::advance`].
@@ -325,8 +324,7 @@ impl Engine {
             }
         }
         self.found = found;
-        out.said.append(&mut self.book.take_said());
-        out.escalations.append(&mut self.take_escalations());
+        self.hand_out(out);
     }
 
     /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
@@ -379,8 +377,7 @@ impl Engine {
     /// A decision of the commission. The error is a sentence that says why it cannot stand.
     pub fn decide(&mut self, decision: Decision, out: &mut Output) -> Result<(), DecisionError> {
         self.book.decide(decision)?;
-        out.said.append(&mut self.book.take_said());
-        out.escalations.append(&mut self.take_escalations());
+        self.hand_out(out);
         Ok(())
     }
 
@@ -393,8 +390,7 @@ impl Engine {
         self.progress.finish();
         self.settle(end_ns.max(self.advanced_to_ns), i64::MAX, registry);
         self.book.rejudge(registry, &self.places, &self.settings);
-        out.said.append(&mut self.book.take_said());
-        out.escalations.append(&mut self.take_escalations());
+        self.hand_out(out);
     }
 
     /// Takes in an observation that is new.
@@ -469,8 +465,13 @@ impl Engine {
             }
         }
         self.book.rejudge(registry, &self.places, &self.settings);
+        self.hand_out(out);
+    }
+
+    /// Gives what has been said since.
+    fn hand_out(&mut self, out: &mut Output) {
         out.said.append(&mut self.book.take_said());
-        out.escalations.append(&mut self.take_escalations());
+        out.escalations.append(&mut self.escalations);
     }
 
     /// Rules settle up to `rules_ns`, fire up to `fire_ns`.

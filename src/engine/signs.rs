@@ -11,7 +11,7 @@ use super::escalation::record::EscalationRecord;
 use super::escalation::{Sign, THEATRE};
 use super::rules::World;
 use crate::model::alert::{AlertFeature, Class};
-use crate::model::escalation::{Escalation, Modality};
+use crate::model::escalation::Modality;
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::time::ns_from_s;
@@ -100,11 +100,6 @@ impl Engine {
                 self.escalations.push(said);
             }
         }
-    }
-
-    /// What was said of escalations since the last call, in order.
-    pub(super) fn take_escalations(&mut self) -> Vec<Escalation> {
-        std::mem::take(&mut self.escalations)
     }
 
     /// What a successor has to know of what is usual, if bins have been judged since the last call.

@@ -84,6 +84,24 @@ columns! {
     }
 }
 
+impl Arrival {
+    /// An arrival that states nothing.
+    pub const BARE: Arrival = Arrival {
+        amplitude: f64::NAN,
+        snr_db: f64::NAN,
+        azimuth_deg: f64::NAN,
+        azimuth_sd_deg: f64::NAN,
+        hint: Hint::Unknown,
+        phase: None,
+        trace_velocity_m_s: f64::NAN,
+        frequency_hz: f64::NAN,
+        power_dbm: f64::NAN,
+        emitter: Span { start: 0, len: 0 },
+        elevation_deg: f64::NAN,
+        intensity: f64::NAN,
+    };
+}
+
 columns! {
     /// Origins and impacts of `radar`: NaN where absent.
     Radars of
@@ -204,6 +222,28 @@ pub struct Common {
     pub raw: Span,
     /// The row in the kind's own columns.
     pub detail: u32,
+}
+
+impl Common {
+    /// A row that states no more than it has to; without an id.
+    pub fn new(origin: Origin, kind: Kind, node: NodeIx, time_ns: i64, detail: u32) -> Common {
+        Common {
+            origin,
+            kind,
+            node,
+            id: Span::default(),
+            key: 0,
+            time_ns,
+            time_sd_s: f64::NAN,
+            lon_deg: f64::NAN,
+            lat_deg: f64::NAN,
+            alt_m: f64::NAN,
+            supersedes: Span::default(),
+            withdrawn: false,
+            raw: Span::default(),
+            detail,
+        }
+    }
 }
 
 /// What an observation is to whoever reads it. Where regions are shared out among processes, some read what another

@@ -8,7 +8,7 @@ use crate::engine::progress::Partition;
 use crate::kafka::Record;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, Registry};
-use crate::model::observation::{Common, Origin, Part, Span};
+use crate::model::observation::{Common, Origin, Part};
 use std::collections::BTreeSet;
 
 /// What is known of the first hop.
@@ -104,27 +104,9 @@ impl SecondHop {
             let known = registry.find(name);
             let Some(node) = known.or_else(|| registry.upsert(Node::unregistered(name))) else { continue };
             let observations = &mut batch.lines.observations;
-            observations.push(Common {
-                origin: Origin {
-                    topic,
-                    partition: progress.partition,
-                    offset: progress.next_offset.saturating_sub(1),
-                    line: u32::MAX,
-                },
-                kind: Kind::Status,
-                node,
-                id: Span::default(),
-                key: 0,
-                time_ns: *time_ns,
-                time_sd_s: f64::NAN,
-                lon_deg: f64::NAN,
-                lat_deg: f64::NAN,
-                alt_m: f64::NAN,
-                supersedes: Span::default(),
-                withdrawn: false,
-                raw: Span::default(),
-                detail: 0,
-            });
+            let (partition, offset) = (progress.partition, progress.next_offset.saturating_sub(1));
+            let origin = Origin { topic, partition, offset, line: u32::MAX };
+            observations.push(Common::new(origin, Kind::Status, node, *time_ns, 0));
             if let Some(part) = observations.part.last_mut() {
                 *part = Part::Progress;
             }

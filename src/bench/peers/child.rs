@@ -105,8 +105,8 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         if let Ok(None) = self.process.try_wait() {
-            // SAFETY: plain system call on a child that was not waited for.
-            unsafe { libc::kill(self.process.id() as libc::pid_t, libc::SIGTERM) };
+            // The shell knows how to ask; should there be none, it is not asked.
+            let _ = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.process.id())]).status();
         }
         let told = Instant::now();
         while let Ok(None) = self.process.try_wait() {
@@ -114,6 +114,8 @@ impl Drop for Running {
                 tracing::warn!("{} does not end by itself", self.name);
                 // Fails only when it is gone.
                 let _ = self.process.kill();
+                let _ = self.process.wait();
+                break;
             }
             std::thread::park_timeout(LOOK_EVERY);
         }

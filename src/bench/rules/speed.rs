@@ -154,22 +154,9 @@ fn push(batch: &mut Observations, number: usize, text: &mut Vec<u8>) {
     let id = store(batch, format_args!("p-{number}"));
     let node = NodeIx(0);
     let key = duplicate_key(node, batch.slice(id));
-    batch.push(Common {
-        origin: Origin { topic: 0, partition: 0, offset: number as i64, line: 0 },
-        kind: Kind::Track,
-        node,
-        id,
-        key,
-        time_ns: DEFAULT_START_NS + number as i64 * (1_000_000_000 / OBJECTS as i64),
-        time_sd_s: f64::NAN,
-        lon_deg: f64::NAN,
-        lat_deg: f64::NAN,
-        alt_m: f64::NAN,
-        supersedes: Span::default(),
-        withdrawn: false,
-        raw: Span::default(),
-        detail,
-    });
+    let origin = Origin { topic: 0, partition: 0, offset: number as i64, line: 0 };
+    let time_ns = DEFAULT_START_NS + number as i64 * (1_000_000_000 / OBJECTS as i64);
+    batch.push(Common { id, key, ..Common::new(origin, Kind::Track, node, time_ns, detail) });
 }
 
 #[cfg(test)]

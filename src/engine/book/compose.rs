@@ -15,7 +15,6 @@ use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
 use crate::model::time::Timestamp;
-use std::sync::Arc;
 
 /// Nanoseconds in a millisecond, to which times are rounded.
 const NS_PER_MS: i64 = 1_000_000;
@@ -135,16 +134,15 @@ pub(super) fn judge_into(
 ) {
     let mut judged = places.judge_named(claim.class, &claim.prohibitions, &way(claim), &claim.areas);
     let announced = judged.notice.as_deref().and_then(|notice| Some((notice, places.notice(notice)?.count?)));
-    let key: Arc<str> = claim.key.as_str().into();
     match announced {
         // What may not have happened is not held against a notice.
         Some((notice, most)) if alert.term != Term::Unresolved => {
-            if tally.enter(&key, claim.time_ns, claim.count, notice, most) {
+            if tally.enter(&claim.key.as_str().into(), claim.time_ns, claim.count, notice, most) {
                 let notice = judged.notice.take().unwrap_or_default();
                 judged.exceeds = Some(Exceeds { notice, by: vec![Measure::Count] });
             }
         }
-        _ => tally.leave(&key),
+        _ => tally.leave(&claim.key),
     }
     alert.violation = (claim.breach || !judged.areas.is_empty()) && judged.notice.is_none();
     alert.severity = severity(claim, alert.violation, judged.protected_site, &settings.severity);

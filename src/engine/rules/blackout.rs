@@ -12,7 +12,7 @@ mod lost;
 
 use super::World;
 use super::lane::{Correction, span_ns};
-use super::memory::{Change, LaneRecord};
+use super::memory::{Change, LaneRecord, NodesOf, ToKeep};
 use super::spell::Spell;
 use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::engine::escalation::grid::{CellKey, Grid};
@@ -54,7 +54,7 @@ pub(super) struct Blackouts {
     due_ns: Option<i64>,
     is_full: bool,
     /// Clusters of which a record is to be kept anew, where any is kept.
-    to_keep: Option<BTreeSet<String>>,
+    to_keep: ToKeep,
 }
 
 /// How many of a cluster were silent.
@@ -173,16 +173,12 @@ impl Blackouts {
                 book.say(claim, stage, world.registry, world.places, world.settings);
             }
             if before != Some(&told) {
-                self.to_keep.iter_mut().for_each(|keep| {
-                    keep.insert(key.clone());
-                });
+                self.to_keep.note(&key);
             }
             if forgotten_ns > watermark_ns {
                 now.insert(key, told);
             } else {
-                self.to_keep.iter_mut().for_each(|keep| {
-                    keep.insert(key.clone());
-                });
+                self.to_keep.note(&key);
                 // What was said of it stands.
                 self.told.remove(&key);
             }
@@ -193,9 +189,7 @@ impl Blackouts {
                     |other: &&Told| other.members.iter().any(|(own, _)| told.members.iter().any(|it| it.0 == *own));
                 let successor = now.iter().find(|(_, other)| shares(other)).map(|(key, _)| key.as_str());
                 book.retract_for(key, successor);
-                self.to_keep.iter_mut().for_each(|keep| {
-                    keep.insert(key.clone());
-                });
+                self.to_keep.note(key);
             }
         }
         self.told = now;
@@ -208,32 +202,24 @@ impl Blackouts {
 
     /// From now on records are kept.
     pub(super) fn keep(&mut self) {
-        self.to_keep.get_or_insert_default();
+        self.to_keep.begin();
     }
 
     /// What is to be kept anew since the last call, of that rule: the silences of each cluster, for those of its nodes that have long
     /// been heard again are known nowhere else.
     pub(super) fn take_changes(&mut self, rule: &str, stands_ns: i64, registry: &Registry) -> Vec<Change> {
-        let keys = self.to_keep.as_mut().map(std::mem::take).unwrap_or_default();
-        let record = |key: String| {
-            let told = self.told.get(&key)?;
+        let keys = self.to_keep.take();
+        let record = |key: &String| {
+            let told = self.told.get(key)?;
             let mut spells: Vec<Spell> =
                 told.members.iter().filter_map(|(it, _)| self.spells.get(it).cloned()).collect();
-            let mut nodes: Vec<NodeIx> = Vec::new();
-            for spell in &mut spells {
-                spell.each_cited(&mut |cited| {
-                    let number = nodes.iter().position(|&node| node == cited.node).unwrap_or_else(|| {
-                        nodes.push(cited.node);
-                        nodes.len() - 1
-                    });
-                    cited.node = NodeIx(number as u32);
-                });
-            }
-            let nodes = nodes.into_iter().map(|node| registry.node(node).name.clone()).collect();
+            let mut nodes = NodesOf::default();
+            spells.iter_mut().for_each(|spell| spell.each_cited(&mut |cited| nodes.number(cited)));
+            let nodes = nodes.names(registry);
             let watch = serde_json::to_value((told.said, spells)).ok()?;
-            Some(LaneRecord { rule: rule.to_owned(), lane: key, stands_ns, nodes, told: Vec::new(), watch })
+            Some(LaneRecord { rule: rule.to_owned(), lane: key.clone(), stands_ns, nodes, told: Vec::new(), watch })
         };
-        keys.into_iter().map(|key| (super::memory::key(rule, &key), record(key))).collect()
+        keys.iter().map(|key| (super::memory::key(rule, key), record(key))).collect()
     }
 
     /// Goes on with a cluster; false if the record can't be understood.

@@ -20,13 +20,12 @@ use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::spell::{Spell, belie};
-use super::{Rule, World, cited_at, supersedes_at};
+use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
-use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
@@ -186,10 +185,7 @@ impl Vessel {
 
     /// Keeps a gap that has ended, for late plots to correct.
     fn remember(&mut self, gap: Spell) {
-        if self.past.len() == MAX_PAST {
-            self.past.remove(0);
-        }
-        self.past.push(gap);
+        remember(&mut self.past, gap, MAX_PAST);
     }
 
     /// From when on the vessel is forgotten, nanoseconds after the last plot.
@@ -296,14 +292,6 @@ impl Watch for Vessel {
         self.last.iter_mut().for_each(|seen| tell(&mut seen.cited));
         let lasting = self.gap.iter_mut().map(|gap| &mut **gap);
         lasting.chain(&mut self.past).for_each(|gap| gap.each_cited(tell));
-    }
-
-    fn name_of(key: &String, _registry: &Registry) -> String {
-        key.clone()
-    }
-
-    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
     }
 }
 

@@ -208,24 +208,7 @@ impl Sent {
                 };
                 (Kind::Status, batch.statuses.push(beat))
             }
-            What::Sound => {
-                let nan = f64::NAN;
-                let sound = Arrival {
-                    amplitude: nan,
-                    snr_db: nan,
-                    azimuth_deg: nan,
-                    azimuth_sd_deg: nan,
-                    hint: Hint::Unknown,
-                    phase: None,
-                    trace_velocity_m_s: nan,
-                    frequency_hz: nan,
-                    power_dbm: nan,
-                    emitter: Span::default(),
-                    elevation_deg: nan,
-                    intensity: nan,
-                };
-                (Kind::Acoustic, batch.arrivals.push(sound))
-            }
+            What::Sound => (Kind::Acoustic, batch.arrivals.push(Arrival::BARE)),
             &What::Origin { lon_deg, lat_deg } => {
                 let origin = RadarPoint {
                     lon_deg,
@@ -266,21 +249,15 @@ impl Sent {
             }
         };
         let (id, supersedes) = (batch.store(self.id.as_bytes()), batch.store(self.supersedes.as_bytes()));
+        let origin = Origin { topic: 0, partition: 0, offset, line: 0 };
         batch.push(Common {
-            origin: Origin { topic: 0, partition: 0, offset, line: 0 },
-            kind,
-            node,
             id,
             key: duplicate_key(node, self.id.as_bytes()),
-            time_ns: at_s(self.second).0,
-            time_sd_s: f64::NAN,
             lon_deg: self.position.0,
             lat_deg: self.position.1,
-            alt_m: f64::NAN,
             supersedes,
             withdrawn: self.withdrawn,
-            raw: Span::default(),
-            detail,
+            ..Common::new(origin, kind, node, at_s(self.second).0, detail)
         });
     }
 }

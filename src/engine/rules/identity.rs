@@ -10,13 +10,12 @@ use super::lanes::Lanes;
 use super::memory::Memory;
 use super::spell::Spell;
 use super::track::CERTAIN_SD;
-use super::{Rule, World, cited_at, supersedes_at};
+use super::{Rule, World, cited_at, object_sd_m, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
-use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use crate::model::time::s_from_ns;
 use serde::{Deserialize, Serialize};
@@ -186,14 +185,6 @@ impl Watch for Bearer {
         whereabouts.flat_map(|it| [&mut it.first, &mut it.last.cited]).for_each(&mut *tell);
         self.twin.iter_mut().for_each(|twin| twin.each_cited(tell));
     }
-
-    fn name_of(key: &String, _registry: &Registry) -> String {
-        key.clone()
-    }
-
-    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
-    }
 }
 
 /// The rule.
@@ -233,8 +224,7 @@ impl Rule for Identities {
         }
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
-        let given_m = plots.object_sd_m[detail];
-        let sd_m = if given_m > 0.0 { given_m } else { world.settings.tracks.object_sd_m };
+        let sd_m = object_sd_m(batch, row, world);
         self.lanes.observe(&self.name, Plot { cited, place, sd_m, most_m_s }, supersedes, world, book);
     }
 

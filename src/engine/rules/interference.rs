@@ -11,13 +11,12 @@ mod source;
 use super::lane::{Correction, Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
-use super::{Rule, World, cited_at, position_at, supersedes_at};
+use super::{Rule, World, cited_at, position_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Kind, KindSet};
-use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use crate::model::time::s_from_ns;
 use serde::{Deserialize, Serialize};
@@ -266,10 +265,7 @@ impl Jammed {
     fn end(&mut self, at: usize, ended: &mut Vec<Source>) {
         let mut source = self.sources.remove(at);
         source.to_ns = Some(source.newest_ns);
-        if self.past.len() == MAX_PAST {
-            self.past.remove(0);
-        }
-        self.past.push(source.clone());
+        remember(&mut self.past, source.clone(), MAX_PAST);
         ended.push(source);
     }
 }
@@ -340,14 +336,6 @@ impl Watch for Jammed {
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         let heard = self.sources.iter_mut().chain(&mut self.past).flat_map(|source| &mut source.heard);
         heard.flat_map(|it| [&mut it.first, &mut it.last]).for_each(tell);
-    }
-
-    fn name_of(key: &String, _registry: &Registry) -> String {
-        key.clone()
-    }
-
-    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
     }
 }
 

@@ -75,13 +75,42 @@ pub trait Episode: Clone {
     fn claim(&self, world: World<'_>) -> Claim;
 }
 
+/// What lanes are told apart by, in this process, and what that is called in every process.
+pub trait LaneKey: Eq + Hash + ToOwned<Owned: Clone + Eq + Hash + Send> {
+    /// What a lane is called.
+    fn name(&self, registry: &Registry) -> String;
+
+    /// The key of the lane that is called so; `None` if there can't be one yet.
+    fn of_name(name: &str, registry: &Registry) -> Option<Self::Owned>;
+}
+
+impl LaneKey for str {
+    fn name(&self, _registry: &Registry) -> String {
+        self.to_owned()
+    }
+
+    fn of_name(name: &str, _registry: &Registry) -> Option<String> {
+        Some(name.to_owned())
+    }
+}
+
+impl LaneKey for NodeIx {
+    fn name(&self, registry: &Registry) -> String {
+        registry.node(*self).name.clone()
+    }
+
+    fn of_name(name: &str, registry: &Registry) -> Option<NodeIx> {
+        registry.find(name)
+    }
+}
+
 /// What is made of one lane, in order of time.
 pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     /// What its lanes are of, in a word.
     const NAME: &'static str;
 
     /// What its lanes are told apart by: a name, or what stands for one.
-    type Key: ?Sized + ToOwned<Owned: Clone + Eq + Hash + Send> + Eq + Hash;
+    type Key: LaneKey + ?Sized;
     /// What it sees.
     type Seen: Seen + Send;
     /// What it finds.
@@ -107,12 +136,6 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
 
     /// Goes through all observations in it.
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited));
-
-    /// What a lane is called, the same in every process.
-    fn name_of(key: &<Self::Key as ToOwned>::Owned, registry: &Registry) -> String;
-
-    /// The key of the lane that is called so; `None` if there can't be one yet.
-    fn key_of(name: &str, registry: &Registry) -> Option<<Self::Key as ToOwned>::Owned>;
 
     /// If nothing goes on in it, and all there is to know is what was seen last: that. A watch that never rests has
     /// nothing to say here and below.

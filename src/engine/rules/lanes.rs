@@ -7,7 +7,7 @@
 
 use super::World;
 use super::calendar::{Calendar, Entry};
-use super::lane::{Correction, Lane, Scene, Seen, Watch};
+use super::lane::{Correction, Lane, LaneKey, Scene, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::Book;
@@ -223,7 +223,7 @@ impl<W: Watch> Lanes<W> {
     fn take_up(&mut self, key: &W::Key, world: World<'_>) {
         if !self.waiting.is_empty()
             && !self.by_key.contains_key(key)
-            && let Some(record) = self.waiting.remove(&W::name_of(&key.to_owned(), world.registry))
+            && let Some(record) = self.waiting.remove(&key.name(world.registry))
         {
             self.restore(record, world);
         }

@@ -14,7 +14,6 @@ use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
-use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use crate::model::time::NS_PER_S;
 use serde::{Deserialize, Serialize};
@@ -120,14 +119,6 @@ impl Watch for Lingerer {
         self.anchor.iter_mut().for_each(|plot| tell(&mut plot.cited));
         self.last.iter_mut().for_each(&mut *tell);
         self.spell.iter_mut().for_each(|spell| spell.each_cited(tell));
-    }
-
-    fn name_of(key: &String, _registry: &Registry) -> String {
-        key.clone()
-    }
-
-    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
     }
 }
 

@@ -6,11 +6,14 @@
 //! changed; as long as no less than that span is seen again, the record and what is seen again come to what was known.
 
 use super::World;
-use super::lane::{Lane, Told, Watch};
+use super::lane::{Lane, LaneKey, Told, Watch};
 use super::lanes::{Lanes, Place};
 use crate::engine::book::Cited;
 use crate::model::node::{NodeIx, Registry};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+use std::borrow::Borrow;
+use std::collections::BTreeSet;
 
 /// A lane as it had settled.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -75,7 +78,7 @@ impl<W: Watch> Memory for Lanes<W> {
 
     fn take_changes(&mut self, registry: &Registry) -> Vec<Change> {
         let mut changes: Vec<Change> =
-            self.gone.drain(..).map(|lane| (key(W::NAME, &W::name_of(&lane, registry)), None)).collect();
+            self.gone.drain(..).map(|lane| (key(W::NAME, &lane.borrow().name(registry)), None)).collect();
         let Some(span_ns) = self.keep_within_ns else { return changes };
         let mut due: Vec<(Option<i64>, usize)> = self.urgent.drain(..).map(|at| (None, at)).collect();
         while let Some(&(since_ns, at)) = self.changed.front()
@@ -95,7 +98,7 @@ impl<W: Watch> Memory for Lanes<W> {
                 lane.settled.is_memorable(span_ns).then(|| record(lane, self.watermark_ns, registry)).flatten();
             if record.is_some() || lane.is_kept {
                 lane.is_kept = record.is_some();
-                changes.push((key(W::NAME, &W::name_of(&lane.key, registry)), record));
+                changes.push((key(W::NAME, &lane.key.borrow().name(registry)), record));
             }
         }
         changes
@@ -105,7 +108,7 @@ impl<W: Watch> Memory for Lanes<W> {
         self.restored_to_ns = self.restored_to_ns.max(record.stands_ns);
         let Ok(mut settled) = serde_json::from_value::<W>(record.watch.clone()) else { return false };
         let known: Option<Vec<NodeIx>> = record.nodes.iter().map(|name| world.registry.find(name)).collect();
-        let (Some(nodes), Some(lane_key)) = (known, W::key_of(&record.lane, world.registry)) else {
+        let (Some(nodes), Some(lane_key)) = (known, W::Key::of_name(&record.lane, world.registry)) else {
             // Its sender is not in the registry and has not spoken yet.
             self.waiting.insert(record.lane.clone(), record);
             return true;
@@ -130,21 +133,60 @@ impl<W: Watch> Memory for Lanes<W> {
     }
 }
 
+/// Keys of what a record is to be kept of anew, where any is kept.
+#[derive(Debug, Default)]
+pub(super) struct ToKeep(Option<BTreeSet<String>>);
+
+impl ToKeep {
+    /// From now on records are kept.
+    pub(super) fn begin(&mut self) {
+        self.0.get_or_insert_default();
+    }
+
+    pub(super) fn note(&mut self, key: &str) {
+        if let Some(keys) = &mut self.0 {
+            keys.insert(key.to_owned());
+        }
+    }
+
+    /// Those noted since the last call.
+    pub(super) fn take(&mut self) -> BTreeSet<String> {
+        self.0.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+}
+
+/// The nodes of a record, by numbers of its own: in another process they have others.
+#[derive(Default)]
+pub(super) struct NodesOf {
+    by_number: Vec<NodeIx>,
+    numbers: FxHashMap<NodeIx, u32>,
+}
+
+impl NodesOf {
+    /// Gives the observation's node its number in the record.
+    pub(super) fn number(&mut self, cited: &mut Cited) {
+        let nodes = &mut self.by_number;
+        cited.node = NodeIx(*self.numbers.entry(cited.node).or_insert_with_key(|&node| {
+            nodes.push(node);
+            nodes.len() as u32 - 1
+        }));
+    }
+
+    /// Their names, by number.
+    pub(super) fn names(self, registry: &Registry) -> Vec<String> {
+        self.by_number.into_iter().map(|node| registry.node(node).name.clone()).collect()
+    }
+}
+
 fn record<W: Watch>(lane: &Lane<W>, stands_ns: i64, registry: &Registry) -> Option<LaneRecord> {
     let mut watch = lane.settled.clone();
-    let mut nodes: Vec<NodeIx> = Vec::new();
-    watch.each_cited(&mut |cited: &mut Cited| {
-        let number = nodes.iter().position(|&node| node == cited.node).unwrap_or_else(|| {
-            nodes.push(cited.node);
-            nodes.len() - 1
-        });
-        cited.node = NodeIx(number as u32);
-    });
+    let mut nodes = NodesOf::default();
+    watch.each_cited(&mut |cited| nodes.number(cited));
     Some(LaneRecord {
         rule: W::NAME.to_owned(),
-        lane: W::name_of(&lane.key, registry),
+        lane: lane.key.borrow().name(registry),
         stands_ns,
-        nodes: nodes.into_iter().map(|node| registry.node(node).name.clone()).collect(),
+        nodes: nodes.names(registry),
         told: lane.told_of_settled(),
         // What numbers JSON can't hold is no state that a watch can go on from.
         watch: serde_json::to_value(watch).ok()?,

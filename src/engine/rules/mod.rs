@@ -107,6 +107,20 @@ pub(super) fn supersedes_at(batch: &Observations, row: usize) -> Option<Id> {
     (!span.is_empty()).then(|| Id::new(batch.slice(span)))
 }
 
+/// Keeps what is over, newest last, for late evidence to correct. Beyond `most` the oldest stands as it was told.
+pub(super) fn remember<E>(past: &mut Vec<E>, over: E, most: usize) {
+    if past.len() >= most {
+        past.remove(0);
+    }
+    past.push(over);
+}
+
+/// How uncertain the plot at `row` is, one sigma, metres: as it says, else as set.
+pub(super) fn object_sd_m(batch: &Observations, row: usize, world: World<'_>) -> f64 {
+    let given_m = batch.tracks.object_sd_m[batch.detail[row] as usize];
+    if given_m > 0.0 { given_m } else { world.settings.tracks.object_sd_m }
+}
+
 /// Where the node of the observation at `row` was: its own word, else the registry's.
 pub(super) fn position_at(batch: &Observations, row: usize, world: World<'_>) -> Option<LonLat> {
     LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]).or(world.registry.node(batch.node[row]).position)

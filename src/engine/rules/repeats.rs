@@ -5,11 +5,11 @@
 
 use super::World;
 use super::lane::span_ns;
-use super::memory::{Change, LaneRecord, key};
+use super::memory::{Change, LaneRecord, NodesOf, ToKeep, key};
 use crate::engine::book::{Claim, alert_id};
 use crate::model::alert::Sign;
-use crate::model::node::{NodeIx, Registry};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::model::node::Registry;
+use std::collections::BTreeMap;
 
 /// Most restrictions that are remembered. At it the oldest is forgotten.
 const MAX_PAST: usize = 20_000;
@@ -23,7 +23,7 @@ pub(super) struct Repeats {
     past: BTreeMap<(i64, String), Claim>,
     times_ns: BTreeMap<String, i64>,
     /// Keys of those of which a record is to be kept anew, where any is kept.
-    to_keep: Option<BTreeSet<String>>,
+    to_keep: ToKeep,
 }
 
 impl Repeats {
@@ -36,7 +36,7 @@ impl Repeats {
         let mut concerned = self.remove(&claim.key, world);
         self.past.insert(at, claim.clone());
         self.times_ns.insert(claim.key.clone(), claim.time_ns);
-        self.keep(&claim.key);
+        self.to_keep.note(&claim.key);
         let fresh = self.followers(claim, world);
         concerned.retain(|known| fresh.iter().all(|other| other.key != known.key));
         concerned.extend(fresh);
@@ -44,7 +44,7 @@ impl Repeats {
             && let Some(((_, oldest), _)) = self.past.pop_first()
         {
             self.times_ns.remove(&oldest);
-            self.keep(&oldest);
+            self.to_keep.note(&oldest);
         }
         concerned
     }
@@ -53,7 +53,7 @@ impl Repeats {
     pub(super) fn remove(&mut self, key: &str, world: World<'_>) -> Vec<Claim> {
         let Some(time_ns) = self.times_ns.remove(key) else { return Vec::new() };
         let Some(claim) = self.past.remove(&(time_ns, key.to_owned())) else { return Vec::new() };
-        self.keep(key);
+        self.to_keep.note(key);
         self.followers(&claim, world)
     }
 
@@ -92,32 +92,24 @@ impl Repeats {
         {
             let (_, key) = first.remove_entry().0;
             self.times_ns.remove(&key);
-            self.keep(&key);
-        }
-    }
-
-    fn keep(&mut self, key: &str) {
-        if let Some(keep) = &mut self.to_keep {
-            keep.insert(key.to_owned());
+            self.to_keep.note(&key);
         }
     }
 
     /// From now on records are kept.
     pub(super) fn keep_records(&mut self) {
-        self.to_keep.get_or_insert_default();
+        self.to_keep.begin();
     }
 
     /// What is to be kept anew since the last call: each restriction for itself.
     pub(super) fn take_changes(&mut self, rule: &str, registry: &Registry) -> Vec<Change> {
-        let keys = self.to_keep.as_mut().map(std::mem::take).unwrap_or_default();
+        let keys = self.to_keep.take();
         let record = |lane: &String| {
             let stands_ns = *self.times_ns.get(lane)?;
             let mut claim = self.past.get(&(stands_ns, lane.clone()))?.clone();
-            let mut nodes = Vec::new();
-            for cited in &mut claim.evidence {
-                nodes.push(registry.node(cited.node).name.clone());
-                cited.node = NodeIx(nodes.len() as u32 - 1);
-            }
+            let mut nodes = NodesOf::default();
+            claim.evidence.iter_mut().for_each(|cited| nodes.number(cited));
+            let nodes = nodes.names(registry);
             let watch = serde_json::to_value(claim).ok()?;
             Some(LaneRecord { rule: rule.to_owned(), lane: lane.clone(), stands_ns, nodes, told: Vec::new(), watch })
         };
@@ -127,10 +119,15 @@ impl Repeats {
     /// Goes on with a restriction; false if the record can't be understood.
     pub(super) fn restore(&mut self, record: LaneRecord, registry: &Registry) -> bool {
         let Ok(mut claim) = serde_json::from_value::<Claim>(record.watch) else { return false };
-        let nodes: Option<Vec<NodeIx>> = record.nodes.iter().map(|name| registry.find(name)).collect();
-        match nodes.filter(|nodes| nodes.len() == claim.evidence.len()) {
-            Some(nodes) => claim.evidence.iter_mut().zip(nodes).for_each(|(cited, node)| cited.node = node),
-            None => claim.evidence.clear(),
+        let mut is_whole = true;
+        for cited in &mut claim.evidence {
+            match record.nodes.get(cited.node.at()).and_then(|name| registry.find(name)) {
+                Some(node) => cited.node = node,
+                None => is_whole = false,
+            }
+        }
+        if !is_whole {
+            claim.evidence.clear();
         }
         self.times_ns.insert(claim.key.clone(), claim.time_ns);
         self.past.insert((claim.time_ns, claim.key.clone()), claim);

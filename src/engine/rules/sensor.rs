@@ -11,7 +11,7 @@ use super::memory::{Change, LaneRecord, Memory};
 use super::promise::Promises;
 use super::rest::{Brief, Calm};
 use super::spell::{Spell, belie};
-use super::{Rule, World, cited_at, supersedes_at};
+use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
@@ -66,10 +66,7 @@ pub struct Pulse {
 impl Pulse {
     /// Keeps a silence that has ended, for late heartbeats to correct.
     fn remember(&mut self, silence: Spell) {
-        if self.past.len() == MAX_PAST {
-            self.past.remove(0);
-        }
-        self.past.push(silence);
+        remember(&mut self.past, silence, MAX_PAST);
     }
 }
 
@@ -173,14 +170,6 @@ impl Watch for Pulse {
         self.last.iter_mut().for_each(|beat| tell(&mut beat.cited));
         let lasting = self.silence.iter_mut().chain(&mut self.tamper).map(|spell| &mut **spell);
         lasting.chain(&mut self.past).for_each(|spell| spell.each_cited(tell));
-    }
-
-    fn name_of(key: &NodeIx, registry: &Registry) -> String {
-        registry.node(*key).name.clone()
-    }
-
-    fn key_of(name: &str, registry: &Registry) -> Option<NodeIx> {
-        registry.find(name)
     }
 }
 

@@ -13,12 +13,11 @@ use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::rest::{Brief, Calm};
-use super::{Rule, World, cited_at, supersedes_at};
+use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
-use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
@@ -74,11 +73,9 @@ impl Watched {
         if crossing.class().is_none() {
             return;
         }
-        if self.past.len() == MAX_PAST {
-            self.past.remove(0);
-        }
         let (area, from_ns) = (crossing.area.clone(), crossing.from_ns);
-        self.past.push(Past { area, from_ns, to_ns: crossing.to_ns.unwrap_or(crossing.last.time_ns) });
+        let past = Past { area, from_ns, to_ns: crossing.to_ns.unwrap_or(crossing.last.time_ns) };
+        remember(&mut self.past, past, MAX_PAST);
         ended.push(crossing);
     }
 }
@@ -172,14 +169,6 @@ impl Watch for Watched {
         self.last.iter_mut().for_each(|plot| tell(&mut plot.cited));
         let crossings = self.standings.iter_mut().filter_map(|standing| standing.crossing.as_mut());
         crossings.for_each(|crossing| crossing.each_cited(tell));
-    }
-
-    fn name_of(key: &String, _registry: &Registry) -> String {
-        key.clone()
-    }
-
-    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
     }
 }
 
@@ -282,8 +271,7 @@ impl Rule for Tracks {
         }
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
-        let given_m = plots.object_sd_m[detail];
-        let sd_m = if given_m > 0.0 { given_m } else { world.settings.tracks.object_sd_m }.max(0.1);
+        let sd_m = object_sd_m(batch, row, world).max(0.1);
         let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
         let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
         let near = world.places.near(place, CERTAIN_SD * sd_m, prohibitions);

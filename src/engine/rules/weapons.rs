@@ -9,13 +9,12 @@ use super::lane::{Correction, Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::track::{CERTAIN_SD, chance_inside};
-use super::{Rule, World, cited_at, supersedes_at};
+use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim};
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::{Kind, KindSet};
-use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
@@ -130,10 +129,7 @@ impl Emplacements {
     fn end(&mut self, at: usize, ended: &mut Vec<Emplacement>) {
         let mut place = self.firing.remove(at);
         place.to_ns = Some(place.newest_ns);
-        if self.past.len() == MAX_PLACES {
-            self.past.remove(0);
-        }
-        self.past.push(place.clone());
+        remember(&mut self.past, place.clone(), MAX_PLACES);
         ended.push(place);
     }
 }
@@ -193,11 +189,10 @@ impl Watch for Emplacements {
         alone.step(origin, scene, &mut Vec::new());
         let mut ended = Vec::new();
         alone.end(0, &mut ended);
-        corrections.extend(ended.into_iter().map(Correction::Was));
-        if self.past.len() == MAX_PLACES {
-            self.past.remove(0);
+        for place in ended {
+            remember(&mut self.past, place.clone(), MAX_PLACES);
+            corrections.push(Correction::Was(place));
         }
-        self.past.append(&mut alone.past);
         true
     }
 
@@ -222,14 +217,6 @@ impl Watch for Emplacements {
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         let all = self.firing.iter_mut().chain(&mut self.past);
         all.flat_map(|it| it.cited.iter_mut().chain([&mut it.last])).for_each(tell);
-    }
-
-    fn name_of(key: &String, _registry: &Registry) -> String {
-        key.clone()
-    }
-
-    fn key_of(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
     }
 }
 

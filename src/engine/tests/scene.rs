@@ -9,7 +9,7 @@ use crate::model::alert::{AlertFeature, Status};
 use crate::model::geo::{Frame, LonLat};
 use crate::model::kind::{Hint, Kind, KindSet, Phase};
 use crate::model::node::{Node, NodeIx, Registry};
-use crate::model::observation::{Arrival, Common, Observations, Origin, Span, duplicate_key};
+use crate::model::observation::{Arrival, Common, Observations, Origin, duplicate_key};
 use crate::model::time::ns_from_s;
 use std::collections::BTreeMap;
 
@@ -151,41 +151,14 @@ pub fn push(batch: &mut Observations, offset: i64, pick: &Pick) {
 /// The particulars of an impact that was heard, with a bearing or without; gives their number.
 pub fn arrival(batch: &mut Observations, azimuth: Option<(f64, f64)>) -> u32 {
     let (azimuth_deg, azimuth_sd_deg) = azimuth.unwrap_or((f64::NAN, f64::NAN));
-    batch.arrivals.push(Arrival {
-        amplitude: f64::NAN,
-        snr_db: f64::NAN,
-        azimuth_deg,
-        azimuth_sd_deg,
-        hint: Hint::Impact,
-        phase: None,
-        trace_velocity_m_s: f64::NAN,
-        frequency_hz: f64::NAN,
-        power_dbm: f64::NAN,
-        emitter: Span::default(),
-        elevation_deg: f64::NAN,
-        intensity: f64::NAN,
-    })
+    batch.arrivals.push(Arrival { azimuth_deg, azimuth_sd_deg, hint: Hint::Impact, ..Arrival::BARE })
 }
 
 /// An observation that states no more than what its kind has to: by that node, of that kind, with those particulars.
 pub fn put(batch: &mut Observations, offset: i64, (node, kind, detail): (u32, Kind, u32), time_ns: i64, id: &str) {
-    let span = batch.store(id.as_bytes());
-    batch.push(Common {
-        origin: Origin { topic: 0, partition: 0, offset, line: 0 },
-        kind,
-        node: NodeIx(node),
-        id: span,
-        key: duplicate_key(NodeIx(node), id.as_bytes()),
-        time_ns,
-        time_sd_s: f64::NAN,
-        lon_deg: f64::NAN,
-        lat_deg: f64::NAN,
-        alt_m: f64::NAN,
-        supersedes: Span::default(),
-        withdrawn: false,
-        raw: Span::default(),
-        detail,
-    });
+    let (node, id, key) = (NodeIx(node), batch.store(id.as_bytes()), duplicate_key(NodeIx(node), id.as_bytes()));
+    let origin = Origin { topic: 0, partition: 0, offset, line: 0 };
+    batch.push(Common { id, key, ..Common::new(origin, kind, node, time_ns, detail) });
 }
 
 /// Whatever the geometry, what is said are numbers that can be.
