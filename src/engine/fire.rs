@@ -5,7 +5,7 @@ use super::associate::locate::{Place, Point};
 use super::associate::record::RegionRecord;
 use super::associate::region::{Region, Surroundings, Word};
 use super::associate::settle::STEP_S;
-use super::associate::wave::Wave;
+use super::associate::wave::{Medium, Wave};
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, OtherEnd, Stage};
 use super::corrections::{AHEAD_NS, Corrections};
@@ -79,8 +79,8 @@ pub struct Now<'a> {
     pub watermark_ns: i64,
     /// How far nodes have reported.
     pub heard_until_ns: i64,
-    /// Whether the observation came behind the watermark.
-    pub late: bool,
+    /// Whether the observation came behind the watermark: the clock of its node as last reported before it was read, one sigma, s.
+    pub late_clock_sd_s: Option<f64>,
 }
 
 impl FireWatch {
@@ -145,7 +145,7 @@ impl FireWatch {
     pub fn observe(&mut self, batch: &Observations, row: usize, now: Now<'_>, world: World<'_>, book: &mut Book) {
         self.follow_registry(world);
         // One that is late takes nothing back: whether it came in time for a step hangs on how the stream was cut.
-        if let Some(id) = supersedes_at(batch, row).filter(|_| !now.late) {
+        if let Some(id) = supersedes_at(batch, row).filter(|_| now.late_clock_sd_s.is_none()) {
             self.take_back(batch.kind[row], (batch.node[row], id, batch.time_ns[row]), now, world, book);
         }
         if batch.withdrawn[row] {
@@ -221,7 +221,7 @@ impl FireWatch {
                 site: region.site(ix, wave, position, world.registry),
                 time_s: region.seconds(time_ns),
                 pick_sd_s,
-                clock_sd_s: now.weather.clock_sd_s(ix, time_ns),
+                clock_sd_s: now.late_clock_sd_s.unwrap_or_else(|| now.weather.clock_sd_s(ix, time_ns)),
                 ln_amplitude: if wave == Wave::Acoustic { batch.arrivals.amplitude[detail].ln() } else { f64::NAN },
                 azimuth_deg: batch.arrivals.azimuth_deg[detail],
                 azimuth_sd_deg: batch.arrivals.azimuth_sd_deg[detail],
@@ -237,12 +237,13 @@ impl FireWatch {
             let (home, settled) = (&self.home, &mut self.settled[number as usize]);
             let mut say = |region: &Region, word: Word<'_>| tell(region, number, home, settled, word, world, book);
             let corrected_ns = self.corrected_arrivals.of(ix, arrival.id, time_ns);
-            if !now.late {
+            let is_late = now.late_clock_sd_s.is_some();
+            if !is_late {
                 region.take_arrival(arrival, corrected_ns, around, &mut say);
             } else if corrected_ns.is_none() {
                 region.take_late(arrival);
             }
-            if now.late {
+            if is_late {
                 self.bear_out(number as usize, around, world, book);
             }
         }
@@ -365,6 +366,7 @@ impl FireWatch {
             return;
         }
         let settled_to_s = region.settled_to_s();
+        let mut medium = Medium::new(region.air(), around.settings);
         for arrival in std::mem::take(region.late()) {
             // What it belongs to may not be final yet, and what is may fit it worse.
             if arrival.time_s > settled_to_s {
@@ -374,14 +376,23 @@ impl FireWatch {
             let site = &region.field().sites()[arrival.site as usize];
             let (node, heard) = (site.node, site.detect_p);
             let mut best: Option<(f64, usize, f64)> = None;
-            for (k, event) in self.settled[number].iter().enumerate() {
+            let since_ns = arrival.time_ns.saturating_sub(ns_from_s(region.travel_s()));
+            let events = || self.settled[number].numbered_between(since_ns, arrival.time_ns);
+            // Seen again after a restart, it is not to bear out another event besides.
+            let is_this = |cited: &Cited| (cited.node, cited.id) == (node, arrival.id);
+            if events().any(|(_, event)| event.claim.evidence.iter().any(is_this)) {
+                continue;
+            }
+            for (k, event) in events() {
                 let lag_s = arrival.time_s - event.at.time_s;
-                if !(0.0..=region.travel_s()).contains(&lag_s)
-                    || event.claim.evidence.iter().any(|cited| cited.node == node)
-                {
+                let has_node = event.claim.evidence.iter().any(|cited| cited.node == node);
+                if !(0.0..=region.travel_s()).contains(&lag_s) || has_node {
                     continue;
                 }
-                let (residual_s, path_sd_s, distance_m) = region.off(event.at, arrival.site, lag_s, around);
+                if medium.air() != event.air {
+                    medium = Medium::new(event.air, around.settings);
+                }
+                let (residual_s, path_sd_s, distance_m) = region.off(event.at, arrival.site, lag_s, &medium);
                 let z = residual_s.abs()
                     / (arrival.pick_sd_s.powi(2) + arrival.clock_sd_s.powi(2) + path_sd_s.powi(2) + event.variance_s2)
                         .sqrt();
@@ -455,7 +466,7 @@ fn tell(
             false => book.was_settled(&claim, world.registry),
         };
         if !was_settled || (book.rests_on_the_same(&claim) && !settled.has(key)) {
-            settled.push(Settled::new(located.at, variance_s2, located.score, claim.clone()));
+            settled.push(Settled::new(located.at, region.air(), variance_s2, located.score, claim.clone()));
         }
         if was_settled {
             return;

@@ -48,7 +48,10 @@ impl Engine {
                 if held.part[row] != Part::Progress && self.duplicates.seen(held.key[row], time_ns) {
                     self.counts.duplicates += 1;
                 } else {
-                    self.accept(&held, row, standing == Standing::Late, registry);
+                    match standing {
+                        Standing::Late => self.accept_late(&held, row, registry),
+                        _ => self.accept(&held, row, None, registry),
+                    }
                 }
             } else if is_refuted {
                 self.refuse_ahead(&held, row, out);

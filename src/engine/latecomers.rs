@@ -21,8 +21,8 @@ const STEP_NS: i64 = 2 * NS_PER_S;
 /// The lines that wait.
 #[derive(Debug, Default)]
 pub struct Latecomers {
-    /// By when their waiting ends, nanoseconds.
-    by_due: BTreeMap<i64, Observations>,
+    /// By when their waiting ends, nanoseconds; each with the clock of its node as last reported before it, one sigma, s.
+    by_due: BTreeMap<i64, (Observations, Vec<f64>)>,
     len: usize,
 }
 
@@ -40,21 +40,23 @@ impl Latecomers {
     }
 
     /// Lets a line wait; false when there is no room.
-    pub fn wait(&mut self, batch: &Observations, row: usize, due_ns: i64) -> bool {
+    pub fn wait(&mut self, batch: &Observations, row: usize, due_ns: i64, clock_sd_s: f64) -> bool {
         if self.len >= MAX_WAITING {
             return false;
         }
         self.len += 1;
-        self.by_due.entry(due_ns).or_default().copy_row(batch, row);
+        let (lines, clocks_sd_s) = self.by_due.entry(due_ns).or_default();
+        lines.copy_row(batch, row);
+        clocks_sd_s.push(clock_sd_s);
         true
     }
 
     /// The first whose waiting ends by that time, and all that wait as long: when that is, and they.
-    pub fn next(&mut self, by_ns: i64) -> Option<(i64, Observations)> {
+    pub fn next(&mut self, by_ns: i64) -> Option<(i64, Observations, Vec<f64>)> {
         let (&due_ns, _) = self.by_due.first_key_value().filter(|(due_ns, _)| **due_ns <= by_ns)?;
-        let lines = self.by_due.remove(&due_ns)?;
+        let (lines, clocks_sd_s) = self.by_due.remove(&due_ns)?;
         self.len -= lines.len();
-        Some((due_ns, lines))
+        Some((due_ns, lines, clocks_sd_s))
     }
 
     /// The rows of such lines in an order that does not depend on which partition was read first.

@@ -126,13 +126,14 @@ mod tests {
     use super::*;
     use crate::engine::associate::locate::Place;
     use crate::engine::book::Claim;
+    use crate::engine::weather::Air;
     use crate::model::alert::Class;
     use crate::model::geo::LonLat;
     use proptest::prelude::*;
 
     fn event(time_ns: i64) -> Settled {
         let claim = Claim::new(String::new(), Class::FireImpact, LonLat { lon_deg: 0.0, lat_deg: 0.0 }, time_ns);
-        Settled::new(Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 }, 0.0, 0.0, claim)
+        Settled::new(Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 }, Air::default(), 0.0, 0.0, claim)
     }
 
     proptest! {

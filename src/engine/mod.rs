@@ -311,8 +311,8 @@ impl Engine {
                 from += 1;
                 match found {
                     Found::Repeated => self.counts.duplicates += 1,
-                    Found::New(Standing::InTime) => self.accept(batch, row, false, registry),
-                    Found::New(Standing::Late) => self.accept(batch, row, true, registry),
+                    Found::New(Standing::InTime) => self.accept(batch, row, None, registry),
+                    Found::New(Standing::Late) => self.accept_late(batch, row, registry),
                     Found::New(Standing::Behind { passed_ns }) => self.let_wait(batch, row, passed_ns, registry),
                     Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
                     Found::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
@@ -357,19 +357,26 @@ impl Engine {
         let waits = due_ns > self.progress.watermark_ns()
             && batch.part[row] != Part::Progress
             && Latecomers::concerns(batch.kind[row]);
-        if !waits || !self.latecomers.wait(batch, row, due_ns) {
-            self.accept(batch, row, true, registry);
+        let clock_sd_s = self.weather.newest_clock_sd_s(batch.node[row]);
+        if !waits || !self.latecomers.wait(batch, row, due_ns, clock_sd_s) {
+            self.accept(batch, row, Some(clock_sd_s), registry);
         }
+    }
+
+    /// Takes in an observation that is late and need not wait.
+    fn accept_late(&mut self, batch: &Observations, row: usize, registry: &Registry) {
+        let clock_sd_s = self.weather.newest_clock_sd_s(batch.node[row]);
+        self.accept(batch, row, Some(clock_sd_s), registry);
     }
 
     /// Takes in the late lines whose waiting ends by then; what comes before them is settled first.
     fn take_late(&mut self, by_ns: i64, registry: &Registry) {
-        while let Some((due_ns, lines)) = self.latecomers.next(by_ns) {
+        while let Some((due_ns, lines, clocks_sd_s)) = self.latecomers.next(by_ns) {
             if due_ns > self.advanced_to_ns {
                 self.settle(due_ns, due_ns, registry);
             }
             for row in Latecomers::in_order(&lines) {
-                self.accept(&lines, row, true, registry);
+                self.accept(&lines, row, Some(clocks_sd_s[row]), registry);
             }
         }
     }
@@ -393,8 +400,10 @@ impl Engine {
         self.hand_out(out);
     }
 
-    /// Takes in an observation that is new.
-    fn accept(&mut self, batch: &Observations, row: usize, late: bool, registry: &Registry) {
+    /// Takes in an observation that is new; of one that is late, the clock of its node as last reported before it was read, one
+    /// sigma, s.
+    fn accept(&mut self, batch: &Observations, row: usize, late_clock_sd_s: Option<f64>, registry: &Registry) {
+        let late = late_clock_sd_s.is_some();
         if !late {
             self.oldest_ns = self.oldest_ns.min(batch.time_ns[row]);
         }
@@ -434,7 +443,7 @@ impl Engine {
                 weather: &self.weather,
                 watermark_ns: self.progress.watermark_ns(),
                 heard_until_ns: heard_until_ns(&self.progress, &self.settings),
-                late,
+                late_clock_sd_s,
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
         }
@@ -479,7 +488,7 @@ impl Engine {
         self.advanced_to_ns = rules_ns;
         self.settled.rules_ns = rules_ns;
         let world = World { registry, places: &self.places, settings: &self.settings };
-        let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late: false };
+        let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late_clock_sd_s: None };
         if self.settings.fire.on {
             self.fire.advance(now, world, &mut self.book);
             let final_ns = self.fire.final_before_ns(fire_ns);

@@ -194,6 +194,7 @@ mod tests {
     use crate::engine::associate::locate::Place;
     use crate::engine::book::Claim;
     use crate::engine::ledger::Finals;
+    use crate::engine::weather::Air;
     use crate::model::geo::Frame;
 
     const CENTRE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
@@ -201,7 +202,7 @@ mod tests {
     fn event(class: Class, at_s: f64, x_m: f64, y_m: f64) -> Settled {
         let place = Frame::about(CENTRE).to_place(x_m, y_m);
         let claim = Claim::new(format!("{class}{at_s}"), class, place, ns_from_s(at_s));
-        Settled::new(Place { x_m, y_m, time_s: at_s }, 0.0, 0.0, claim)
+        Settled::new(Place { x_m, y_m, time_s: at_s }, Air::default(), 0.0, 0.0, claim)
     }
 
     /// Rounds of one gun, each landing ten kilometres east after 32 s or so.

@@ -6,6 +6,7 @@ use super::associate::calibration::MOST_P;
 use super::associate::locate::Place;
 use super::book::{Book, Cited, Claim, OtherEnd, Stage};
 use super::rules::World;
+use super::weather::Air;
 use crate::model::alert::Class;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::node::NodeIx;
@@ -36,6 +37,9 @@ pub struct Told {
 pub struct Settled {
     /// Where and when, in the plane of its region.
     pub at: Place,
+    /// The air in which it was found.
+    #[serde(default)]
+    pub air: Air,
     /// Upper bound of what its own uncertainty adds to when it is heard, s².
     pub variance_s2: f64,
     /// Log posterior odds.
@@ -114,15 +118,16 @@ impl FinalEvent {
 impl From<FinalEvent> for Settled {
     fn from(event: FinalEvent) -> Settled {
         let nowhere = Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 };
-        Settled::new(nowhere, 0.0, 0.0, event.claim())
+        Settled::new(nowhere, Air::default(), 0.0, 0.0, event.claim())
     }
 }
 
 impl Settled {
     /// Of an event as its arrivals have it.
-    pub fn new(at: Place, variance_s2: f64, score: f64, claim: Claim) -> Settled {
+    pub fn new(at: Place, air: Air, variance_s2: f64, score: f64, claim: Claim) -> Settled {
         Settled {
             at,
+            air,
             variance_s2,
             score,
             claim,
@@ -221,7 +226,7 @@ mod tests {
     fn settled(probability: f64) -> Settled {
         let place = LonLat { lon_deg: 0.0, lat_deg: 0.0 };
         let claim = Claim { probability, ..Claim::new("k".into(), Class::FireImpact, place, 0) };
-        Settled::new(Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 }, 0.0, 0.0, claim)
+        Settled::new(Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 }, Air::default(), 0.0, 0.0, claim)
     }
 
     fn told(node: u32, number: u8, ln_ratio: f64) -> Told {

@@ -68,7 +68,7 @@ pub struct Weather {
 }
 
 /// The air over a region.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Air {
     /// Temperature, Celsius.
     pub temperature_c: f64,
@@ -210,6 +210,11 @@ impl Weather {
     pub fn clock_sd_s(&self, node: NodeIx, time_ns: i64) -> f64 {
         self.last_before(node, time_ns)
             .map_or(0.0, |report| if report.clock_sd_s > 0.0 { f64::from(report.clock_sd_s) } else { 0.0 })
+    }
+
+    /// The same of the last report that has been seen of it, of whatever time.
+    pub fn newest_clock_sd_s(&self, node: NodeIx) -> f64 {
+        self.clock_sd_s(node, i64::MAX)
     }
 
     /// Whether the node was up: its last report is no older than three heartbeats and says neither offline nor

@@ -227,6 +227,12 @@ fn what_becomes_final_late_is_said_by_who_goes_on() {
     hold(Scenario::Barrage, &Options { duration_s: Some(900.0), rate: 2.0, ..Options::default() }, 15);
 }
 
+/// Late arrivals came there that are older than what is read again, of weather and clocks too.
+#[test]
+fn what_comes_late_amends_what_was_final_before_all_that_is_read_again() {
+    hold(Scenario::Fused, &Options { duration_s: Some(900.0), ..Options::default() }, 13);
+}
+
 #[test]
 fn and_so_they_do_where_nodes_correct_themselves() {
     let seed = from_environment("TRUCELINE_SEED", 7);

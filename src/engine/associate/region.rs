@@ -15,7 +15,7 @@ use super::wave::{Medium, Wave};
 use super::window::{Arrival, Slot, Window};
 use crate::engine::book::FIRE;
 use crate::engine::settings::Fire;
-use crate::engine::weather::Weather;
+use crate::engine::weather::{Air, Weather};
 use crate::model::geo::{Frame, LonLat};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
@@ -120,6 +120,8 @@ pub struct Region {
     others: Vec<Place>,
     /// The media last asked for: of which minute, by how many reports. Both words ask, each for its own minute.
     media: VecDeque<(i64, u64, Medium)>,
+    /// The air in which the last step was made.
+    air: Air,
     travel_s: f64,
     longest_travel_s: f64,
     late: Vec<Arrival>,
@@ -191,6 +193,7 @@ impl Region {
             prior: Prior::default(),
             others: Vec::new(),
             media: VecDeque::new(),
+            air: Air::default(),
             travel_s: MARGIN_S,
             longest_travel_s,
             late: Vec::new(),
@@ -328,8 +331,10 @@ impl Region {
     /// The oldest observation that the region still needs, nanoseconds; `None` when nothing waits. An arrival that is
     /// not final yet needs its neighbours in time as well, which tell the rate of clutter.
     pub fn low_water_ns(&self) -> Option<i64> {
-        let oldest_s = self.settling.oldest_s()? - self.travel_s - RATE_HALF_S;
-        Some(self.epoch_ns? + ns_from_s(oldest_s))
+        let open_s = self.settling.oldest_s().map(|oldest_s| oldest_s - self.travel_s - RATE_HALF_S);
+        // One that waits for a final event has been passed by its partition, and is behind what was of its time.
+        let late_s = self.late.iter().map(|arrival| arrival.time_s);
+        Some(self.epoch_ns? + ns_from_s(open_s.into_iter().chain(late_s).reduce(f64::min)?))
     }
 
     /// All before this is final, seconds since the epoch.
@@ -337,10 +342,14 @@ impl Region {
         self.stepped_to_s - 2.0 * self.travel_s
     }
 
+    /// The air in which the last step was made, and so the newest final events were found.
+    pub fn air(&self) -> Air {
+        self.air
+    }
+
     /// How much later than from `at` an arrival came that followed that event by `lag_s` at a site, its sigma as far as it is
     /// the path's, and how far from there the site is. Where the travel time is a range, what lies in it is not late.
-    pub fn off(&mut self, at: Place, site: u32, lag_s: f64, around: Surroundings<'_>) -> (f64, f64, f64) {
-        let medium = self.medium(at.time_s, around);
+    pub fn off(&self, at: Place, site: u32, lag_s: f64, medium: &Medium) -> (f64, f64, f64) {
         let site = &self.field.sites()[site as usize];
         let travel = medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
         let (residual_s, beyond_s) = (lag_s - travel.time_s, medium.beyond_s(site.wave, travel.time_s));

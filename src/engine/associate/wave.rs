@@ -82,7 +82,7 @@ impl Wave {
 #[derive(Clone, Copy, Debug)]
 pub struct Medium {
     sound_m_s: f64,
-    wind_m_s: (f64, f64),
+    air: Air,
     fire: FireSpeeds,
 }
 
@@ -114,7 +114,7 @@ impl Medium {
     pub fn new(air: Air, settings: &Fire) -> Medium {
         Medium {
             sound_m_s: air.sound_m_s(),
-            wind_m_s: (air.wind_east_m_s, air.wind_north_m_s),
+            air,
             fire: FireSpeeds {
                 p: BodyWave::new(Body::P, &settings.seismic),
                 s: BodyWave::new(Body::S, &settings.seismic),
@@ -124,6 +124,11 @@ impl Medium {
                 sound_sd_share: settings.path_sd_share,
             },
         }
+    }
+
+    /// The air that it is made for.
+    pub fn air(&self) -> Air {
+        self.air
     }
 
     /// The wave's speed in air at rest and 10 °C, or in the upper layer of the ground, m/s: what does not change with the
@@ -172,7 +177,7 @@ impl Medium {
 
     /// The wind as a share of the speed of sound, (east, north).
     pub fn wind_share(&self) -> (f64, f64) {
-        (self.wind_m_s.0 / self.sound_m_s, self.wind_m_s.1 / self.sound_m_s)
+        (self.air.wind_east_m_s / self.sound_m_s, self.air.wind_north_m_s / self.sound_m_s)
     }
 
     /// How far from its middle a travel time may be that is not one number but a range, s; beyond it comes
@@ -206,7 +211,7 @@ impl Medium {
     fn sound(&self, dx_m: f64, dy_m: f64) -> Travel {
         // Not `hypot`, which guards against overflow at ten times the cost.
         let distance_m = (dx_m * dx_m + dy_m * dy_m).sqrt().max(1.0);
-        let (c, (wx, wy)) = (self.sound_m_s, self.wind_m_s);
+        let (c, wx, wy) = (self.sound_m_s, self.air.wind_east_m_s, self.air.wind_north_m_s);
         // t = d² / q with q = c d + w·(dx, dy); the source moves, so d(dx) = −dx₀.
         let per_q = 1.0 / (c * distance_m + dx_m * wx + dy_m * wy).max(1.0);
         let time_s = distance_m * distance_m * per_q;

@@ -36,6 +36,7 @@ impl Region {
             }
             let is_taught = step_s <= self.taught_to_s;
             let medium = self.medium(step_s - travel_s, around);
+            self.air = medium.air();
             let problem = problem!(self, around, medium, until: step_s, heard_until: step_s);
             // What is read again has taught before: its lessons are in the record.
             let mut read_again = is_taught.then(|| self.learnt.clone());
