@@ -99,12 +99,8 @@ impl Bench {
     /// # Errors
     /// Told to stop before the first round was over.
     pub fn engine(&self, columns: &Columns, settings: &Settings, watch: &mut Watch<'_>) -> Result<Rate, BenchError> {
-        let (areas, topics) = (self.load().areas(), vec!["telemetry.sensors".to_owned()]);
         self.again(watch, "correlating", LINES as u64, &mut || {
-            let places = Places::new(areas.clone(), Vec::new());
-            let mut engine = Engine::new(settings.clone(), String::new(), topics.clone(), places);
-            (0..PARTITIONS).for_each(|partition| engine.assign((0, partition)));
-            let mut output = Output::default();
+            let (mut engine, mut output) = (self.new_engine(settings), Output::default());
             for batch in &columns.batches {
                 engine.ingest(batch, &columns.registry, &mut output);
                 black_box(&output);
@@ -112,6 +108,14 @@ impl Bench {
             }
             Ok(())
         })
+    }
+
+    /// An engine that has seen nothing, under the load's areas.
+    pub(super) fn new_engine(&self, settings: &Settings) -> Engine {
+        let places = Places::new(self.load().areas(), Vec::new());
+        let mut engine = Engine::new(settings.clone(), String::new(), vec!["telemetry.sensors".to_owned()], places);
+        (0..PARTITIONS).for_each(|partition| engine.assign((0, partition)));
+        engine
     }
 
     /// Writes the columns to an archive in a directory of its own, and the same rows by the encoder alone, in turn.
@@ -146,7 +150,7 @@ impl Bench {
     }
 
     /// Does a piece of work of so many observations until a quarter of the time is over, once at least.
-    fn again(
+    pub(super) fn again(
         &self,
         watch: &mut Watch<'_>,
         what: &'static str,

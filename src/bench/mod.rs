@@ -16,6 +16,7 @@ pub mod memory;
 mod oracle;
 pub mod peers;
 pub mod percentiles;
+pub mod publish;
 pub mod report;
 pub mod rules;
 pub mod usage;
@@ -26,6 +27,7 @@ use crate::codec::alert::EncodeError;
 use crate::engine::settings::Settings;
 use crate::kafka::KafkaError;
 use crate::pipeline::run::RunError;
+use crate::pipeline::teller::TellError;
 use crate::simulate::DEFAULT_START_NS;
 use crate::simulate::load::{Load, Mix};
 use parquet::errors::ParquetError;
@@ -134,6 +136,15 @@ pub enum BenchError {
     /// A thread that panicked; its message stands above.
     #[error("a thread of the measurement ended by a panic")]
     Panicked,
+}
+
+impl From<TellError> for BenchError {
+    fn from(error: TellError) -> BenchError {
+        match error {
+            TellError::Kafka(error) => error.into(),
+            TellError::Encode(error) => error.into(),
+        }
+    }
 }
 
 /// How far a stage has come.

@@ -131,6 +131,10 @@ fn with_broker(
     watch: &mut Watch<'_>,
 ) -> Result<Option<f64>, BenchError> {
     ground.fill(bench.records, watch)?;
+    let words = bench.words(&bench.columns());
+    if words.revisions() == 0 {
+        missing.push("Publishing: this telemetry gives no alert.".to_owned());
+    }
     let mut peaks = Vec::new();
     for turn in 0..runs as usize {
         match ground.fetch(bench.records, watch)? {
@@ -141,6 +145,11 @@ fn with_broker(
             None => {}
         }
         rates.add("consume", ground.consume(bench.records, watch)?);
+        if words.revisions() > 0 {
+            let published = bench.tell(&ground, &words, watch)?;
+            rates.add("produce", published.produced);
+            rates.add("publish", published.told);
+        }
         for delivery in [Delivery::ExactlyOnce, Delivery::AtLeastOnce] {
             let whole = bench.whole(&ground, bench.records, (delivery, turn), watch)?;
             match delivery {

@@ -34,4 +34,4 @@ mod said_table;
 mod second_hop;
 #[cfg(test)]
 pub(crate) mod simulation;
-mod teller;
+pub(crate) mod teller;

@@ -127,7 +127,7 @@ pub struct Kind {
 }
 
 /// Stages and roofs in the order of an observation's way.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 13] = [
     Kind { name: "copy", what: "roof: copying an observation's bytes in memory", roof: &[] },
     Kind { name: "fetch", what: "roof: a broker's answers, nothing done with them", roof: &[] },
     Kind { name: "consume", what: "consume: Kafka to memory, by librdkafka in batches", roof: &["fetch"] },
@@ -137,6 +137,16 @@ pub const KINDS: [Kind; 11] = [
     Kind { name: "engine", what: "engine: all of it, fire associated", roof: &[] },
     Kind { name: "parquet", what: "roof: Parquet encoder on ready-made columns", roof: &[] },
     Kind { name: "archive", what: "archive: columns to durable files", roof: &["parquet"] },
+    Kind {
+        name: "produce",
+        what: "roof: alerts ready-made to Kafka by librdkafka (alerts, not observations)",
+        roof: &[],
+    },
+    Kind {
+        name: "publish",
+        what: "publish: alerts encoded and committed (alerts, not observations)",
+        roof: &["produce"],
+    },
     Kind { name: "at-least-once", what: "whole: Kafka to alerts, at least once", roof: &["consume", "tape"] },
     Kind { name: "exactly-once", what: "whole: Kafka to alerts, exactly once", roof: &["consume", "tape"] },
 ];
