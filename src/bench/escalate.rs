@@ -134,7 +134,7 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
     let terms = Terms { bin_s: settings.escalation.bin_s, ..terms };
     let fortnight = Fortnight::new(seed, terms);
     let (registry, places) = (Registry::new(fortnight.nodes()), Places::new(areas(), Vec::new()));
-    let world = World { registry: &registry, places: &places, settings };
+    let world = World::new(&registry, &places, settings);
     let mut watch = EscalationWatch::new(&settings.escalation, String::new());
     let mut oracle = Oracle::new(terms, settings.escalation.agree_p);
     let mut best: [Option<f64>; 2] = [None; 2];
@@ -246,7 +246,7 @@ mod tests {
         settings.escalation.least_history_h = 6.0;
         let mut fortnight = Fortnight::new(22, terms(Course::Onset, 1.5));
         let (registry, places) = (Registry::new(fortnight.nodes()), Places::new(areas(), Vec::new()));
-        let world = World { registry: &registry, places: &places, settings: &settings };
+        let world = World::new(&registry, &places, &settings);
         let mut watch = EscalationWatch::new(&settings.escalation, String::new());
         let (mut said, mut before) = (Vec::new(), Vec::new());
         for number in 0.. {

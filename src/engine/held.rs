@@ -1,7 +1,7 @@
 //! Lines that are ahead of the stream are held back, until others bear them out or refute them.
 
 use super::progress::{Partition, Standing, Verdict};
-use super::{Engine, MAX_HELD, Output, Refused};
+use super::{Came, Engine, MAX_HELD, Output, Refused};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::{Reason, Refusal};
@@ -50,7 +50,7 @@ impl Engine {
                 } else {
                     match standing {
                         Standing::Late => self.accept_late(&held, row, registry),
-                        _ => self.accept(&held, row, None, registry),
+                        _ => self.accept(&held, row, Came::IN_TIME, registry),
                     }
                 }
             } else if is_refuted {

@@ -42,7 +42,7 @@ use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
 use settings::Settings;
 use slow::SlowWatch;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use weather::{ReportRecord, Weather};
 
 /// Most observations held back because they are ahead of the stream; beyond, they are refused at once. A live run waits
@@ -110,6 +110,23 @@ enum Found {
     Repeated,
 }
 
+/// How an observation that is taken in has come.
+#[derive(Clone, Copy, Debug)]
+struct Came {
+    /// Of one that is late, the clock of its node as last reported before it was read, one sigma, s.
+    late_clock_sd_s: Option<f64>,
+    /// Of one that corrects another, see [`World::passed_ns`].
+    passed_ns: i64,
+}
+
+impl Came {
+    const IN_TIME: Came = Came { late_clock_sd_s: None, passed_ns: i64::MIN };
+
+    fn late(clock_sd_s: f64) -> Came {
+        Came { late_clock_sd_s: Some(clock_sd_s), passed_ns: i64::MIN }
+    }
+}
+
 /// The engine of one process.
 pub struct Engine {
     settings: Settings,
@@ -132,6 +149,8 @@ pub struct Engine {
     latecomers: Latecomers,
     /// Room for those of a batch.
     found: Vec<Found>,
+    /// Rows that were judged and correct another, and up to where their partitions had come then, nanoseconds.
+    passed: VecDeque<(usize, i64)>,
     counts: Counts,
     advanced_to_ns: i64,
     /// How long behind event time alerts are kept, seconds.
@@ -179,6 +198,7 @@ impl Engine {
             held: Observations::default(),
             latecomers: Latecomers::default(),
             found: Vec::new(),
+            passed: VecDeque::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
             settled: Settled::NOTHING,
@@ -311,7 +331,10 @@ impl Engine {
                 from += 1;
                 match found {
                     Found::Repeated => self.counts.duplicates += 1,
-                    Found::New(Standing::InTime) => self.accept(batch, row, None, registry),
+                    Found::New(Standing::InTime) => {
+                        let came = Came { passed_ns: self.passed_at(row), ..Came::IN_TIME };
+                        self.accept(batch, row, came, registry);
+                    }
                     Found::New(Standing::Late) => self.accept_late(batch, row, registry),
                     Found::New(Standing::Behind { passed_ns }) => self.let_wait(batch, row, passed_ns, registry),
                     Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
@@ -332,10 +355,14 @@ impl Engine {
     /// each time.
     fn judge(&mut self, batch: &Observations, from: usize, found: &mut Vec<Found>) {
         found.clear();
+        self.passed.clear();
         for row in from..batch.len() {
             let Origin { topic, partition, .. } = batch.origin[row];
             let standing = self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]);
             found.push(Found::New(standing));
+            if !batch.supersedes[row].is_empty() {
+                self.passed.push_back((row, self.progress.passed_ns((topic, partition))));
+            }
             if standing == Standing::Ahead || !self.held.is_empty() {
                 break;
             }
@@ -351,22 +378,34 @@ impl Engine {
         }
     }
 
+    /// Up to where its partition had come when a row was judged that corrects another; of others the least of all times.
+    fn passed_at(&mut self, row: usize) -> i64 {
+        while let Some(&(of, passed_ns)) = self.passed.front()
+            && of <= row
+        {
+            self.passed.pop_front();
+            if of == row {
+                return passed_ns;
+            }
+        }
+        i64::MIN
+    }
+
     /// A line that its partition has passed waits until event time has too.
     fn let_wait(&mut self, batch: &Observations, row: usize, passed_ns: i64, registry: &Registry) {
         let due_ns = Latecomers::due_ns(passed_ns);
-        let waits = due_ns > self.progress.watermark_ns()
-            && batch.part[row] != Part::Progress
-            && Latecomers::concerns(batch.kind[row]);
+        let waits =
+            due_ns > self.advanced_to_ns && batch.part[row] != Part::Progress && Latecomers::concerns(batch.kind[row]);
         let clock_sd_s = self.weather.newest_clock_sd_s(batch.node[row]);
         if !waits || !self.latecomers.wait(batch, row, due_ns, clock_sd_s) {
-            self.accept(batch, row, Some(clock_sd_s), registry);
+            self.accept(batch, row, Came::late(clock_sd_s), registry);
         }
     }
 
     /// Takes in an observation that is late and need not wait.
     fn accept_late(&mut self, batch: &Observations, row: usize, registry: &Registry) {
         let clock_sd_s = self.weather.newest_clock_sd_s(batch.node[row]);
-        self.accept(batch, row, Some(clock_sd_s), registry);
+        self.accept(batch, row, Came::late(clock_sd_s), registry);
     }
 
     /// Takes in the late lines whose waiting ends by then; what comes before them is settled first.
@@ -376,7 +415,7 @@ impl Engine {
                 self.settle(due_ns, due_ns, registry);
             }
             for row in Latecomers::in_order(&lines) {
-                self.accept(&lines, row, Some(clocks_sd_s[row]), registry);
+                self.accept(&lines, row, Came::late(clocks_sd_s[row]), registry);
             }
         }
     }
@@ -400,10 +439,9 @@ impl Engine {
         self.hand_out(out);
     }
 
-    /// Takes in an observation that is new; of one that is late, the clock of its node as last reported before it was read, one
-    /// sigma, s.
-    fn accept(&mut self, batch: &Observations, row: usize, late_clock_sd_s: Option<f64>, registry: &Registry) {
-        let late = late_clock_sd_s.is_some();
+    /// Takes in an observation that is new.
+    fn accept(&mut self, batch: &Observations, row: usize, came: Came, registry: &Registry) {
+        let late = came.late_clock_sd_s.is_some();
         if !late {
             self.oldest_ns = self.oldest_ns.min(batch.time_ns[row]);
         }
@@ -428,7 +466,7 @@ impl Engine {
             let (node, time_ns) = (batch.node[row], batch.time_ns[row]);
             if kind == Kind::Status {
                 let status = batch.statuses.row(batch.detail[row] as usize);
-                let world = World { registry, places: &self.places, settings: &self.settings };
+                let world = World::new(registry, &self.places, &self.settings);
                 watch.weather(node, time_ns, status.wind_speed_m_s, status.noise_db, world);
                 if status.health != Health::Offline {
                     watch.hear(node, time_ns);
@@ -437,13 +475,13 @@ impl Engine {
                 watch.hear(node, time_ns);
             }
         }
-        let world = World { registry, places: &self.places, settings: &self.settings };
+        let world = World { passed_ns: came.passed_ns, ..World::new(registry, &self.places, &self.settings) };
         if self.settings.fire.on {
             let now = Now {
                 weather: &self.weather,
                 watermark_ns: self.progress.watermark_ns(),
                 heard_until_ns: heard_until_ns(&self.progress, &self.settings),
-                late_clock_sd_s,
+                late_clock_sd_s: came.late_clock_sd_s,
             };
             self.fire.observe(batch, row, now, world, &mut self.book);
         }
@@ -468,7 +506,7 @@ impl Engine {
             if self.others_moved && self.settings.fire.on {
                 self.weigh(registry);
             }
-            let world = World { registry, places: &self.places, settings: &self.settings };
+            let world = World::new(registry, &self.places, &self.settings);
             for rule in &mut self.rules {
                 rule.go_over(world, &mut self.book);
             }
@@ -487,7 +525,7 @@ impl Engine {
     fn settle(&mut self, rules_ns: i64, fire_ns: i64, registry: &Registry) {
         self.advanced_to_ns = rules_ns;
         self.settled.rules_ns = rules_ns;
-        let world = World { registry, places: &self.places, settings: &self.settings };
+        let world = World::new(registry, &self.places, &self.settings);
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late_clock_sd_s: None };
         if self.settings.fire.on {
             self.fire.advance(now, world, &mut self.book);
@@ -499,7 +537,7 @@ impl Engine {
             self.fire.forget_before(kept_ns);
             self.slow.forget_before(kept_ns);
         }
-        let world = World { registry, places: &self.places, settings: &self.settings };
+        let world = World::new(registry, &self.places, &self.settings);
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         for rule in &mut self.rules {
             rule.advance(heard_ns, world, &mut self.book);
@@ -519,7 +557,7 @@ impl Engine {
         if std::mem::replace(&mut self.weighed_to_s, final_s) == final_s {
             return;
         }
-        let world = World { registry, places: &self.places, settings: &self.settings };
+        let world = World::new(registry, &self.places, &self.settings);
         self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
         for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
             self.fire.settled_mut()[region][at].say(world, &mut self.book);

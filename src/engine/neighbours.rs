@@ -19,7 +19,7 @@ impl Engine {
 
     /// A final event of another's region: reports may be about it, and it may be an end of a round whose other is here.
     pub fn hear_final(&mut self, event: FinalEvent, registry: &Registry) {
-        self.fire.hear_final(event, World { registry, places: &self.places, settings: &self.settings });
+        self.fire.hear_final(event, World::new(registry, &self.places, &self.settings));
     }
 
     /// All events from before that time are final in that part, and have been told here.

@@ -246,6 +246,11 @@ impl Progress {
         }
     }
 
+    /// Up to where a partition has come, less the lateness, nanoseconds.
+    pub fn passed_ns(&mut self, partition: Partition) -> i64 {
+        self.clocks.of(partition).reached_ns().saturating_sub(self.lateness_ns)
+    }
+
     /// Whether the watermark, as it stands with this observation, has passed that time. It is worked out anew for what
     /// could be late, so that what is late does not hang on how the stream is cut into batches.
     fn is_late(&mut self, time_ns: i64) -> bool {

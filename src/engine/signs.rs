@@ -70,7 +70,7 @@ impl Engine {
             return;
         }
         let final_ns = fire_ns.saturating_sub(ns_from_s(NEAR_FINAL_S)).min(rules_ns);
-        let world = World { registry, places: &self.places, settings: &self.settings };
+        let world = World::new(registry, &self.places, &self.settings);
         while let Some((from_ns, to_ns)) = watch.due(self.oldest_ns, final_ns) {
             let mut signs: Vec<Sign> = Vec::new();
             for known in self.book.known() {
@@ -156,7 +156,7 @@ mod tests {
         let place = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
         let claim = Claim { evidence: vec![cited], ..Claim::new(key.to_owned(), class, place, 0) };
         book.say(claim, stage, &registry, &places, &settings);
-        let world = World { registry: &registry, places: &places, settings: &settings };
+        let world = World::new(&registry, &places, &settings);
         let known: Vec<Known<'_>> = book.known().collect();
         counts_at(&known[0], world).map(|(modality, at_ns)| (modality, at_ns / 1_000_000_000))
     }

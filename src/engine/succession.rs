@@ -103,7 +103,7 @@ impl Engine {
     /// Rules go on from what the engine before this one knew; gives the keys of records that can't be understood. To be
     /// called when reference data is in and before the first observation.
     pub fn remember(&mut self, records: impl IntoIterator<Item = LaneRecord>, registry: &Registry) -> Vec<String> {
-        let world = World { registry, places: &self.places, settings: &self.settings };
+        let world = World::new(registry, &self.places, &self.settings);
         let mut not_understood = Vec::new();
         for record in records {
             let mut memories = self.rules.iter_mut().filter_map(|rule| rule.memory());

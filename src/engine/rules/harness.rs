@@ -378,7 +378,7 @@ pub fn tell_with(
     delivery: &Delivery,
 ) -> Vec<AlertFeature> {
     let registry = nodes();
-    let world = World { registry: &registry, places, settings };
+    let world = World::new(&registry, places, settings);
     let mut post = Post::new(rule, world);
     for at in delivery.order(sent) {
         post.hear(at, sent, delivery);
@@ -396,7 +396,7 @@ pub fn tell_by_two<R: Rule + Default>(
     (recall_s, knows): (i64, bool),
 ) -> Vec<AlertFeature> {
     let (registry, settings, places) = (nodes(), Settings::default(), zone());
-    let world = World { registry: &registry, places: &places, settings: &settings };
+    let world = World::new(&registry, &places, &settings);
     let order = delivery.order(sent);
     let (seen, rest) = order.split_at((order.len() as f64 * share) as usize);
 

@@ -4,6 +4,7 @@ use super::World;
 use super::calendar::Calendar;
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::{Book, Cited, Claim, Stage};
+use crate::engine::corrections::{AHEAD_NS, can_be_about};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::{NS_PER_S, ns_from_s};
@@ -272,9 +273,12 @@ impl<W: Watch> Lane<W> {
     pub(super) fn observe(&mut self, seen: W::Seen, supersedes: Option<Id>, world: World<'_>, book: &mut Book) {
         let cited = *seen.cited();
         if let Some(id) = supersedes {
-            self.take_back(cited.node, id, cited.time_ns);
+            self.take_back(cited.node, id, cited.time_ns, world.passed_ns);
         }
-        if self.taken_back.iter().any(|&(node, id, _)| (node, id) == (cited.node, cited.id)) {
+        let is_this = |&(node, id, time_ns): &(NodeIx, Id, i64)| {
+            (node, id) == (cited.node, cited.id) && can_be_about(time_ns, cited.time_ns)
+        };
+        if self.taken_back.iter().any(is_this) {
             // Taken back before it came, it still takes back what it corrects.
             if supersedes.is_some() {
                 self.fold(world);
@@ -336,8 +340,11 @@ impl<W: Watch> Lane<W> {
         }
     }
 
-    pub(super) fn take_back(&mut self, node: NodeIx, id: Id, time_ns: i64) {
-        self.pending.retain(|seen| (seen.cited().node, seen.cited().id) != (node, id));
+    /// Gives up an observation by a correction of that time, nanoseconds. What is older than `passed_ns` counts as settled though
+    /// it may still be pending: how far the lane has settled hangs on how the stream was cut and on other partitions.
+    pub(super) fn take_back(&mut self, node: NodeIx, id: Id, time_ns: i64, passed_ns: i64) {
+        let is_meant = |it: &Cited| (it.node, it.id) == (node, id) && it.time_ns >= passed_ns;
+        self.pending.retain(|seen| !is_meant(seen.cited()) || !can_be_about(time_ns, seen.cited().time_ns));
         if self.taken_back.len() == MAX_PENDING {
             self.taken_back.remove(0);
         }
@@ -365,7 +372,7 @@ impl<W: Watch> Lane<W> {
             self.settled.step(&seen, scene, &mut ended);
         }
         self.settled.quiet(watermark_ns, scene, &mut ended);
-        self.taken_back.retain(|&(_, _, time_ns)| time_ns >= watermark_ns);
+        self.taken_back.retain(|&(_, _, time_ns)| can_be_about(time_ns, watermark_ns));
         self.conclude(&ended, world, book);
         // Settling moves the boundary between settled and pending; what both together come to stays, unless something
         // ended or the areas changed.
@@ -427,7 +434,7 @@ impl<W: Watch> Lane<W> {
     /// When what is pending and what has settled are next to be looked at.
     fn dues_ns(&self, world: World<'_>) -> [Option<i64>; 2] {
         let pending_ns = self.pending.front().map(|seen| seen.cited().time_ns.saturating_add(1));
-        let taken_back_ns = self.taken_back.iter().map(|&(_, _, time_ns)| time_ns.saturating_add(1)).min();
+        let taken_back_ns = self.taken_back.iter().map(|&(_, _, time_ns)| time_ns.saturating_add(AHEAD_NS + 1)).min();
         [pending_ns.into_iter().chain(taken_back_ns).min(), self.settled.due_ns(world)]
     }
 

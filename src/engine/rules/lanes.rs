@@ -11,6 +11,7 @@ use super::lane::{Correction, Lane, LaneKey, Scene, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::Book;
+use crate::engine::corrections::can_be_about;
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use rustc_hash::FxHashMap;
@@ -249,8 +250,9 @@ impl<W: Watch> Lanes<W> {
         }
         let at = self.by_key.get(key).copied().unwrap_or_else(|| self.new_lane(key, world, book));
         let lane = self.lanes[at].wake(self.watermark_ns, world);
-        let Some(lane) = lane.filter(|lane| time_ns >= lane.stands_ns) else { return };
-        lane.take_back(node, id, time_ns);
+        // What it is about may be of a later time than it is.
+        let Some(lane) = lane.filter(|lane| can_be_about(time_ns, lane.stands_ns)) else { return };
+        lane.take_back(node, id, time_ns, world.passed_ns);
         lane.fold(world);
         lane.tell(world, book);
         lane.enter(at, &mut self.calendar, world);

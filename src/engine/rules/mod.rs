@@ -44,6 +44,16 @@ pub struct World<'a> {
     pub places: &'a Places,
     /// The configuration.
     pub settings: &'a Settings,
+    /// Up to where the partition of what is being observed had come by then, less the lateness, nanoseconds: what is older has
+    /// settled as far as it goes, whether others have come as far or not.
+    pub passed_ns: i64,
+}
+
+impl<'a> World<'a> {
+    /// A world in which no partition has come anywhere.
+    pub fn new(registry: &'a Registry, places: &'a Places, settings: &'a Settings) -> World<'a> {
+        World { registry, places, settings, passed_ns: i64::MIN }
+    }
 }
 
 /// One kind of breach.

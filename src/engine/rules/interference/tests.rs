@@ -183,11 +183,11 @@ fn who_should_have_heard_and_did_not_makes_it_less_sure() {
         Heard::new(&Sighting { cited: cited(node), place, azimuth: None, power_dbm: None })
     });
     let source = Source { key: String::new(), heard: heard.to_vec(), from_ns: 0, newest_ns: 0, to_ns: None };
-    let settings = crate::engine::settings::Settings::default();
+    let (places, settings) = (Places::default(), crate::engine::settings::Settings::default());
     let probability = |others: &[f64]| {
         let all = [29.9, 30.1].iter().chain(others).enumerate();
         let registry = Registry::new(all.map(|(n, &lon_deg)| listener(&format!("n{n}"), lon_deg)));
-        let world = World { registry: &registry, places: &Places::default(), settings: &settings };
+        let world = World::new(&registry, &places, &settings);
         source.probability(JAMMER, world)
     };
     assert!(probability(&[30.01, 30.02]) < probability(&[30.01]) && probability(&[30.01]) < probability(&[]));
