@@ -13,6 +13,7 @@ use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::rest::{Brief, Calm};
+use super::spots::{self, Spots};
 use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::area::Prohibition;
@@ -91,6 +92,8 @@ impl Watch for Watched {
     type Key = str;
     type Seen = Plot;
     type Episode = Crossing;
+    /// Whether it is a heavy weapon.
+    type Common = bool;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
@@ -144,25 +147,25 @@ impl Watch for Watched {
         !self.standings.is_empty() || !self.past.is_empty()
     }
 
-    fn at_rest(&self) -> Option<&Plot> {
-        let goes_on = !self.standings.is_empty() || !self.past.is_empty();
-        self.last.as_ref().filter(|last| !goes_on && last.heavy == self.heavy)
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<bool>)> {
+        let last = self.last.as_ref().filter(|last| self.standings.is_empty() && last.heavy == self.heavy)?;
+        Watched::brief(last, world)
     }
 
-    fn rested(last: Plot, calm: Calm) -> Watched {
-        Watched { last: Some(last), heavy: calm.heavy, lost_after_ns: calm.lasts_ns, ..Watched::default() }
+    fn is_plain(&self) -> bool {
+        self.past.is_empty()
     }
 
-    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm)> {
-        let calm = Calm { lasts_ns: lost_after_ns(world), heavy: plot.heavy };
+    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<bool>)> {
+        let calm = Calm { lasts_ns: lost_after_ns(world), common: plot.heavy };
         let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, plot.domain as u8);
         plot.near.is_empty().then_some((brief, calm))
     }
 
-    fn seen(brief: Brief<'_>, calm: Calm) -> Option<Plot> {
+    fn seen(brief: Brief<'_>, calm: &Calm<bool>) -> Option<Plot> {
         let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
         let Brief { place, sd_m, .. } = brief;
-        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: calm.heavy, near: Vec::new() })
+        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: calm.common, near: Vec::new() })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -233,6 +236,8 @@ pub struct Tracks {
     lanes: Lanes<Watched>,
     late: Lanes<Watched>,
     name: String,
+    /// Where no border is near, and within how many metres.
+    clear: Spots<f64>,
 }
 
 impl Tracks {
@@ -244,6 +249,21 @@ impl Tracks {
     /// Whether none is remembered.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// The areas within so many metres that prohibit such an object, and its distance to the border of each.
+    fn near(&mut self, track: &str, place: LonLat, metres: f64, domain: Domain, world: World<'_>) -> Vec<(usize, f64)> {
+        let (object, about) = (track.as_bytes(), domain as u8);
+        if self.clear.known(object, about, place, world.places).is_some_and(|&clear_m| metres <= clear_m) {
+            return Vec::new();
+        }
+        let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
+        let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
+        let (near, holds_m) = world.places.vicinity(place, metres, prohibitions, spots::MOST_M);
+        if near.is_empty() {
+            self.clear.note(object, about, place, holds_m, world.places, metres);
+        }
+        near
     }
 }
 
@@ -272,16 +292,14 @@ impl Rule for Tracks {
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
         let sd_m = object_sd_m(batch, row, world).max(0.1);
-        let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
-        let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
-        let near = world.places.near(place, CERTAIN_SD * sd_m, prohibitions);
+        let near = self.near(batch.text(plots.track[detail]), place, CERTAIN_SD * sd_m, domain, world);
         let object = batch.slice(plots.object_class[detail]);
         let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
         if near.is_empty() && supersedes.is_none() {
             let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
             let brief = Brief { time_ns, origin, node, id, place, sd_m, mark: domain as u8 };
-            let calm = Calm { lasts_ns: lost_after_ns(world), heavy };
-            if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, calm)) {
+            let calm = Calm { lasts_ns: lost_after_ns(world), common: heavy };
+            if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, &calm, world)) {
                 return;
             }
         }
