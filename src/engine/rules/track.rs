@@ -178,7 +178,9 @@ impl Watch for Watched {
 impl Plot {
     /// Whether it lies within a crossing that is known.
     fn adds_nothing_to(&self, known: &Watched) -> bool {
-        self.near.iter().any(|(area, depth_m)| *depth_m >= 0.0 && known.was_in(area, self.cited.time_ns))
+        self.near.iter().any(|(area, depth_m)| {
+            depth_m.is_none_or(|depth_m| depth_m >= 0.0) && known.was_in(area, self.cited.time_ns)
+        })
     }
 }
 
@@ -199,11 +201,11 @@ impl Standing {
             self.left_ns = None;
             match &mut self.crossing {
                 Some(crossing) => crossing.add(plot, depth.chance(plot.sd_m)),
-                None => self.crossing = enter(&self.area, last, plot, depth, depth.chance(plot.sd_m), scene),
+                None => self.crossing = enter(&self.area, last, plot, depth.chance(plot.sd_m), scene),
             }
         } else if self.open {
             if self.left_ns.is_none() {
-                self.left_ns = Some(border(&self.area, last, plot, depth, scene.world).time_ns);
+                self.left_ns = Some(border(&self.area, last, plot, scene.world).time_ns);
             }
         } else {
             self.crossing = None;
@@ -236,8 +238,8 @@ pub struct Tracks {
     lanes: Lanes<Watched>,
     late: Lanes<Watched>,
     name: String,
-    /// Where no border is near, and within how many metres.
-    clear: Spots<f64>,
+    /// Where no border is near.
+    clear: Spots<Clear>,
 }
 
 impl Tracks {
@@ -251,20 +253,41 @@ impl Tracks {
         self.len() == 0
     }
 
-    /// The areas within so many metres that prohibit such an object, and its distance to the border of each.
-    fn near(&mut self, track: &str, place: LonLat, metres: f64, domain: Domain, world: World<'_>) -> Vec<(usize, f64)> {
+    /// The areas within so many metres that prohibit such an object, and its distance to the border of each; `None` where it is
+    /// further within than that.
+    fn near(
+        &mut self,
+        track: &str,
+        place: LonLat,
+        metres: f64,
+        domain: Domain,
+        world: World<'_>,
+    ) -> Vec<(usize, Option<f64>)> {
         let (object, about) = (track.as_bytes(), domain as u8);
-        if self.clear.known(object, about, place, world.places).is_some_and(|&clear_m| metres <= clear_m) {
-            return Vec::new();
+        let known = self.clear.known(object, about, place, world.places);
+        if let Some(known) = known.filter(|known| metres <= known.of_borders_m) {
+            return known.within.iter().map(|&ix| (ix, None)).collect();
         }
         let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
         let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
         let (near, holds_m) = world.places.vicinity(place, metres, prohibitions, spots::MOST_M);
-        if near.is_empty() {
-            self.clear.note(object, about, place, holds_m, world.places, metres);
+        let least_m = near.iter().map(|&(_, depth_m)| depth_m).fold(f64::INFINITY, f64::min);
+        // Distances are good to 1%.
+        let holds_m = holds_m.min(0.95 * least_m - 1.01 * metres);
+        if holds_m > 0.0 {
+            let clear = Clear { of_borders_m: metres, within: near.iter().map(|&(ix, _)| ix).collect() };
+            self.clear.note(object, about, place, holds_m, world.places, clear);
         }
-        near
+        let unless_deep = |depth_m: f64| (depth_m <= 1.001 * metres).then_some(depth_m);
+        near.into_iter().map(|(ix, depth_m)| (ix, unless_deep(depth_m))).collect()
     }
+}
+
+/// No border of an area that matters is within so many metres.
+struct Clear {
+    of_borders_m: f64,
+    /// The areas that it is within.
+    within: Vec<usize>,
 }
 
 impl Rule for Tracks {
@@ -304,8 +327,8 @@ impl Rule for Tracks {
             }
         }
         let cited = cited_at(batch, row);
-        let named = |(ix, depth_m): (usize, f64)| (world.places.areas()[ix].area.clone(), depth_m);
-        let near: Vec<(String, f64)> = near.into_iter().map(named).collect();
+        let named = |(ix, depth_m): (usize, Option<f64>)| (world.places.areas()[ix].area.clone(), depth_m);
+        let near: Vec<(String, Option<f64>)> = near.into_iter().map(named).collect();
         // Far from all areas no height is asked for, nor is one kept of what rests.
         let alt_m = Some(plots.object_alt_m[detail]).filter(|alt_m| !near.is_empty() && alt_m.is_finite());
         let plot = Plot { cited, domain, place, sd_m, alt_m, heavy, near };
