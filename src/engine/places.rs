@@ -222,6 +222,38 @@ impl Places {
         found
     }
 
+    /// As [`Places::near`], and with it how many metres from there, `most_m` at the most, the same areas are near, and each is on
+    /// the same side: so far nobody has to ask again until [`Places::version`] changes.
+    pub fn vicinity(
+        &self,
+        place: LonLat,
+        metres: f64,
+        prohibitions: &[Prohibition],
+        most_m: f64,
+    ) -> (Vec<(usize, f64)>, f64) {
+        let (mut found, mut holds_m, sought) = (Vec::new(), most_m, bits(prohibitions));
+        self.area_grid.each_near(place, metres + most_m, |ix| {
+            let hint = &self.area_hints[ix];
+            let Some(bounds) = hint.bounds.filter(|_| hint.prohibits & sought != 0) else { return };
+            if !bounds.may_be_near(place, metres) {
+                holds_m = holds_m.min(bounds.least_m(place, 2.0 * (metres + most_m)) / 1.1 - metres);
+                return;
+            }
+            let distance_m = self.signed_distance_m(ix, place);
+            if distance_m >= -metres {
+                found.push((ix, distance_m));
+            }
+            // Either distance is off by 1% at the most.
+            let changes_m = distance_m.abs().min((distance_m + metres).abs());
+            holds_m = holds_m.min(changes_m - 0.03 * distance_m.abs());
+        });
+        found.sort_unstable_by_key(|&(ix, _)| ix);
+        // An area stands in several cells.
+        found.dedup_by_key(|&mut (ix, _)| ix);
+        // Nearer to the poles distances are less exact.
+        (found, if place.lat_deg.abs() < 70.0 { (0.95 * holds_m).max(0.0) } else { 0.0 })
+    }
+
     /// The protected sites in force at that time that contain the place or whose border is at most `metres` away, by index.
     pub fn protected_near(&self, place: LonLat, metres: f64, time_ns: i64) -> Vec<usize> {
         let mut found = Vec::new();
@@ -431,7 +463,31 @@ mod tests {
         assert_eq!(places.judge(Class::FireShot, FIRE, INSIDE, 0).within, ["north", "site"], "the others stay");
     }
 
+    /// Two places and the most metres between them.
+    fn apart_m(a: LonLat, b: LonLat) -> f64 {
+        111_700.0 * ((a.lon_deg - b.lon_deg).abs() + (a.lat_deg - b.lat_deg).abs())
+    }
+
     proptest! {
+        #[test]
+        fn what_is_near_holds_as_far_as_it_is_said_to(
+            corners in proptest::collection::vec((-1.0f64..1.0, -1.0f64..1.0, 0.01f64..0.3), 1..30), north in -65.0f64..65.0,
+            west in prop_oneof![Just(179.8), -180.0f64..180.0],
+            lon in -1.0f64..1.0, lat in -1.0f64..1.0, metres in 0.0f64..9_000.0, turn in 0.0f64..1.0, share in 0.0f64..1.0,
+        ) {
+            let areas = corners.iter().enumerate()
+                .map(|(n, &(x, y, size))| area(&format!("a{n}"), AreaType::NoFly, &[Prohibition::Uav], square(west + x, north + y, size)))
+                .collect();
+            let places = Places::new(areas, Vec::new());
+            let place = LonLat { lon_deg: west + lon, lat_deg: north + lat };
+            let (near, holds_m) = places.vicinity(place, metres, &[Prohibition::Uav], 5_000.0);
+            prop_assert_eq!(&near, &places.near(place, metres, &[Prohibition::Uav]));
+            let (sides, reach_deg) = (|near: Vec<(usize, f64)>| near.into_iter().map(|(ix, m)| (ix, m >= 0.0)).collect::<Vec<_>>(), holds_m / 111_700.0);
+            let there = LonLat { lon_deg: place.lon_deg + reach_deg * share * turn, lat_deg: place.lat_deg - reach_deg * share * (1.0 - turn) };
+            prop_assert!(apart_m(place, there) <= holds_m + 1e-6);
+            prop_assert_eq!(sides(places.near(there, metres, &[Prohibition::Uav])), sides(near));
+        }
+
         #[test]
         fn the_index_finds_what_a_walk_through_all_finds(
             corners in proptest::collection::vec((-180.0f64..180.0, -70.0f64..70.0, 0.01f64..8.0), 1..60),

@@ -54,6 +54,11 @@ impl Area {
         self.valid_from_ns.is_none_or(|from| from <= time_ns) && self.valid_to_ns.is_none_or(|to| time_ns < to)
     }
 
+    /// Whether it is in force at all times.
+    pub fn is_always_valid(&self) -> bool {
+        self.valid_from_ns.is_none() && self.valid_to_ns.is_none()
+    }
+
     /// The sector it belongs to: its own id if it is one and names none.
     pub fn sector_id(&self) -> Option<&str> {
         self.sector.as_deref().or((self.kind == AreaType::Sector).then_some(self.area.as_str()))

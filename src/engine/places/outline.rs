@@ -54,11 +54,24 @@ impl Bounds {
     /// Whether a place may be within so many metres of the box: true for all that are, and for some that are not.
     pub fn may_be_near(&self, place: LonLat, metres: f64) -> bool {
         let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, 1.1 * metres);
-        let beside_deg = (place.lon_deg - (self.west_deg + self.east_deg) / 2.0).abs();
-        let beside_deg = if beside_deg > 360.0 { beside_deg - 360.0 } else { beside_deg };
-        beside_deg.min(360.0 - beside_deg) <= (self.east_deg - self.west_deg) / 2.0 + lon_reach_deg
+        self.beside_deg(place) <= (self.east_deg - self.west_deg) / 2.0 + lon_reach_deg
             && place.lat_deg >= self.south_deg - lat_reach_deg
             && place.lat_deg <= self.north_deg + lat_reach_deg
+    }
+
+    /// Degrees of longitude from its middle.
+    fn beside_deg(&self, place: LonLat) -> f64 {
+        let beside_deg = (place.lon_deg - (self.west_deg + self.east_deg) / 2.0).abs();
+        let beside_deg = if beside_deg > 360.0 { beside_deg - 360.0 } else { beside_deg };
+        beside_deg.min(360.0 - beside_deg)
+    }
+
+    /// Metres from the place to the box at the least, if that is no more than `most_m`; else no less than that.
+    pub fn least_m(&self, place: LonLat, most_m: f64) -> f64 {
+        let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, most_m);
+        let beside_deg = self.beside_deg(place) - (self.east_deg - self.west_deg) / 2.0;
+        let above_deg = (self.south_deg - place.lat_deg).max(place.lat_deg - self.north_deg);
+        most_m * (beside_deg / lon_reach_deg).max(above_deg / lat_reach_deg).clamp(0.0, 1.0)
     }
 }
 

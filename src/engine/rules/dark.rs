@@ -19,7 +19,9 @@ use self::habit::{Habit, Tail};
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::rest::{Brief, Calm};
 use super::spell::{Spell, belie};
+use super::spots::{self, Spots};
 use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
@@ -29,6 +31,7 @@ use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Silences are judged at multiples of that of event time, nanoseconds.
 const JUDGED_EVERY_NS: i64 = 60 * NS_PER_S;
@@ -46,8 +49,30 @@ const MAX_PAST: usize = 32;
 pub struct Sighting {
     cited: Cited,
     place: LonLat,
-    /// The areas in force that it is in; if in none, the nearest one near by. Empty: it may be silent.
-    areas: Vec<String>,
+    areas: AreaIds,
+}
+
+/// The areas in force that a vessel is in; if in none, the nearest one near by. Empty: it may be silent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct AreaIds(Option<Arc<[String]>>);
+
+impl AreaIds {
+    fn as_slice(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl From<Vec<String>> for AreaIds {
+    fn from(areas: Vec<String>) -> AreaIds {
+        AreaIds((!areas.is_empty()).then(|| areas.into()))
+    }
+}
+
+impl From<AreaIds> for Vec<String> {
+    fn from(areas: AreaIds) -> Vec<String> {
+        areas.as_slice().to_vec()
+    }
 }
 
 impl Seen for Sighting {
@@ -87,6 +112,11 @@ pub struct Vessel {
     grounds: Option<Grounds>,
     /// Gaps that have ended but may still prove to be less, newest last.
     past: Vec<Spell>,
+}
+
+/// No silence counts sooner than that.
+fn calm(areas: &AreaIds, world: World<'_>) -> Calm<AreaIds> {
+    Calm { lasts_ns: span_ns(world.settings.dark.min_gap_s).max(1), common: areas.clone() }
 }
 
 /// What makes a silence one.
@@ -134,7 +164,10 @@ impl Vessel {
 
     /// From when on its silence counts, nanoseconds; `None`: it is told already, or nobody asks.
     fn counts_from_ns(&self) -> Option<i64> {
-        let last = self.last.as_ref().filter(|last| self.gap.is_none() && self.seen > 0 && !last.areas.is_empty())?;
+        let last = self
+            .last
+            .as_ref()
+            .filter(|last| self.gap.is_none() && self.seen > 0 && !last.areas.as_slice().is_empty())?;
         Some(last.cited.time_ns.max(self.excused_to_ns.unwrap_or(i64::MIN)))
     }
 
@@ -199,7 +232,7 @@ fn silence(last: &Sighting, probability: f64, patience_ns: i64, scene: Scene<'_>
     let node = &scene.world.registry.node(last.cited.node).name;
     let key = format!("dark/{}/{node}/{}", scene.key, last.cited.id.as_str());
     let mut gap = Spell::from(key, Class::SeaDark, last.place, probability, last.cited);
-    gap.areas.clone_from(&last.areas);
+    gap.areas = last.areas.as_slice().to_vec();
     gap.patience_ns = patience_ns;
     gap
 }
@@ -210,6 +243,8 @@ impl Watch for Vessel {
     type Key = str;
     type Seen = Sighting;
     type Episode = Spell;
+    /// The areas in which it must be heard.
+    type Common = AreaIds;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
@@ -262,7 +297,7 @@ impl Watch for Vessel {
         let Some((whole, until, since)) = belie(&mut self.past, seen.cited) else { return false };
         corrections.push(until.clone().map_or(Correction::WasNot(whole.key), Correction::Was));
         self.past.extend(until);
-        if let Some(since) = since.filter(|_| !seen.areas.is_empty()) {
+        if let Some(since) = since.filter(|_| !seen.areas.as_slice().is_empty()) {
             let rest = Spell { end: since.end, ..silence(seen, since.probability, since.patience_ns, scene) };
             corrections.push(Correction::Was(rest.clone()));
             self.past.push(rest);
@@ -288,6 +323,24 @@ impl Watch for Vessel {
         self.last.is_some()
     }
 
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<AreaIds>)> {
+        let is_judged = self.excused || self.excused_to_ns.is_some() || self.judged_ns.is_some();
+        let last = self.last.as_ref().filter(|_| self.gap.is_none() && !is_judged)?;
+        Vessel::brief(last, world)
+    }
+
+    fn is_plain(&self) -> bool {
+        false
+    }
+
+    fn brief<'a>(seen: &'a Sighting, world: World<'_>) -> Option<(Brief<'a>, Calm<AreaIds>)> {
+        Some((Brief::of(&seen.cited, seen.place, f64::NAN, 0), calm(&seen.areas, world)))
+    }
+
+    fn seen(brief: Brief<'_>, calm: &Calm<AreaIds>) -> Option<Sighting> {
+        Some(Sighting { cited: brief.cited(Kind::Track), place: brief.place, areas: calm.common.clone() })
+    }
+
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         self.last.iter_mut().for_each(|seen| tell(&mut seen.cited));
         let lasting = self.gap.iter_mut().map(|gap| &mut **gap);
@@ -299,6 +352,7 @@ impl Watch for Vessel {
 #[derive(Default)]
 pub struct DarkVessels {
     lanes: Lanes<Vessel>,
+    bound: Spots<AreaIds>,
 }
 
 impl Rule for DarkVessels {
@@ -314,17 +368,27 @@ impl Rule for DarkVessels {
         if batch.tracks.domain[detail] != Domain::Sea {
             return;
         }
-        let (cited, supersedes) = (cited_at(batch, row), supersedes_at(batch, row));
+        let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         let track = batch.text(batch.tracks.track[detail]);
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
-                self.lanes.withdraw(track, cited.node, id, cited.time_ns, world, book);
+                self.lanes.withdraw(track, node, id, time_ns, world, book);
             }
             return;
         }
         let (lon_deg, lat_deg) = (batch.tracks.object_lon_deg[detail], batch.tracks.object_lat_deg[detail]);
         let Some(place) = LonLat::checked(lon_deg, lat_deg) else { return };
-        let areas = bound_to_be_heard(place, cited.time_ns, world);
+        let areas = self.bound_to_be_heard(track, place, time_ns, world);
+        if supersedes.is_none()
+            && let Some(at) = self.lanes.find(track)
+        {
+            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
+            let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: 0 };
+            if self.lanes.go_on(at, brief, &calm(&areas, world), world) {
+                return;
+            }
+        }
+        let cited = cited_at(batch, row);
         self.lanes.observe(track, Sighting { cited, place, areas }, supersedes, world, book);
     }
 
@@ -348,16 +412,43 @@ impl Rule for DarkVessels {
 }
 
 impl DarkVessels {
+    /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
+    fn bound_to_be_heard(&mut self, track: &str, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
+        if let Some(known) = self.bound.known(track.as_bytes(), 0, place, world.places) {
+            return known.clone();
+        }
+        let (areas, near_m) = (world.places.areas(), world.settings.dark.near_m.max(0.0));
+        let (mut near, holds_m) = world.places.vicinity(place, near_m, &[Prohibition::AisOff], spots::MOST_M);
+        let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
+        near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
+        let is_inside = near.iter().any(|&(_, depth_m)| depth_m >= 0.0);
+        // Which of several is the nearest may be another one a step further.
+        let is_plain = is_inside || near.len() < 2;
+        if is_inside {
+            near.retain(|&(_, depth_m)| depth_m >= 0.0);
+        } else {
+            near.sort_by(|(a, a_m), (b, b_m)| b_m.total_cmp(a_m).then_with(|| areas[*a].area.cmp(&areas[*b].area)));
+            near.truncate(1);
+        }
+        let ids: Vec<String> = near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect();
+        let bound = AreaIds::from(ids);
+        if is_lasting && is_plain {
+            self.bound.note(track.as_bytes(), 0, place, holds_m, world.places, bound.clone());
+        }
+        bound
+    }
+
     /// Judges all silences that count, all lanes having settled up to `now_ns`.
     fn judge(&mut self, now_ns: i64, world: World<'_>, book: &mut Book) {
         let due = |vessel: &Vessel| vessel.judge_at_ns().is_some_and(|at_ns| at_ns <= now_ns);
         // A predecessor has judged up to there, and what came of it is in the records.
-        if now_ns <= self.lanes.restored_to_ns() || !self.lanes.each_settled().any(|(_, vessel)| due(vessel)) {
+        if now_ns <= self.lanes.restored_to_ns() || !self.lanes.each_awake().any(|(_, vessel)| due(vessel)) {
             return;
         }
+        self.lanes.settle_resting(world);
         let mut company = Company::default();
         self.lanes.each_settled().for_each(|(_, vessel)| company.add(vessel));
-        let silent = self.lanes.each_settled().filter(|(_, vessel)| due(vessel));
+        let silent = self.lanes.each_awake().filter(|(_, vessel)| due(vessel));
         let verdicts: Vec<(usize, Verdict)> =
             silent.map(|(at, vessel)| (at, vessel.judged(&company, now_ns, world))).collect();
         for (at, verdict) in verdicts {
@@ -370,20 +461,6 @@ impl DarkVessels {
 fn full_minute_ns(time_ns: i64) -> Option<i64> {
     let into_ns = time_ns.rem_euclid(JUDGED_EVERY_NS);
     if into_ns == 0 { Some(time_ns) } else { time_ns.checked_add(JUDGED_EVERY_NS - into_ns) }
-}
-
-/// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
-fn bound_to_be_heard(place: LonLat, time_ns: i64, world: World<'_>) -> Vec<String> {
-    let areas = world.places.areas();
-    let mut near = world.places.near(place, world.settings.dark.near_m.max(0.0), &[Prohibition::AisOff]);
-    near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
-    if near.iter().any(|&(_, depth_m)| depth_m >= 0.0) {
-        near.retain(|&(_, depth_m)| depth_m >= 0.0);
-    } else {
-        near.sort_by(|(a, a_m), (b, b_m)| b_m.total_cmp(a_m).then_with(|| areas[*a].area.cmp(&areas[*b].area)));
-        near.truncate(1);
-    }
-    near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 use super::lane::{Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::rest::{Brief, Calm};
 use super::spell::Spell;
 use super::track::CERTAIN_SD;
 use super::{Rule, World, cited_at, object_sd_m, supersedes_at};
@@ -35,16 +36,36 @@ impl Seen for Plot {
     }
 }
 
+/// Where and when it was plotted, as far as it matters for where it can be next.
+struct Whence {
+    time_ns: i64,
+    place: LonLat,
+    sd_m: f64,
+    most_m_s: f64,
+}
+
+impl Whence {
+    fn of(brief: Brief<'_>, calm: &Calm<f64>) -> Whence {
+        Whence { time_ns: brief.time_ns, place: brief.place, sd_m: brief.sd_m, most_m_s: calm.common }
+    }
+
+    /// Whether who was here can be there then.
+    fn reaches(&self, there: LonLat, there_sd_m: f64, then_ns: i64, world: World<'_>) -> bool {
+        let slack_m = CERTAIN_SD * self.sd_m.hypot(there_sd_m) + world.settings.identity.min_jump_m.max(0.0);
+        let most_m = slack_m + self.most_m_s * s_from_ns((then_ns - self.time_ns).abs());
+        // No two degrees of latitude are nearer than that: most plots need no distance.
+        let (north_deg, east_deg) =
+            ((there.lat_deg - self.place.lat_deg).abs(), (there.lon_deg - self.place.lon_deg).abs());
+        111_700.0 * (north_deg + east_deg) <= most_m || self.place.distance_m(there) <= most_m
+    }
+}
+
 impl Plot {
     /// Whether who was here can be there then.
     fn reaches(&self, next: &Plot, world: World<'_>) -> bool {
-        let slack_m = CERTAIN_SD * self.sd_m.hypot(next.sd_m) + world.settings.identity.min_jump_m.max(0.0);
-        let dt_s = s_from_ns((next.cited.time_ns - self.cited.time_ns).abs());
-        let most_m = slack_m + self.most_m_s * dt_s;
-        // No two degrees of latitude are nearer than that: most plots need no distance.
-        let (north_deg, east_deg) =
-            ((next.place.lat_deg - self.place.lat_deg).abs(), (next.place.lon_deg - self.place.lon_deg).abs());
-        111_700.0 * (north_deg + east_deg) <= most_m || self.place.distance_m(next.place) <= most_m
+        let &Plot { ref cited, place, sd_m, most_m_s } = self;
+        let here = Whence { time_ns: cited.time_ns, place, sd_m, most_m_s };
+        here.reaches(next.place, next.sd_m, next.cited.time_ns, world)
     }
 }
 
@@ -109,6 +130,8 @@ impl Watch for Bearer {
     type Key = str;
     type Seen = Plot;
     type Episode = Spell;
+    /// How fast it can be, metres a second.
+    type Common = f64;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
         let holds_ns = holds_ns(scene.world);
@@ -180,6 +203,29 @@ impl Watch for Bearer {
         self.other.is_some()
     }
 
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<f64>)> {
+        let known = self.known.as_ref().filter(|_| self.other.is_none() && self.twin.is_none())?;
+        Bearer::brief(&known.last, world)
+    }
+
+    fn is_plain(&self) -> bool {
+        false
+    }
+
+    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<f64>)> {
+        let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, 0);
+        Some((brief, Calm { lasts_ns: holds_ns(world), common: plot.most_m_s }))
+    }
+
+    fn goes_on(&self, last: Brief<'_>, next: Brief<'_>, calm: &Calm<f64>, world: World<'_>) -> bool {
+        Whence::of(last, calm).reaches(next.place, next.sd_m, next.time_ns, world)
+    }
+
+    fn seen(brief: Brief<'_>, calm: &Calm<f64>) -> Option<Plot> {
+        let Brief { place, sd_m, .. } = brief;
+        Some(Plot { cited: brief.cited(Kind::Track), place, sd_m, most_m_s: calm.common })
+    }
+
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         let whereabouts = self.known.iter_mut().chain(&mut self.other);
         whereabouts.flat_map(|it| [&mut it.first, &mut it.last.cited]).for_each(&mut *tell);
@@ -215,17 +261,28 @@ impl Rule for Identities {
         self.name.push_str(domain.as_str());
         self.name.push('/');
         self.name.push_str(batch.text(plots.identity[detail]));
-        let (cited, supersedes) = (cited_at(batch, row), supersedes_at(batch, row));
+        let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
-                self.lanes.withdraw(&self.name, cited.node, id, cited.time_ns, world, book);
+                self.lanes.withdraw(&self.name, node, id, time_ns, world, book);
             }
             return;
         }
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
         let sd_m = object_sd_m(batch, row, world);
-        self.lanes.observe(&self.name, Plot { cited, place, sd_m, most_m_s }, supersedes, world, book);
+        if supersedes.is_none()
+            && let Some(at) = self.lanes.find(&self.name)
+        {
+            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
+            let brief = Brief { time_ns, origin, node, id, place, sd_m, mark: 0 };
+            let calm = Calm { lasts_ns: holds_ns(world), common: most_m_s };
+            if self.lanes.go_on(at, brief, &calm, world) {
+                return;
+            }
+        }
+        let plot = Plot { cited: cited_at(batch, row), place, sd_m, most_m_s };
+        self.lanes.observe(&self.name, plot, supersedes, world, book);
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
@@ -306,6 +363,15 @@ mod tests {
             let sent = if jumps { jump() } else { twins() };
             let said = deliver::<Identities>(&sent, &delivery);
             prop_assert_eq!(said, deliver::<Identities>(&sent, &Delivery::in_order()));
+        }
+
+        #[test]
+        fn at_rest_or_not_the_same_is_said(delivery in any_delivery(61), jumps in any::<bool>()) {
+            let sent = if jumps { jump() } else { twins() };
+            let mut sleepless = Identities::default();
+            sleepless.lanes.sleepless = true;
+            let awake = tell_by(&mut sleepless, &zone(), &sent, &delivery);
+            prop_assert_eq!(by_alert(awake), by_alert(tell::<Identities>(&sent, &delivery)));
         }
 
         #[test]

@@ -276,6 +276,7 @@ impl Watch for Jammed {
     type Key = str;
     type Seen = Sighting;
     type Episode = Source;
+    type Common = ();
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Source>) {
         let (ends_after_ns, horizon_ns) = (ends_after_ns(scene.world), span_ns(scene.world.settings.amend_horizon_s));

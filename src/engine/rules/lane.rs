@@ -116,6 +116,8 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     type Seen: Seen + Send;
     /// What it finds.
     type Episode: Episode + Send;
+    /// What all that is seen has in common while a lane rests.
+    type Common: Clone + PartialEq + Send;
 
     /// Nothing more is seen before `now_ns`. Going there in several steps must come to the same as in one.
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_, Self::Key>, ended: &mut Vec<Self::Episode>);
@@ -138,25 +140,32 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     /// Goes through all observations in it.
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited));
 
-    /// If nothing goes on in it, and all there is to know is what was seen last: that. A watch that never rests has
-    /// nothing to say here and below.
-    fn at_rest(&self) -> Option<&Self::Seen> {
+    /// If nothing goes on in it: what was seen last, and for how long nothing comes of it while nothing goes on. A watch that
+    /// never rests has nothing to say here and below.
+    fn at_rest(&self, _world: World<'_>) -> Option<(Brief<'_>, Calm<Self::Common>)> {
         None
     }
 
-    /// What is at rest since that was seen.
-    fn rested(_last: Self::Seen, _calm: Calm) -> Self {
-        Self::default()
+    /// Whether all there is to know of it, at rest, is what was seen last.
+    fn is_plain(&self) -> bool {
+        true
     }
 
     /// What was seen in brief, and for how long nothing comes of it while nothing goes on; `None`: something comes of it
-    /// at once. What is seen in the meantime, and is as calm, changes nothing but what was seen last.
-    fn brief<'a>(_seen: &'a Self::Seen, _world: World<'_>) -> Option<(Brief<'a>, Calm)> {
+    /// at once. What is seen in the meantime, and is as calm, ends nothing and begins nothing; if it is plain, it changes nothing but
+    /// what was seen last.
+    fn brief<'a>(_seen: &'a Self::Seen, _world: World<'_>) -> Option<(Brief<'a>, Calm<Self::Common>)> {
         None
     }
 
+    /// Whether nothing comes of it either that this is seen after that, where it is not plain. It may have settled
+    /// some of what was seen before, or all.
+    fn goes_on(&self, _last: Brief<'_>, _next: Brief<'_>, _calm: &Calm<Self::Common>, _world: World<'_>) -> bool {
+        true
+    }
+
     /// What was seen, from that.
-    fn seen(_brief: Brief<'_>, _calm: Calm) -> Option<Self::Seen> {
+    fn seen(_brief: Brief<'_>, _calm: &Calm<Self::Common>) -> Option<Self::Seen> {
         None
     }
 
@@ -237,25 +246,36 @@ impl<W: Watch> Lane<W> {
     }
 
     /// The lane that was at rest.
-    pub(super) fn woken(rest: Rest<W>, watermark_ns: i64, world: World<'_>) -> Lane<W> {
-        let (settled, pending) = rest.unpack(watermark_ns);
-        let mut lane = Lane { settled, pending, entered_ns: [None, Some(rest.entered_ns)], ..Lane::new(rest.key) };
+    pub(super) fn woken(mut rest: Rest<W>, watermark_ns: i64, world: World<'_>) -> Lane<W> {
+        let (settled, pending) = rest.unpack(watermark_ns, world);
+        let Rest { key, entered_ns, changed_ns, is_kept, .. } = rest;
+        let entered_ns = [None, Some(entered_ns)];
+        // What is pending may yet come to be preceded: its change is noted when it settles.
+        let changed_ns = changed_ns.filter(|&since_ns| since_ns < watermark_ns);
+        let mut lane = Lane { settled, pending, entered_ns, changed_ns, is_kept, ..Lane::new(key) };
         lane.fold(world);
         lane
     }
 
-    /// The lane at rest if nothing goes on in it: nothing has been said that may still change, nothing is to be kept, and
-    /// what is pending changes nothing but what was seen last.
+    /// The lane at rest if nothing goes on in it: nothing has been said that may still change, and nothing comes of what is
+    /// pending.
     pub(super) fn rest(&self, watermark_ns: i64, world: World<'_>) -> Option<Rest<W>> {
         let is_idle = self.told.is_empty() && self.ended.is_empty() && self.taken_back.is_empty();
-        if !is_idle || self.is_kept || self.changed_ns.is_some() || self.stands_ns > watermark_ns {
+        if !is_idle || self.stands_ns > watermark_ns {
             return None;
         }
-        let (last, calm) = W::brief(self.settled.at_rest()?, world)?;
-        let mut rest = Rest::new(self.key.clone(), last, calm);
+        let (last, calm) = self.settled.at_rest(world)?;
+        let is_plain = self.settled.is_plain();
+        // Of what is plain no record is kept.
+        if is_plain && (self.is_kept || self.changed_ns.is_some()) {
+            return None;
+        }
+        let settled = (!is_plain).then(|| Box::new(self.settled.clone()));
+        let mut rest = Rest::new(self.key.clone(), last, calm, settled);
+        (rest.is_kept, rest.changed_ns) = (self.is_kept, self.changed_ns);
         let mut pending = self.pending.iter().map(|seen| W::brief(seen, world));
-        let goes_on = pending.all(|next| next.is_some_and(|(next, calm)| rest.go_on(next, calm, watermark_ns)));
-        goes_on.then_some(rest)
+        let goes_on = pending.all(|next| next.is_some_and(|(next, calm)| rest.go_on(next, &calm, watermark_ns, world)));
+        (goes_on && rest.due_ns() > watermark_ns).then_some(rest)
     }
 
     /// How far the episodes that last in what has settled have been told.
@@ -374,14 +394,16 @@ impl<W: Watch> Lane<W> {
         self.settled.quiet(watermark_ns, scene, &mut ended);
         self.taken_back.retain(|&(_, _, time_ns)| can_be_about(time_ns, watermark_ns));
         self.conclude(&ended, world, book);
-        // Settling moves the boundary between settled and pending; what both together come to stays, unless something
-        // ended or the areas changed.
-        if !ended.is_empty() || !self.ended.is_empty() || self.folded_with != world.places.version() {
+        // Settling moves the boundary between settled and pending; what both together come to stays, unless the areas
+        // changed. What ended in the settled state had ended in the provisional one before anything else did.
+        if self.folded_with != world.places.version() || self.pending.is_empty() && !ended.is_empty() {
             self.fold(world);
         } else if self.pending.is_empty() {
             // Nothing ended in the settled state, so nothing does here.
             let scene = Scene { key: self.key.borrow(), world };
             self.provisional.quiet(watermark_ns, scene, &mut self.ended);
+        } else {
+            self.ended.drain(..ended.len().min(self.ended.len()));
         }
         self.tell(world, book);
     }

@@ -16,7 +16,6 @@ use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use rustc_hash::FxHashMap;
 use std::borrow::Borrow;
-use std::collections::VecDeque;
 
 /// Most lanes of one rule. At it the one that would be due first, which is about the one heard of longest ago, is
 /// closed as it stands, its alerts final.
@@ -35,6 +34,15 @@ impl<W: Watch> Place<W> {
         match self {
             Place::Lane(lane) => Some(lane),
             _ => None,
+        }
+    }
+
+    /// What has settled there; of a lane at rest what is known but for what was seen last, if anything is.
+    fn settled(&self) -> Option<&W> {
+        match self {
+            Place::Lane(lane) => Some(&lane.settled),
+            Place::Rest(rest) => rest.settled(),
+            Place::Vacant => None,
         }
     }
 
@@ -68,8 +76,10 @@ pub struct Lanes<W: Watch> {
     late: u64,
     /// So long after a lane has changed a record of it is kept at the latest; `None`: none is.
     pub(super) keep_within_ns: Option<i64>,
-    /// Lanes that have changed since they were kept, and since when, in that order.
-    pub(super) changed: VecDeque<(i64, usize)>,
+    /// Lanes that have changed since they were kept, and since when.
+    pub(super) changed: Calendar,
+    /// Those of which a record is to be kept now.
+    pub(super) to_keep: Vec<Entry>,
     /// Up to when the newest record goes that a lane was made from.
     pub(super) restored_to_ns: i64,
     /// Lanes of which a record is to be kept at once.
@@ -96,7 +106,8 @@ impl<W: Watch> Default for Lanes<W> {
             watermark_ns: i64::MIN,
             late: 0,
             keep_within_ns: None,
-            changed: VecDeque::new(),
+            changed: Calendar::default(),
+            to_keep: Vec::new(),
             restored_to_ns: i64::MIN,
             urgent: Vec::new(),
             gone: Vec::new(),
@@ -150,10 +161,7 @@ impl<W: Watch> Lanes<W> {
 
     /// The settled state of that lane; `None` for one at rest, in which nothing has happened.
     pub fn settled(&self, key: &W::Key) -> Option<&W> {
-        match &self.lanes[*self.by_key.get(key)?] {
-            Place::Lane(lane) => Some(&lane.settled),
-            _ => None,
-        }
+        self.lanes[*self.by_key.get(key)?].settled()
     }
 
     /// Where that lane stands, until the next call that may change lanes.
@@ -163,9 +171,17 @@ impl<W: Watch> Lanes<W> {
 
     /// Takes in what was seen in the lane that stands there, where it takes no more than to write it down: it corrects
     /// nothing, and the lane is at rest and stays so. False: all of it is needed, by [`Lanes::observe`].
-    pub fn go_on(&mut self, at: usize, next: Brief<'_>, calm: Calm) -> bool {
+    pub fn go_on(&mut self, at: usize, next: Brief<'_>, calm: &Calm<W::Common>, world: World<'_>) -> bool {
         match &mut self.lanes[at] {
-            Place::Rest(rest) => next.time_ns >= self.watermark_ns && rest.go_on(next, calm, self.watermark_ns),
+            Place::Rest(rest) => {
+                let goes_on = next.time_ns >= self.watermark_ns && rest.go_on(next, calm, self.watermark_ns, world);
+                if goes_on && self.keep_within_ns.is_some_and(|span_ns| rest.has_news_to_keep(span_ns)) {
+                    // It changes what has settled as soon as it has settled itself.
+                    rest.changed_ns = Some(next.time_ns);
+                    self.changed.enter(next.time_ns, at);
+                }
+                goes_on
+            }
             _ => false,
         }
     }
@@ -184,10 +200,11 @@ impl<W: Watch> Lanes<W> {
         if known.is_none()
             && supersedes.is_none()
             && self.may_rest()
+            && W::default().is_plain()
             && let Some((first, calm)) = W::brief(&seen, world)
-            && !self.is_memorable(&seen, calm)
+            && !self.is_memorable(key, &seen, world)
         {
-            let rest = Rest::new(key.to_owned(), first, calm);
+            let rest = Rest::new(key.to_owned(), first, calm, None);
             let due_ns = rest.due_ns();
             let at = self.place(key, Place::Rest(rest), world, book);
             return self.calendar.enter(due_ns, at);
@@ -238,7 +255,7 @@ impl<W: Watch> Lanes<W> {
             && (lane.is_kept || lane.settled.is_memorable(span_ns))
         {
             lane.changed_ns = Some(since_ns);
-            self.changed.push_back((since_ns, at));
+            self.changed.enter(since_ns, at);
         }
     }
 
@@ -293,15 +310,40 @@ impl<W: Watch> Lanes<W> {
             }
             if let Some(lane) = self.lanes[at].lane_mut() {
                 lane.enter(at, &mut self.calendar, world);
-                // It has an entry for what has settled, which comes before anything that it has to be woken for.
                 let (rest, entered_ns) = (lane.rest(watermark_ns, world), lane.entered_ns[1]);
-                if let (Some(mut rest), Some(entered_ns), true) = (rest, entered_ns, self.may_rest()) {
-                    rest.entered_ns = entered_ns;
+                if let (Some(mut rest), true) = (rest, self.may_rest()) {
+                    // The entry for what has settled mostly comes before anything that it has to be woken for.
+                    match entered_ns.filter(|&entered_ns| entered_ns <= rest.due_ns()) {
+                        Some(entered_ns) => rest.entered_ns = entered_ns,
+                        None => self.calendar.enter(rest.entered_ns, at),
+                    }
                     self.lanes[at] = Place::Rest(rest);
+                    self.note_pending(at);
                 }
             }
         }
         self.due = due;
+        // What is at rest has to have settled before a record is made of it.
+        if let Some(span_ns) = self.keep_within_ns {
+            self.changed.take_due(watermark_ns.saturating_sub(span_ns), &mut self.to_keep);
+            for &at in self.to_keep.iter().map(|(_, at)| at).chain(&self.urgent) {
+                if let Place::Rest(rest) = &mut self.lanes[at] {
+                    rest.settle(watermark_ns, world);
+                }
+            }
+        }
+    }
+
+    /// Notes when what has settled in a lane at rest will change by what was seen there already.
+    pub(super) fn note_pending(&mut self, at: usize) {
+        if let Some(span_ns) = self.keep_within_ns
+            && let Place::Rest(rest) = &mut self.lanes[at]
+            && rest.has_news_to_keep(span_ns)
+            && let Some(first_ns) = rest.first_pending_ns(self.watermark_ns)
+        {
+            rest.changed_ns = Some(first_ns);
+            self.changed.enter(first_ns, at);
+        }
     }
 
     /// When a lane wants to be looked at next, or before, nanoseconds.
@@ -309,12 +351,26 @@ impl<W: Watch> Lanes<W> {
         self.calendar.first_ns()
     }
 
-    /// What has settled in each lane that does not rest, and where that stands.
+    /// What has settled in each lane, but for those at rest of which only is known what was seen last; and where that stands.
     pub fn each_settled(&self) -> impl Iterator<Item = (usize, &W)> {
+        self.lanes.iter().enumerate().filter_map(|(at, place)| Some((at, place.settled()?)))
+    }
+
+    /// What has settled in each lane that does not rest, and where that stands.
+    pub fn each_awake(&self) -> impl Iterator<Item = (usize, &W)> {
         self.lanes.iter().enumerate().filter_map(|(at, place)| match place {
             Place::Lane(lane) => Some((at, &lane.settled)),
             _ => None,
         })
+    }
+
+    /// Settles in the lanes at rest, too, all that was seen before the watermark.
+    pub fn settle_resting(&mut self, world: World<'_>) {
+        for place in &mut self.lanes {
+            if let Place::Rest(rest) = place {
+                rest.settle(self.watermark_ns, world);
+            }
+        }
     }
 
     /// The newest record that a lane was made from stands there, nanoseconds: what others knew by then may be known of it.
@@ -355,9 +411,13 @@ impl<W: Watch> Lanes<W> {
         true
     }
 
-    /// Whether a record is to be kept of a lane that is at rest since that was seen.
-    fn is_memorable(&self, seen: &W::Seen, calm: Calm) -> bool {
-        self.keep_within_ns.is_some_and(|span_ns| W::rested(seen.clone(), calm).is_memorable(span_ns))
+    /// Whether a record is to be kept of a lane in which that was seen and nothing else.
+    fn is_memorable(&self, key: &W::Key, seen: &W::Seen, world: World<'_>) -> bool {
+        self.keep_within_ns.is_some_and(|span_ns| {
+            let mut watch = W::default();
+            watch.step(seen, Scene { key, world }, &mut Vec::new());
+            watch.is_memorable(span_ns)
+        })
     }
 
     /// Makes a new lane, and tells where.
@@ -381,7 +441,7 @@ impl<W: Watch> Lanes<W> {
     fn vacate(&mut self, at: usize) {
         let (key, is_kept) = match std::mem::replace(&mut self.lanes[at], Place::Vacant) {
             Place::Vacant => return,
-            Place::Rest(rest) => (rest.key, false),
+            Place::Rest(rest) => (rest.key, rest.is_kept),
             Place::Lane(lane) => (lane.key, lane.is_kept),
         };
         self.by_key.remove(key.borrow());

@@ -7,7 +7,9 @@
 use super::lane::{Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::rest::{Brief, Calm};
 use super::spell::Spell;
+use super::spots::{self, Spots};
 use super::track::of_domain;
 use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
@@ -40,6 +42,18 @@ impl Seen for Plot {
     }
 }
 
+impl Plot {
+    fn is_within(&self, metres: f64, place: LonLat) -> bool {
+        let (east_m, north_m) = self.place.flat_offset_m(place);
+        east_m.hypot(north_m) <= metres
+    }
+}
+
+/// What has not been seen for so long is lost, nanoseconds.
+fn lost_after_ns(world: World<'_>) -> i64 {
+    span_ns(world.settings.tracks.lost_after_s).max(1)
+}
+
 /// What is known of a track.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Lingerer {
@@ -64,9 +78,10 @@ impl Watch for Lingerer {
     type Key = str;
     type Seen = Plot;
     type Episode = Spell;
+    type Common = ();
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
-        let lost_after_ns = span_ns(scene.world.settings.tracks.lost_after_s).max(1);
+        let lost_after_ns = lost_after_ns(scene.world);
         if self.last.is_some_and(|last| now_ns.saturating_sub(last.time_ns) >= lost_after_ns) {
             self.move_on(ended);
         }
@@ -74,10 +89,7 @@ impl Watch for Lingerer {
 
     fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Spell>) {
         let settings = &scene.world.settings.loitering;
-        let stays = |anchor: &Plot| {
-            let (east_m, north_m) = anchor.place.flat_offset_m(plot.place);
-            plot.counts && east_m.hypot(north_m) <= settings.within_m
-        };
+        let stays = |anchor: &Plot| plot.counts && anchor.is_within(settings.within_m, plot.place);
         if !self.anchor.as_ref().is_some_and(stays) {
             self.move_on(ended);
             self.anchor = plot.counts.then(|| plot.clone());
@@ -103,8 +115,7 @@ impl Watch for Lingerer {
     }
 
     fn due_ns(&self, world: World<'_>) -> Option<i64> {
-        let lost_after_ns = span_ns(world.settings.tracks.lost_after_s).max(1);
-        self.last.map(|last| last.time_ns.saturating_add(lost_after_ns))
+        self.last.map(|last| last.time_ns.saturating_add(lost_after_ns(world)))
     }
 
     fn spent(&self) -> bool {
@@ -113,6 +124,35 @@ impl Watch for Lingerer {
 
     fn is_memorable(&self, _span_ns: i64) -> bool {
         self.anchor.is_some()
+    }
+
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<()>)> {
+        let anchor = self.anchor.as_ref().filter(|_| self.spell.is_none())?;
+        // Nothing depends on where it was last.
+        let last = Brief::of(self.last.as_ref()?, anchor.place, f64::NAN, anchor.domain as u8);
+        Some((last, Calm { lasts_ns: lost_after_ns(world), common: () }))
+    }
+
+    fn is_plain(&self) -> bool {
+        false
+    }
+
+    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<()>)> {
+        let brief = Brief::of(&plot.cited, plot.place, f64::NAN, plot.domain as u8);
+        plot.counts.then_some((brief, Calm { lasts_ns: lost_after_ns(world), common: () }))
+    }
+
+    fn goes_on(&self, _last: Brief<'_>, next: Brief<'_>, _calm: &Calm<()>, world: World<'_>) -> bool {
+        let settings = &world.settings.loitering;
+        self.anchor.as_ref().is_some_and(|anchor| {
+            anchor.is_within(settings.within_m, next.place)
+                && next.time_ns - anchor.cited.time_ns < span_ns(settings.after_s)
+        })
+    }
+
+    fn seen(brief: Brief<'_>, _calm: &Calm<()>) -> Option<Plot> {
+        let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
+        Some(Plot { cited, place: brief.place, domain, counts: true })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -127,6 +167,27 @@ impl Watch for Lingerer {
 pub struct Loitering {
     lanes: Lanes<Lingerer>,
     name: String,
+    /// Whether a place is beside an area.
+    beside: Spots<bool>,
+}
+
+impl Loitering {
+    /// Whether it is near an area in force that is closed to such an object, and in none.
+    fn is_beside(&mut self, track: &str, place: LonLat, domain: Domain, time_ns: i64, world: World<'_>) -> bool {
+        let (object, about) = (track.as_bytes(), domain as u8);
+        if let Some(&is_beside) = self.beside.known(object, about, place, world.places) {
+            return is_beside;
+        }
+        let (areas, near_m) = (world.places.areas(), world.settings.loitering.near_m.max(0.0));
+        let (mut near, holds_m) = world.places.vicinity(place, near_m, of_domain(domain), spots::MOST_M);
+        let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
+        near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
+        let is_beside = !near.is_empty() && near.iter().all(|&(_, depth_m)| depth_m < 0.0);
+        if is_lasting {
+            self.beside.note(object, about, place, holds_m, world.places, is_beside);
+        }
+        is_beside
+    }
 }
 
 impl Rule for Loitering {
@@ -143,20 +204,29 @@ impl Rule for Loitering {
         }
         let time_ns = batch.time_ns[row];
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
+        let track = batch.text(plots.track[detail]);
         let counts = place.is_some_and(|place| {
-            let mut near = world.places.near(place, settings.near_m.max(0.0), of_domain(domain));
-            near.retain(|&(ix, _)| world.places.areas()[ix].valid_at(time_ns));
-            let is_outside = near.iter().all(|&(_, depth_m)| depth_m < 0.0);
-            !near.is_empty() && is_outside && (domain != Domain::Sea || is_night(place, time_ns))
+            self.is_beside(track, place, domain, time_ns, world) && (domain != Domain::Sea || is_night(place, time_ns))
         });
         self.name.clear();
         self.name.push_str(domain.as_str());
         self.name.push('/');
-        self.name.push_str(batch.text(plots.track[detail]));
+        self.name.push_str(track);
         let supersedes = supersedes_at(batch, row);
-        // Most objects are near nothing, and nothing is known of them.
-        if !counts && supersedes.is_none() && self.lanes.find(self.name.as_str()).is_none() {
-            return;
+        let at = self.lanes.find(self.name.as_str());
+        if supersedes.is_none() {
+            // Most objects are near nothing, and nothing is known of them.
+            if !counts && at.is_none() {
+                return;
+            }
+            if let (Some(at), Some(place), true) = (at, place, counts) {
+                let (origin, node, id) = (batch.origin[row], batch.node[row], batch.slice(batch.id[row]));
+                let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: domain as u8 };
+                let calm = Calm { lasts_ns: lost_after_ns(world), common: () };
+                if !batch.withdrawn[row] && self.lanes.go_on(at, brief, &calm, world) {
+                    return;
+                }
+            }
         }
         let cited = cited_at(batch, row);
         if batch.withdrawn[row] {
@@ -252,6 +322,17 @@ mod tests {
         fn the_order_of_delivery_does_not_matter(delivery in any_delivery(60)) {
             let sent = lingers(Domain::Sea, 8);
             prop_assert_eq!(deliver::<Loitering>(&sent, &delivery), told(&sent));
+        }
+
+        #[test]
+        fn at_rest_or_not_the_same_is_said(delivery in any_delivery(60), leaves_at in 20i64..60) {
+            let mut sent = lingers(Domain::Sea, 8);
+            sent.extend((leaves_at..70).map(|n| plot("ais", Domain::Sea, "s", 8 * 3600 + 120 * n + 7, 30.4, 50.0)));
+            sent.sort_by_key(Sent::second);
+            let mut sleepless = Loitering::default();
+            sleepless.lanes.sleepless = true;
+            let awake = tell_by(&mut sleepless, &zone(), &sent, &delivery);
+            prop_assert_eq!(by_alert(awake), by_alert(tell::<Loitering>(&sent, &delivery)));
         }
 
         #[test]

@@ -80,26 +80,12 @@ impl<W: Watch> Memory for Lanes<W> {
         let mut changes: Vec<Change> =
             self.gone.drain(..).map(|lane| (key(W::NAME, &lane.borrow().name(registry)), None)).collect();
         let Some(span_ns) = self.keep_within_ns else { return changes };
-        let mut due: Vec<(Option<i64>, usize)> = self.urgent.drain(..).map(|at| (None, at)).collect();
-        while let Some(&(since_ns, at)) = self.changed.front()
-            && since_ns <= self.watermark_ns.saturating_sub(span_ns)
-        {
-            self.changed.pop_front();
-            due.push((Some(since_ns), at));
-        }
+        let urgent = self.urgent.drain(..).map(|at| (None, at));
+        let due: Vec<(Option<i64>, usize)> =
+            urgent.chain(self.to_keep.drain(..).map(|(since_ns, at)| (Some(since_ns), at))).collect();
         for (since_ns, at) in due {
-            let Some(lane) = self.lanes[at].lane_mut() else { continue };
-            // The lane that it was noted of may be gone, and another in its place that has changed since.
-            if since_ns.is_some() && lane.changed_ns != since_ns {
-                continue;
-            }
-            lane.changed_ns = None;
-            let record =
-                lane.settled.is_memorable(span_ns).then(|| record(lane, self.watermark_ns, registry)).flatten();
-            if record.is_some() || lane.is_kept {
-                lane.is_kept = record.is_some();
-                changes.push((key(W::NAME, &lane.key.borrow().name(registry)), record));
-            }
+            changes.extend(self.lanes[at].keep(since_ns, span_ns, self.watermark_ns, registry));
+            self.note_pending(at);
         }
         changes
     }
@@ -178,16 +164,49 @@ impl NodesOf {
     }
 }
 
-fn record<W: Watch>(lane: &Lane<W>, stands_ns: i64, registry: &Registry) -> Option<LaneRecord> {
-    let mut watch = lane.settled.clone();
+impl<W: Watch> Place<W> {
+    /// What is to be kept of it for what has changed since then; `None`: at any time.
+    fn keep(&mut self, since_ns: Option<i64>, span_ns: i64, stands_ns: i64, registry: &Registry) -> Option<Change> {
+        let (lane_key, settled, told, changed_ns, is_kept) = match self {
+            Place::Lane(lane) => {
+                let told = lane.told_of_settled();
+                (lane.key.borrow(), &lane.settled, told, &mut lane.changed_ns, &mut lane.is_kept)
+            }
+            Place::Rest(rest) => {
+                let settled = rest.settled.as_deref()?;
+                (rest.key.borrow(), settled, Vec::new(), &mut rest.changed_ns, &mut rest.is_kept)
+            }
+            Place::Vacant => return None,
+        };
+        // The lane that it was noted of may be gone, and another in its place that has changed since.
+        if since_ns.is_some() && *changed_ns != since_ns {
+            return None;
+        }
+        *changed_ns = None;
+        let name: String = LaneKey::name(lane_key, registry);
+        let key = key(W::NAME, &name);
+        let record = settled.is_memorable(span_ns).then(|| record(name, settled, told, stands_ns, registry)).flatten();
+        let was_kept = std::mem::replace(is_kept, record.is_some());
+        (was_kept || record.is_some()).then_some((key, record))
+    }
+}
+
+fn record<W: Watch>(
+    lane: String,
+    settled: &W,
+    told: Vec<Told>,
+    stands_ns: i64,
+    registry: &Registry,
+) -> Option<LaneRecord> {
+    let mut watch = settled.clone();
     let mut nodes = NodesOf::default();
     watch.each_cited(&mut |cited| nodes.number(cited));
     Some(LaneRecord {
         rule: W::NAME.to_owned(),
-        lane: lane.key.borrow().name(registry),
+        lane,
         stands_ns,
         nodes: nodes.names(registry),
-        told: lane.told_of_settled(),
+        told,
         // What numbers JSON can't hold is no state that a watch can go on from.
         watch: serde_json::to_value(watch).ok()?,
     })

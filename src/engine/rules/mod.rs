@@ -22,6 +22,7 @@ pub mod rest;
 pub mod restriction;
 pub mod sensor;
 pub mod spell;
+pub mod spots;
 pub mod track;
 pub mod weapons;
 

@@ -1,16 +1,19 @@
 //! A lane in which nothing goes on, in few bytes.
 //!
-//! Most nodes beat in time and most objects are nowhere near a border: of them nothing is said, and what is known of them is
-//! what was seen last. Such a lane is at rest. What is seen there is only written down, end to end and packed, and neither
-//! folded nor settled; a lane is made of it again as soon as something else is seen, or nothing for too long. It is
-//! then as if it had never rested, for what has settled is the last that was seen before the watermark.
+//! Most nodes beat in time, most objects are nowhere near a border and most ships are where they are expected: of them nothing
+//! is said. Such a lane is at rest. What is seen there is only written down, end to end and packed, and neither folded
+//! nor settled; a lane is made of it again as soon as something else is seen, or nothing for too long. It is then as if it
+//! had never rested. Of most there is nothing to know but what was seen last; of the others what had settled is kept beside
+//! what was written down, and what is read there is settled in one go.
 
-use super::lane::Watch;
+use super::World;
+use super::lane::{Scene, Watch};
 use crate::engine::book::Cited;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Origin};
+use std::borrow::Borrow;
 use std::collections::VecDeque;
 
 /// Bytes that a lane may write down while it rests: fewer than [`super::lane::MAX_PENDING`] things seen.
@@ -19,12 +22,12 @@ const MAX_BYTES: usize = 128 * 1024;
 const FIRST_BYTES: usize = 256;
 
 /// What all that is seen in a lane has in common while it rests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Calm {
+#[derive(Clone, Debug, PartialEq)]
+pub struct Calm<C> {
     /// So long after it was seen something else comes of it if nothing more is seen, nanoseconds.
     pub lasts_ns: i64,
-    /// Whether it is a heavy weapon.
-    pub heavy: bool,
+    /// What else.
+    pub common: C,
 }
 
 /// A thing seen while nothing goes on, as far as it has to be known later.
@@ -103,20 +106,44 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 /// A lane at rest.
 pub(super) struct Rest<W: Watch> {
     pub(super) key: <W::Key as ToOwned>::Owned,
-    calm: Calm,
+    calm: Calm<W::Common>,
     newest_ns: i64,
     /// When it stands in the calendar.
     pub(super) entered_ns: i64,
+    /// What had settled when the first was seen that is written down; `None` where that is all there is to know.
+    pub(super) settled: Option<Box<W>>,
     /// The last thing seen that has settled, if any has, and all since; perhaps some before.
     briefs: Vec<u8>,
+    /// Where the newest is written down.
+    newest_at: usize,
+    /// What has settled has changed since it was last kept, by nothing older than that.
+    pub(super) changed_ns: Option<i64>,
+    /// Whether a record is kept of it.
+    pub(super) is_kept: bool,
 }
 
 impl<W: Watch> Rest<W> {
-    /// A lane in which this was seen last, and in which that is all there is to know, whether it has settled or not.
-    pub(super) fn new(key: <W::Key as ToOwned>::Owned, last: Brief<'_>, calm: Calm) -> Rest<W> {
+    /// A lane in which this was seen last, whether it has settled or not. `settled`: with that, if it is not all there is to know.
+    pub(super) fn new(
+        key: <W::Key as ToOwned>::Owned,
+        last: Brief<'_>,
+        calm: Calm<W::Common>,
+        settled: Option<Box<W>>,
+    ) -> Rest<W> {
         let mut briefs = Vec::with_capacity(FIRST_BYTES);
         last.write(&mut briefs);
-        let mut rest = Rest { key, calm, newest_ns: last.time_ns, entered_ns: 0, briefs };
+        let newest_ns = last.time_ns;
+        let mut rest = Rest {
+            key,
+            calm,
+            newest_ns,
+            entered_ns: 0,
+            settled,
+            briefs,
+            newest_at: 0,
+            changed_ns: None,
+            is_kept: false,
+        };
         rest.entered_ns = rest.due_ns();
         rest
     }
@@ -126,29 +153,57 @@ impl<W: Watch> Rest<W> {
         self.newest_ns.saturating_add(self.calm.lasts_ns)
     }
 
+    /// What has settled, as far as it has been settled; `None` where there is nothing to know but what was seen last.
+    pub(super) fn settled(&self) -> Option<&W> {
+        self.settled.as_deref()
+    }
+
+    /// Whether a record is to be kept of it as soon as what has settled changes, and that has not been noted yet.
+    pub(super) fn has_news_to_keep(&self, span_ns: i64) -> bool {
+        let is_memorable = self.settled().is_some_and(|settled| settled.is_memorable(span_ns));
+        self.changed_ns.is_none() && (self.is_kept || is_memorable)
+    }
+
     /// Looks at where the next would be written.
     pub(super) fn look(&self) -> u64 {
         self.newest_ns.cast_unsigned() ^ u64::from(self.briefs.last().copied().unwrap_or(0))
     }
 
     /// Takes in what is seen next, unless something comes of it.
-    pub(super) fn go_on(&mut self, next: Brief<'_>, calm: Calm, watermark_ns: i64) -> bool {
-        if next.time_ns <= self.newest_ns || next.time_ns >= self.due_ns() || calm != self.calm {
+    pub(super) fn go_on(
+        &mut self,
+        next: Brief<'_>,
+        calm: &Calm<W::Common>,
+        watermark_ns: i64,
+        world: World<'_>,
+    ) -> bool {
+        if next.time_ns <= self.newest_ns || next.time_ns >= self.due_ns() || *calm != self.calm {
+            return false;
+        }
+        if let Some(settled) = &self.settled
+            && let Some(newest) = Brief::read(&mut &self.briefs[self.newest_at..])
+            && !settled.goes_on(newest, next, calm, world)
+        {
             return false;
         }
         if self.briefs.capacity() - self.briefs.len() < HEAD + next.id.len() {
-            self.forget_before(watermark_ns);
+            self.settle(watermark_ns, world);
             if self.briefs.len() > MAX_BYTES {
                 return false;
             }
+            // Where little could be forgotten there is to be room for as much again.
+            if self.briefs.len() > self.briefs.capacity() / 2 {
+                self.briefs.reserve(self.briefs.len());
+            }
         }
+        self.newest_at = self.briefs.len();
         next.write(&mut self.briefs);
         self.newest_ns = next.time_ns;
         true
     }
 
-    /// Forgets what was seen before the last that has settled.
-    fn forget_before(&mut self, watermark_ns: i64) {
+    /// Settles what was seen before the watermark, and forgets all of that but the last.
+    pub(super) fn settle(&mut self, watermark_ns: i64, world: World<'_>) {
         let (mut keep, mut next) = (0, 0);
         while let Some(head) = self.briefs[next..].first_chunk::<HEAD>()
             && let Some(time_ns) = head.first_chunk::<8>()
@@ -157,18 +212,53 @@ impl<W: Watch> Rest<W> {
             keep = next;
             next += HEAD + usize::from(head[HEAD - 1]);
         }
+        if let Some(mut settled) = self.settled.take() {
+            let mut bytes = &self.briefs[..next];
+            // The first is in it already.
+            Brief::read(&mut bytes);
+            while let Some(brief) = Brief::read(&mut bytes) {
+                self.step(&mut settled, brief, world);
+            }
+            self.settled = Some(settled);
+        }
         self.briefs.drain(..keep);
+        self.newest_at -= keep;
+    }
+
+    /// Settles what is read.
+    fn step(&self, settled: &mut W, brief: Brief<'_>, world: World<'_>) {
+        let (scene, mut ended) = (Scene { key: self.key.borrow(), world }, Vec::new());
+        if let Some(seen) = W::seen(brief, &self.calm) {
+            settled.quiet(brief.time_ns, scene, &mut ended);
+            settled.step(&seen, scene, &mut ended);
+        }
+    }
+
+    /// When the first was seen that has not settled, nanoseconds.
+    pub(super) fn first_pending_ns(&self, watermark_ns: i64) -> Option<i64> {
+        let mut bytes = self.briefs.as_slice();
+        std::iter::from_fn(|| Brief::read(&mut bytes))
+            .map(|brief| brief.time_ns)
+            .find(|&time_ns| time_ns >= watermark_ns)
     }
 
     /// What has settled, and what was seen since.
-    pub(super) fn unpack(&self, watermark_ns: i64) -> (W, VecDeque<W::Seen>) {
-        let (mut settled, mut pending) = (W::default(), VecDeque::new());
+    pub(super) fn unpack(&mut self, watermark_ns: i64, world: World<'_>) -> (W, VecDeque<W::Seen>) {
+        self.settle(watermark_ns, world);
         let mut bytes = self.briefs.as_slice();
+        let mut settled = match self.settled.take() {
+            Some(settled) => {
+                Brief::read(&mut bytes);
+                *settled
+            }
+            None => W::default(),
+        };
+        let mut pending = VecDeque::new();
         while let Some(brief) = Brief::read(&mut bytes) {
-            match (W::seen(brief, self.calm), brief.time_ns < watermark_ns) {
-                (Some(seen), true) => settled = W::rested(seen, self.calm),
-                (Some(seen), false) => pending.push_back(seen),
-                (None, _) => {}
+            if brief.time_ns < watermark_ns {
+                self.step(&mut settled, brief, world);
+            } else {
+                pending.extend(W::seen(brief, &self.calm));
             }
         }
         (settled, pending)

@@ -76,6 +76,7 @@ impl Watch for Pulse {
     type Key = NodeIx;
     type Seen = Beat;
     type Episode = Spell;
+    type Common = ();
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_, NodeIx>, _ended: &mut Vec<Spell>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
@@ -147,21 +148,17 @@ impl Watch for Pulse {
         is_slow || self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty()
     }
 
-    fn at_rest(&self) -> Option<&Beat> {
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<()>)> {
         let goes_on = self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty();
-        self.last.as_ref().filter(|_| !goes_on)
+        self.last.as_ref().filter(|_| !goes_on).and_then(|last| Pulse::brief(last, world))
     }
 
-    fn rested(last: Beat, _calm: Calm) -> Pulse {
-        Pulse { last: Some(last), ..Pulse::default() }
-    }
-
-    fn brief<'a>(beat: &'a Beat, _world: World<'_>) -> Option<(Brief<'a>, Calm)> {
+    fn brief<'a>(beat: &'a Beat, _world: World<'_>) -> Option<(Brief<'a>, Calm<()>)> {
         let lasts_ns = beat.patience_ns.filter(|_| !beat.tamper)?;
-        Some((Brief::of(&beat.cited, beat.place, f64::NAN, 0), Calm { lasts_ns, heavy: false }))
+        Some((Brief::of(&beat.cited, beat.place, f64::NAN, 0), Calm { lasts_ns, common: () }))
     }
 
-    fn seen(brief: Brief<'_>, calm: Calm) -> Option<Beat> {
+    fn seen(brief: Brief<'_>, calm: &Calm<()>) -> Option<Beat> {
         let (cited, patience_ns) = (brief.cited(Kind::Status), Some(calm.lasts_ns));
         Some(Beat { cited, place: brief.place, tamper: false, patience_ns })
     }
@@ -262,7 +259,7 @@ impl Rule for Sensors {
             let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
             let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: 0 };
             let at = self.lanes.find(&node);
-            if at.is_some_and(|at| self.lanes.go_on(at, brief, Calm { lasts_ns, heavy: false })) {
+            if at.is_some_and(|at| self.lanes.go_on(at, brief, &Calm { lasts_ns, common: () }, world)) {
                 return;
             }
         }

@@ -13,6 +13,7 @@ use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
 use super::rest::{Brief, Calm};
+use super::spots::{self, Spots};
 use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::area::Prohibition;
@@ -91,6 +92,8 @@ impl Watch for Watched {
     type Key = str;
     type Seen = Plot;
     type Episode = Crossing;
+    /// Whether it is a heavy weapon.
+    type Common = bool;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
@@ -144,25 +147,25 @@ impl Watch for Watched {
         !self.standings.is_empty() || !self.past.is_empty()
     }
 
-    fn at_rest(&self) -> Option<&Plot> {
-        let goes_on = !self.standings.is_empty() || !self.past.is_empty();
-        self.last.as_ref().filter(|last| !goes_on && last.heavy == self.heavy)
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<bool>)> {
+        let last = self.last.as_ref().filter(|last| self.standings.is_empty() && last.heavy == self.heavy)?;
+        Watched::brief(last, world)
     }
 
-    fn rested(last: Plot, calm: Calm) -> Watched {
-        Watched { last: Some(last), heavy: calm.heavy, lost_after_ns: calm.lasts_ns, ..Watched::default() }
+    fn is_plain(&self) -> bool {
+        self.past.is_empty()
     }
 
-    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm)> {
-        let calm = Calm { lasts_ns: lost_after_ns(world), heavy: plot.heavy };
+    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<bool>)> {
+        let calm = Calm { lasts_ns: lost_after_ns(world), common: plot.heavy };
         let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, plot.domain as u8);
         plot.near.is_empty().then_some((brief, calm))
     }
 
-    fn seen(brief: Brief<'_>, calm: Calm) -> Option<Plot> {
+    fn seen(brief: Brief<'_>, calm: &Calm<bool>) -> Option<Plot> {
         let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
         let Brief { place, sd_m, .. } = brief;
-        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: calm.heavy, near: Vec::new() })
+        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: calm.common, near: Vec::new() })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -175,7 +178,9 @@ impl Watch for Watched {
 impl Plot {
     /// Whether it lies within a crossing that is known.
     fn adds_nothing_to(&self, known: &Watched) -> bool {
-        self.near.iter().any(|(area, depth_m)| *depth_m >= 0.0 && known.was_in(area, self.cited.time_ns))
+        self.near.iter().any(|(area, depth_m)| {
+            depth_m.is_none_or(|depth_m| depth_m >= 0.0) && known.was_in(area, self.cited.time_ns)
+        })
     }
 }
 
@@ -196,11 +201,11 @@ impl Standing {
             self.left_ns = None;
             match &mut self.crossing {
                 Some(crossing) => crossing.add(plot, depth.chance(plot.sd_m)),
-                None => self.crossing = enter(&self.area, last, plot, depth, depth.chance(plot.sd_m), scene),
+                None => self.crossing = enter(&self.area, last, plot, depth.chance(plot.sd_m), scene),
             }
         } else if self.open {
             if self.left_ns.is_none() {
-                self.left_ns = Some(border(&self.area, last, plot, depth, scene.world).time_ns);
+                self.left_ns = Some(border(&self.area, last, plot, scene.world).time_ns);
             }
         } else {
             self.crossing = None;
@@ -233,6 +238,8 @@ pub struct Tracks {
     lanes: Lanes<Watched>,
     late: Lanes<Watched>,
     name: String,
+    /// Where no border is near.
+    clear: Spots<Clear>,
 }
 
 impl Tracks {
@@ -245,6 +252,42 @@ impl Tracks {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// The areas within so many metres that prohibit such an object, and its distance to the border of each; `None` where it is
+    /// further within than that.
+    fn near(
+        &mut self,
+        track: &str,
+        place: LonLat,
+        metres: f64,
+        domain: Domain,
+        world: World<'_>,
+    ) -> Vec<(usize, Option<f64>)> {
+        let (object, about) = (track.as_bytes(), domain as u8);
+        let known = self.clear.known(object, about, place, world.places);
+        if let Some(known) = known.filter(|known| metres <= known.of_borders_m) {
+            return known.within.iter().map(|&ix| (ix, None)).collect();
+        }
+        let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
+        let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
+        let (near, holds_m) = world.places.vicinity(place, metres, prohibitions, spots::MOST_M);
+        let least_m = near.iter().map(|&(_, depth_m)| depth_m).fold(f64::INFINITY, f64::min);
+        // Distances are good to 1%.
+        let holds_m = holds_m.min(0.95 * least_m - 1.01 * metres);
+        if holds_m > 0.0 {
+            let clear = Clear { of_borders_m: metres, within: near.iter().map(|&(ix, _)| ix).collect() };
+            self.clear.note(object, about, place, holds_m, world.places, clear);
+        }
+        let unless_deep = |depth_m: f64| (depth_m <= 1.001 * metres).then_some(depth_m);
+        near.into_iter().map(|(ix, depth_m)| (ix, unless_deep(depth_m))).collect()
+    }
+}
+
+/// No border of an area that matters is within so many metres.
+struct Clear {
+    of_borders_m: f64,
+    /// The areas that it is within.
+    within: Vec<usize>,
 }
 
 impl Rule for Tracks {
@@ -272,22 +315,20 @@ impl Rule for Tracks {
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
         let sd_m = object_sd_m(batch, row, world).max(0.1);
-        let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
-        let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
-        let near = world.places.near(place, CERTAIN_SD * sd_m, prohibitions);
+        let near = self.near(batch.text(plots.track[detail]), place, CERTAIN_SD * sd_m, domain, world);
         let object = batch.slice(plots.object_class[detail]);
         let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
         if near.is_empty() && supersedes.is_none() {
             let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
             let brief = Brief { time_ns, origin, node, id, place, sd_m, mark: domain as u8 };
-            let calm = Calm { lasts_ns: lost_after_ns(world), heavy };
-            if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, calm)) {
+            let calm = Calm { lasts_ns: lost_after_ns(world), common: heavy };
+            if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, &calm, world)) {
                 return;
             }
         }
         let cited = cited_at(batch, row);
-        let named = |(ix, depth_m): (usize, f64)| (world.places.areas()[ix].area.clone(), depth_m);
-        let near: Vec<(String, f64)> = near.into_iter().map(named).collect();
+        let named = |(ix, depth_m): (usize, Option<f64>)| (world.places.areas()[ix].area.clone(), depth_m);
+        let near: Vec<(String, Option<f64>)> = near.into_iter().map(named).collect();
         // Far from all areas no height is asked for, nor is one kept of what rests.
         let alt_m = Some(plots.object_alt_m[detail]).filter(|alt_m| !near.is_empty() && alt_m.is_finite());
         let plot = Plot { cited, domain, place, sd_m, alt_m, heavy, near };

@@ -141,6 +141,7 @@ impl Watch for Emplacements {
     type Key = str;
     type Seen = Origin;
     type Episode = Emplacement;
+    type Common = ();
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Emplacement>) {
         let (ends_after_ns, horizon_ns) = (ends_after_ns(scene.world), span_ns(scene.world.settings.amend_horizon_s));

@@ -35,7 +35,7 @@ pub(super) struct Company<'a> {
 impl<'a> Company<'a> {
     pub(super) fn add(&mut self, vessel: &'a Vessel) {
         let Some(last) = vessel.last.as_ref().filter(|_| vessel.seen > 0) else { return };
-        for area in &last.areas {
+        for area in last.areas.as_slice() {
             let (habit, others) = self.areas.entry(area).or_default();
             habit.join(&vessel.habit);
             let (node, last_ns) = (last.cited.node, last.cited.time_ns);
@@ -47,7 +47,8 @@ impl<'a> Company<'a> {
     /// at `now_ns`. Of several areas that of the first name counts.
     pub(super) fn of(&self, vessel: &Vessel, now_ns: i64) -> (Habit, f64) {
         let last = vessel.last.as_ref();
-        let area = last.and_then(|last| last.areas.iter().min()).and_then(|area| self.areas.get(area.as_str()));
+        let area =
+            last.and_then(|last| last.areas.as_slice().iter().min()).and_then(|area| self.areas.get(area.as_str()));
         let (Some(last), Some((habit, others))) = (last, area) else { return (Habit::default(), 0.0) };
         let (last_ns, median_ns) = (last.cited.time_ns, vessel.median_ns);
         let is_silent = |since_ns: i64, median_ns: i64| {

@@ -154,6 +154,16 @@ proptest! {
     }
 
     #[test]
+    fn at_rest_or_not_the_same_is_said(delivery in any_delivery(60), lone in 0i64..6, from in 15i64..30, late in 0..120i64) {
+        let mut sent = fleet(5, |vessel| (from..if vessel == lone { 100 } else { from + 25 }).collect());
+        sent.push(plot("ais", Domain::Sea, "mmsi-0", 60 * late + 1, 30.0, 50.0));
+        let mut sleepless = DarkVessels::default();
+        sleepless.lanes.sleepless = true;
+        let awake = tell_by(&mut sleepless, &zone(), &sent, &delivery);
+        prop_assert_eq!(by_alert(awake), by_alert(tell::<DarkVessels>(&sent, &delivery)));
+    }
+
+    #[test]
     fn a_successor_goes_on_where_the_first_one_ended(
         delivery in any_delivery(30), share in 0.0..1.0f64, recall_s in 90i64..2_000,
         knows in proptest::bool::ANY,

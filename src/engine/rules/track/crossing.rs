@@ -28,8 +28,8 @@ pub struct Plot {
     #[serde(default)]
     pub(super) alt_m: Option<f64>,
     pub(super) heavy: bool,
-    /// Areas near by that prohibit it, and the signed distance to the border of each, metres.
-    pub(super) near: Vec<(String, f64)>,
+    /// Areas near by that prohibit it, and the signed distance to the border of each, metres; `None`: it is inside for certain.
+    pub(super) near: Vec<(String, Option<f64>)>,
 }
 
 impl Seen for Plot {
@@ -39,17 +39,32 @@ impl Seen for Plot {
 }
 
 impl Plot {
-    /// How it stands to an area; not finite for one that is gone or not in force.
+    /// How it stands to an area; not finite for one that is gone or not in force, nor where it is inside for certain.
     pub(super) fn depth(&self, area: &str, world: World<'_>) -> Depth {
         match world.places.find(area) {
             Some(ix) if world.places.areas()[ix].valid_at(self.cited.time_ns) => {
                 let near = self.near.iter().find(|(known, _)| known == area);
-                let level_m =
-                    near.map_or_else(|| world.places.signed_distance_m(ix, self.place), |&(_, depth_m)| depth_m);
+                let level_m = match near {
+                    Some((_, depth_m)) => depth_m.unwrap_or(f64::INFINITY),
+                    None => world.places.signed_distance_m(ix, self.place),
+                };
                 let alt_sd_m = world.settings.tracks.object_alt_sd_m.max(0.1);
                 Depth::of(level_m, &world.places.areas()[ix], self.domain, self.alt_m, alt_sd_m)
             }
             _ => Depth::NOWHERE,
+        }
+    }
+}
+
+impl Plot {
+    /// The same in metres wherever it is inside.
+    fn measured_depth(&self, area: &str, world: World<'_>) -> Depth {
+        let depth = self.depth(area, world);
+        match world.places.find(area) {
+            Some(ix) if depth.level_m == f64::INFINITY => {
+                Depth { level_m: world.places.signed_distance_m(ix, self.place), ..depth }
+            }
+            _ => depth,
         }
     }
 }
@@ -157,18 +172,11 @@ impl Episode for Crossing {
 }
 
 /// The crossing that begins with this plot.
-pub(super) fn enter(
-    area: &str,
-    last: Option<&Plot>,
-    plot: &Plot,
-    depth: Depth,
-    chance: f64,
-    scene: Scene<'_>,
-) -> Option<Crossing> {
+pub(super) fn enter(area: &str, last: Option<&Plot>, plot: &Plot, chance: f64, scene: Scene<'_>) -> Option<Crossing> {
     let World { registry, places, .. } = scene.world;
     let rules = &places.areas()[places.find(area)?];
     let (node, id) = (&registry.node(plot.cited.node).name, plot.cited.id);
-    let step = border(area, last, plot, depth, scene.world);
+    let step = border(area, last, plot, scene.world);
     let mut crossing = Crossing {
         key: format!("track/{area}/{}/{node}/{}", scene.key, id.as_str()),
         area: area.to_owned(),
@@ -202,10 +210,11 @@ pub(super) struct Step {
 
 /// The step over the border between two plots on either side of it, the object taken to move evenly. Without an
 /// earlier plot on the other side it is the plot itself: there the object was first seen.
-pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, depth: Depth, world: World<'_>) -> Step {
+pub(super) fn border(area: &str, last: Option<&Plot>, plot: &Plot, world: World<'_>) -> Step {
     let itself = Step { place: plot.place, time_ns: plot.cited.time_ns, time_sd_s: Kind::Track.default_time_sd_s() };
     let Some(last) = last else { return itself };
-    let Some((share, gained_m)) = last.depth(area, world).step(&depth) else { return itself };
+    let (before, now) = (last.measured_depth(area, world), plot.measured_depth(area, world));
+    let Some((share, gained_m)) = before.step(&now) else { return itself };
     let gap_ns = plot.cited.time_ns - last.cited.time_ns;
     let gap_s = s_from_ns(gap_ns);
     let east_deg = (plot.place.lon_deg - last.place.lon_deg + 180.0).rem_euclid(360.0) - 180.0;

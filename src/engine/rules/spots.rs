@@ -1,0 +1,78 @@
+//! What is known of places already: an answer about areas, and how far from a place it holds.
+//!
+//! An object moves a few metres from plot to plot, and borders are mostly kilometres away: what was found for one plot is
+//! found for the next. What is kept is true of the place, whoever is there; an object only chooses where it is kept.
+
+use crate::engine::places::Places;
+use crate::model::geo::LonLat;
+use rustc_hash::FxHasher;
+use std::hash::Hasher;
+
+/// Most metres that an answer holds; to ask for more makes asking dearer.
+pub const MOST_M: f64 = 5_000.0;
+/// Answers kept: a power of two. Where two objects choose the same place the newer one has it.
+const SPOTS: usize = 1 << 16;
+/// No two degrees are further apart than that, metres.
+const MOST_PER_DEGREE_M: f64 = 111_700.0;
+
+/// Answers to one question.
+pub struct Spots<A> {
+    spots: Vec<Option<Spot<A>>>,
+}
+
+struct Spot<A> {
+    place: LonLat,
+    holds_m: f64,
+    version: u64,
+    about: u8,
+    answer: A,
+}
+
+impl<A> Default for Spots<A> {
+    fn default() -> Spots<A> {
+        Spots { spots: Vec::new() }
+    }
+}
+
+impl<A> Spots<A> {
+    /// The answer to a question about that which is kept for that object, if it holds there.
+    pub fn known(&self, object: &[u8], about: u8, place: LonLat, places: &Places) -> Option<&A> {
+        let spot = self.spots.get(at(object))?.as_ref()?;
+        let moved_deg = (place.lon_deg - spot.place.lon_deg).abs() + (place.lat_deg - spot.place.lat_deg).abs();
+        let holds = spot.version == places.version() && spot.about == about;
+        (holds && MOST_PER_DEGREE_M * moved_deg <= spot.holds_m).then_some(&spot.answer)
+    }
+
+    /// Keeps an answer that holds within so many metres of the place.
+    pub fn note(&mut self, object: &[u8], about: u8, place: LonLat, holds_m: f64, places: &Places, answer: A) {
+        if self.spots.is_empty() {
+            self.spots.resize_with(SPOTS, || None);
+        }
+        self.spots[at(object)] = Some(Spot { place, holds_m, version: places.version(), about, answer });
+    }
+}
+
+fn at(object: &[u8]) -> usize {
+    let mut hasher = FxHasher::default();
+    hasher.write(object);
+    hasher.finish() as usize % SPOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::harness::zone;
+    use super::*;
+
+    #[test]
+    fn an_answer_holds_as_far_as_it_is_said_to_and_until_areas_change() {
+        let (mut places, mut spots) = (zone(), Spots::default());
+        let at = |east_m: f64| LonLat { lon_deg: 30.0 + east_m / MOST_PER_DEGREE_M, lat_deg: 50.0 };
+        spots.note(b"ship", 0, at(0.0), 100.0, &places, "inside");
+        assert_eq!(spots.known(b"ship", 0, at(99.0), &places), Some(&"inside"));
+        assert_eq!(spots.known(b"ship", 0, at(101.0), &places), None);
+        assert_eq!(spots.known(b"ship", 1, at(0.0), &places), None, "another question");
+        assert_eq!(spots.known(b"boat", 0, at(0.0), &places), None, "kept elsewhere");
+        places.remove_area("zone");
+        assert_eq!(spots.known(b"ship", 0, at(0.0), &places), None);
+    }
+}
