@@ -18,6 +18,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::{Health, Kind, KindSet};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Observations;
+use crate::model::time::NS_PER_S;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -27,6 +28,10 @@ const PROBABILITY: f64 = 0.99;
 /// Silences of one node that late heartbeats may still correct. At it the oldest stands as it was told.
 const MAX_PAST: usize = 32;
 
+/// A node that promises no heartbeat is forgotten so long after its last, nanoseconds. It rests until then, as others do: to make
+/// a lane of it at each heartbeat and settle that took longer than all else.
+const UNPROMISED_NS: i64 = 600 * NS_PER_S;
+
 /// A heartbeat.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Beat {
@@ -35,6 +40,11 @@ pub struct Beat {
     tamper: bool,
     /// From when on its absence counts, nanoseconds; `None` for a node that promises no heartbeat.
     patience_ns: Option<i64>,
+}
+
+/// How long a lane rests after a heartbeat whose absence counts from then on, nanoseconds, and what marks it there.
+fn at_rest(patience_ns: Option<i64>) -> (i64, u8) {
+    (patience_ns.unwrap_or(UNPROMISED_NS), u8::from(patience_ns.is_none()))
 }
 
 impl Seen for Beat {
@@ -81,6 +91,8 @@ impl Watch for Pulse {
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_, NodeIx>, _ended: &mut Vec<Spell>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
         self.past.retain(|spell| spell.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
+        self.last
+            .take_if(|last| last.patience_ns.is_none() && now_ns.saturating_sub(last.cited.time_ns) >= UNPROMISED_NS);
         if let Some(last) = &self.last
             && let Some(patience_ns) = last.patience_ns
             && self.silence.is_none()
@@ -132,14 +144,11 @@ impl Watch for Pulse {
 
     fn due_ns(&self, _world: World<'_>) -> Option<i64> {
         let last = self.last.as_ref().filter(|_| self.silence.is_none())?;
-        Some(last.cited.time_ns.saturating_add(last.patience_ns?))
+        Some(last.cited.time_ns.saturating_add(at_rest(last.patience_ns).0))
     }
 
     fn spent(&self) -> bool {
-        // A node that promises nothing and has nothing wrong with it need not be remembered.
-        self.silence.is_none()
-            && self.tamper.is_none()
-            && self.last.as_ref().is_none_or(|last| last.patience_ns.is_none())
+        self.silence.is_none() && self.tamper.is_none() && self.last.is_none()
     }
 
     fn is_memorable(&self, span_ns: i64) -> bool {
@@ -154,12 +163,12 @@ impl Watch for Pulse {
     }
 
     fn brief<'a>(beat: &'a Beat, _world: World<'_>) -> Option<(Brief<'a>, Calm<()>)> {
-        let lasts_ns = beat.patience_ns.filter(|_| !beat.tamper)?;
-        Some((Brief::of(&beat.cited, beat.place, f64::NAN, 0), Calm { lasts_ns, common: () }))
+        let (lasts_ns, mark) = at_rest(beat.patience_ns);
+        (!beat.tamper).then(|| (Brief::of(&beat.cited, beat.place, f64::NAN, mark), Calm { lasts_ns, common: () }))
     }
 
     fn seen(brief: Brief<'_>, calm: &Calm<()>) -> Option<Beat> {
-        let (cited, patience_ns) = (brief.cited(Kind::Status), Some(calm.lasts_ns));
+        let (cited, patience_ns) = (brief.cited(Kind::Status), (brief.mark == 0).then_some(calm.lasts_ns));
         Some(Beat { cited, place: brief.place, tamper: false, patience_ns })
     }
 
@@ -255,9 +264,10 @@ impl Rule for Sensors {
         let Some(place) = own.or(promise.place()) else { return };
         let patience_ns = promise.patience_ns();
         let tamper = batch.statuses.health[batch.detail[row] as usize] == Health::Tamper;
-        if let Some(lasts_ns) = patience_ns.filter(|_| !tamper && supersedes.is_none()) {
+        if !tamper && supersedes.is_none() {
             let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
-            let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: 0 };
+            let (lasts_ns, mark) = at_rest(patience_ns);
+            let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark };
             let at = self.lanes.find(&node);
             if at.is_some_and(|at| self.lanes.go_on(at, brief, &Calm { lasts_ns, common: () }, world)) {
                 return;
@@ -288,6 +298,7 @@ mod tests {
     use super::super::harness::*;
     use super::*;
     use crate::engine::places::Places;
+    use crate::engine::settings::Settings;
     use crate::model::alert::{AlertFeature, Status};
     use proptest::prelude::*;
 
@@ -364,6 +375,22 @@ mod tests {
         assert!(deliver::<Sensors>(&sent, &Delivery::all_at_once()).is_empty(), "even if that comes first");
     }
 
+    #[test]
+    fn a_node_that_promises_nothing_rests_and_is_forgotten() {
+        let mut settings = Settings::default();
+        settings.silence.on = false;
+        let mut sent: Vec<Sent> = (0..20).map(|beat| status("mic", 30 * beat, "ok")).collect();
+        let lanes = |sent: &[Sent]| {
+            let mut sensors = Sensors::default();
+            let said = tell_with(&mut sensors, &Places::default(), &settings, sent, &Delivery::in_order().unended());
+            assert!(said.is_empty());
+            (sensors.lanes.len(), sensors.lanes.each_settled().count())
+        };
+        assert_eq!(lanes(&sent), (1, 0), "it is known, and at rest");
+        sent.extend((0..30).map(|beat| status("other", 600 + 30 * beat, "ok")));
+        assert_eq!(lanes(&sent), (1, 0), "the other one is");
+    }
+
     /// Some heartbeats of three nodes, in time or not, with alarms and corrections among them.
     fn any_beats() -> impl Strategy<Value = Vec<Sent>> {
         let beat = (0usize..3, 1i64..400, 0u8..12);
@@ -386,13 +413,16 @@ mod tests {
     proptest! {
         #[test]
         fn nodes_at_rest_are_told_of_as_if_they_never_rested(
-            sent in any_beats(), delivery in any_delivery(120), listed in any::<bool>(),
+            sent in any_beats(), delivery in any_delivery(120), listed in any::<bool>(), is_on in any::<bool>(),
         ) {
             let delivery = if listed { Delivery::as_listed() } else { delivery };
             let mut sleepless = Sensors::default();
             sleepless.lanes.sleepless = true;
-            let awake = tell_by(&mut sleepless, &Places::default(), &sent, &delivery);
-            let at_rest = tell_by(&mut Sensors::default(), &Places::default(), &sent, &delivery);
+            // With silence switched off no node promises anything.
+            let mut settings = Settings::default();
+            settings.silence.on = is_on;
+            let awake = tell_with(&mut sleepless, &Places::default(), &settings, &sent, &delivery);
+            let at_rest = tell_with(&mut Sensors::default(), &Places::default(), &settings, &sent, &delivery);
             prop_assert_eq!(by_alert(at_rest), by_alert(awake));
         }
 
