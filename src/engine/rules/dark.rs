@@ -11,9 +11,12 @@
 //! A plot that comes late and lies in a gap shows that there was less of one: the gap is cut there, and what is left
 //! is told again, or taken back where it is too short to count.
 
+mod bound;
 mod company;
 mod habit;
 
+pub use self::bound::AreaIds;
+use self::bound::Bound;
 use self::company::Company;
 use self::habit::{Habit, Tail};
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
@@ -21,17 +24,14 @@ use super::lanes::Lanes;
 use super::memory::Memory;
 use super::rest::{Brief, Calm};
 use super::spell::{Spell, belie};
-use super::spots::{self, Spots};
 use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
-use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// Silences are judged at multiples of that of event time, nanoseconds.
 const JUDGED_EVERY_NS: i64 = 60 * NS_PER_S;
@@ -50,29 +50,6 @@ pub struct Sighting {
     cited: Cited,
     place: LonLat,
     areas: AreaIds,
-}
-
-/// The areas in force that a vessel is in; if in none, the nearest one near by. Empty: it may be silent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<String>", into = "Vec<String>")]
-pub struct AreaIds(Option<Arc<[String]>>);
-
-impl AreaIds {
-    fn as_slice(&self) -> &[String] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl From<Vec<String>> for AreaIds {
-    fn from(areas: Vec<String>) -> AreaIds {
-        AreaIds((!areas.is_empty()).then(|| areas.into()))
-    }
-}
-
-impl From<AreaIds> for Vec<String> {
-    fn from(areas: AreaIds) -> Vec<String> {
-        areas.as_slice().to_vec()
-    }
 }
 
 impl Seen for Sighting {
@@ -352,7 +329,7 @@ impl Watch for Vessel {
 #[derive(Default)]
 pub struct DarkVessels {
     lanes: Lanes<Vessel>,
-    bound: Spots<AreaIds>,
+    bound: Bound,
 }
 
 impl Rule for DarkVessels {
@@ -378,7 +355,7 @@ impl Rule for DarkVessels {
         }
         let (lon_deg, lat_deg) = (batch.tracks.object_lon_deg[detail], batch.tracks.object_lat_deg[detail]);
         let Some(place) = LonLat::checked(lon_deg, lat_deg) else { return };
-        let areas = self.bound_to_be_heard(track, place, time_ns, world);
+        let areas = self.bound.at(track, place, time_ns, world);
         if supersedes.is_none()
             && let Some(at) = self.lanes.find(track)
         {
@@ -412,32 +389,6 @@ impl Rule for DarkVessels {
 }
 
 impl DarkVessels {
-    /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
-    fn bound_to_be_heard(&mut self, track: &str, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
-        if let Some(known) = self.bound.known(track.as_bytes(), 0, place, world.places) {
-            return known.clone();
-        }
-        let (areas, near_m) = (world.places.areas(), world.settings.dark.near_m.max(0.0));
-        let (mut near, holds_m) = world.places.vicinity(place, near_m, &[Prohibition::AisOff], spots::MOST_M);
-        let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
-        near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
-        let is_inside = near.iter().any(|&(_, depth_m)| depth_m >= 0.0);
-        // Which of several is the nearest may be another one a step further.
-        let is_plain = is_inside || near.len() < 2;
-        if is_inside {
-            near.retain(|&(_, depth_m)| depth_m >= 0.0);
-        } else {
-            near.sort_by(|(a, a_m), (b, b_m)| b_m.total_cmp(a_m).then_with(|| areas[*a].area.cmp(&areas[*b].area)));
-            near.truncate(1);
-        }
-        let ids: Vec<String> = near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect();
-        let bound = AreaIds::from(ids);
-        if is_lasting && is_plain {
-            self.bound.note(track.as_bytes(), 0, place, holds_m, world.places, bound.clone());
-        }
-        bound
-    }
-
     /// Judges all silences that count, all lanes having settled up to `now_ns`.
     fn judge(&mut self, now_ns: i64, world: World<'_>, book: &mut Book) {
         let due = |vessel: &Vessel| vessel.judge_at_ns().is_some_and(|at_ns| at_ns <= now_ns);

@@ -1,0 +1,65 @@
+//! Where a vessel is bound to be heard.
+
+use super::super::World;
+use super::super::spots::{self, Spots};
+use crate::model::area::Prohibition;
+use crate::model::geo::LonLat;
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// The areas in force that a vessel is in; if in none, the nearest one near by. Empty: it may be silent.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Vec<String>", into = "Vec<String>")]
+pub struct AreaIds(Option<Arc<[String]>>);
+
+impl AreaIds {
+    pub(super) fn as_slice(&self) -> &[String] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl From<Vec<String>> for AreaIds {
+    fn from(areas: Vec<String>) -> AreaIds {
+        AreaIds((!areas.is_empty()).then(|| areas.into()))
+    }
+}
+
+impl From<AreaIds> for Vec<String> {
+    fn from(areas: AreaIds) -> Vec<String> {
+        areas.as_slice().to_vec()
+    }
+}
+
+/// Where vessels are bound to be heard.
+#[derive(Default)]
+pub(super) struct Bound {
+    spots: Spots<AreaIds>,
+}
+
+impl Bound {
+    /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
+    pub(super) fn at(&mut self, track: &str, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
+        if let Some(known) = self.spots.known(track.as_bytes(), 0, place, world.places) {
+            return known.clone();
+        }
+        let (areas, near_m) = (world.places.areas(), world.settings.dark.near_m.max(0.0));
+        let (mut near, holds_m) = world.places.vicinity(place, near_m, &[Prohibition::AisOff], spots::MOST_M);
+        let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
+        near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
+        let is_inside = near.iter().any(|&(_, depth_m)| depth_m >= 0.0);
+        // Which of several is the nearest may be another one a step further.
+        let is_plain = is_inside || near.len() < 2;
+        if is_inside {
+            near.retain(|&(_, depth_m)| depth_m >= 0.0);
+        } else {
+            near.sort_by(|(a, a_m), (b, b_m)| b_m.total_cmp(a_m).then_with(|| areas[*a].area.cmp(&areas[*b].area)));
+            near.truncate(1);
+        }
+        let ids: Vec<String> = near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect();
+        let bound = AreaIds::from(ids);
+        if is_lasting && is_plain {
+            self.spots.note(track.as_bytes(), 0, place, holds_m, world.places, bound.clone());
+        }
+        bound
+    }
+}
