@@ -89,8 +89,10 @@ struct Edge {
 const RUN: usize = 8;
 /// Most bands of latitude.
 const MAX_BANDS: usize = 64;
-/// Boxes and edges are measured with other roundings: so much further off, and a box is certainly.
+/// Boxes and edges are measured with other roundings: so much further off, and a box is certainly. Degrees are rounded to some
+/// nanometres, which is much of a short way; in square metres it is no more than this where the way is short.
 const CERTAINLY_FURTHER: f64 = 1.0 + 1e-9;
+const ROUNDING_M2: f64 = 1e-6;
 
 /// An area's border.
 #[derive(Clone, Debug)]
@@ -254,7 +256,7 @@ impl Outline {
         }
         look(start, &mut nearest_m2);
         for run in (0..self.runs.len()).filter(|&run| run != start) {
-            if box_m2(run) <= nearest_m2 * CERTAINLY_FURTHER {
+            if box_m2(run) <= nearest_m2 * CERTAINLY_FURTHER + ROUNDING_M2 {
                 look(run, &mut nearest_m2);
             }
         }
