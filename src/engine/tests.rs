@@ -414,3 +414,43 @@ proptest! {
         prop_assert_eq!(moved, run(&picks, &[4], 0));
     }
 }
+
+/// From where the event is final nothing is heard in the region any more, and no step is made there: only heartbeats move event time on.
+#[test]
+fn what_comes_late_where_nothing_else_is_heard_is_judged_and_holds_no_restart_back() {
+    use crate::model::kind::Health;
+    use crate::model::observation::Status as Beat;
+    let registry = registry();
+    let mut picks = heard(&registry, 1_234.0, -2_345.0, 30.0);
+    picks.sort_by(|a, b| a.1.total_cmp(&b.1));
+    let late = picks.remove(5);
+    let (mut engine, mut out, mut offset) = (engine(), Output::default(), 0);
+    let mut hear = |engine: &mut Engine, pick: Pick, is_beat: bool| {
+        let (mut batch, (node, at_s)) = (Observations::default(), pick);
+        if is_beat {
+            let nothing = f64::NAN;
+            let beat = Beat {
+                health: Health::Ok,
+                clock_sd_s: nothing,
+                temperature_c: nothing,
+                wind_speed_m_s: nothing,
+                wind_from_deg: nothing,
+                noise_db: nothing,
+            };
+            let row = (node, Kind::Status, batch.statuses.push(beat));
+            scene::put(&mut batch, offset, row, START_NS + ns_from_s(at_s), &format!("beat-{node}-{at_s}"));
+        } else {
+            push(&mut batch, offset, pick, 0);
+        }
+        offset += 1;
+        engine.ingest(&batch, &registry, &mut out);
+    };
+    picks.iter().for_each(|&pick| hear(&mut engine, pick, false));
+    let beats = |from_s: u32, to_s: u32| (from_s..to_s).step_by(5).map(|at_s| (at_s / 5 % 16, f64::from(at_s)));
+    beats(70, 600).for_each(|beat| hear(&mut engine, beat, true));
+    hear(&mut engine, late, false);
+    beats(600, 900).for_each(|beat| hear(&mut engine, beat, true));
+    assert!(engine.low_water_ns() > START_NS + ns_from_s(800.0), "{} s", (engine.low_water_ns() - START_NS) / NS_PER_S);
+    let last = &out.said.last().unwrap().feature.properties;
+    assert_eq!((last.status, last.evidence.len()), (Status::Amended, picks.len() + 1));
+}

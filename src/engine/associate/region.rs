@@ -99,6 +99,8 @@ pub struct Region {
     live: Live,
     settling: Settling,
     stepped_to_s: f64,
+    /// All before this is final by how far event time has come, whether there was anything to make steps for or not.
+    final_to_s: f64,
     forgotten_to_s: f64,
     /// Up to here what was learnt comes from a record.
     taught_to_s: f64,
@@ -181,6 +183,7 @@ impl Region {
             live: Live::default(),
             settling: Settling::default(),
             stepped_to_s: f64::NEG_INFINITY,
+            final_to_s: f64::NEG_INFINITY,
             forgotten_to_s: f64::NEG_INFINITY,
             taught_to_s: f64::NEG_INFINITY,
             read_again_s: READ_AGAIN_S,
@@ -339,7 +342,7 @@ impl Region {
 
     /// All before this is final, seconds since the epoch.
     pub fn settled_to_s(&self) -> f64 {
-        self.stepped_to_s - 2.0 * self.travel_s
+        (self.stepped_to_s - 2.0 * self.travel_s).max(self.final_to_s)
     }
 
     /// The air in which the last step was made, and so the newest final events were found.

@@ -53,6 +53,7 @@ impl Region {
             }
             self.conclude(events, step_s - 2.0 * travel_s, around, say);
         }
+        self.final_to_s = self.final_to_s.max(watermark_s - 2.0 * (travel_s + STEP_S));
         // A first word that no candidate bore out is taken back even if there is nothing left to make a step for.
         let before_s = watermark_s.floor() - 2.0 * travel_s;
         if self.live.events().any(|(_, event)| event.located.at.time_s < before_s) {

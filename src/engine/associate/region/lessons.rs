@@ -135,7 +135,7 @@ impl Region {
     pub(super) fn forget_times(&mut self) {
         self.learnt.forget_times();
         self.prior.forget_events();
-        self.taught_to_s = f64::NEG_INFINITY;
+        (self.taught_to_s, self.final_to_s) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         self.kept = None;
     }
 }
