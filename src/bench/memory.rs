@@ -8,6 +8,7 @@ use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::engine::{Engine, Output};
+use crate::model::area::Area;
 use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use crate::simulate::load::Load;
@@ -99,8 +100,9 @@ impl Bench {
     /// # Errors
     /// Told to stop before the first round was over.
     pub fn engine(&self, columns: &Columns, settings: &Settings, watch: &mut Watch<'_>) -> Result<Rate, BenchError> {
+        let areas = self.load().areas();
         self.again(watch, "correlating", LINES as u64, &mut || {
-            let (mut engine, mut output) = (self.new_engine(settings), Output::default());
+            let (mut engine, mut output) = (new_engine(settings, areas.clone()), Output::default());
             for batch in &columns.batches {
                 engine.ingest(batch, &columns.registry, &mut output);
                 black_box(&output);
@@ -108,14 +110,6 @@ impl Bench {
             }
             Ok(())
         })
-    }
-
-    /// An engine that has seen nothing, under the load's areas.
-    pub(super) fn new_engine(&self, settings: &Settings) -> Engine {
-        let places = Places::new(self.load().areas(), Vec::new());
-        let mut engine = Engine::new(settings.clone(), String::new(), vec!["telemetry.sensors".to_owned()], places);
-        (0..PARTITIONS).for_each(|partition| engine.assign((0, partition)));
-        engine
     }
 
     /// Writes the columns to an archive in a directory of its own, and the same rows by the encoder alone, in turn.
@@ -173,6 +167,14 @@ impl Bench {
             (watch.on)(Step { what, done, total: None });
         }
     }
+}
+
+/// An engine that has seen nothing.
+pub(super) fn new_engine(settings: &Settings, areas: Vec<Area>) -> Engine {
+    let (topics, places) = (vec!["telemetry.sensors".to_owned()], Places::new(areas, Vec::new()));
+    let mut engine = Engine::new(settings.clone(), String::new(), topics, places);
+    (0..PARTITIONS).for_each(|partition| engine.assign((0, partition)));
+    engine
 }
 
 fn write(directory: &Path, columns: &Columns, settings: &ArchiveSettings) -> Result<(), ArchiveError> {

@@ -2,12 +2,12 @@
 //! ready-made, without transactions.
 
 use super::ground::Ground;
-use super::memory::Columns;
+use super::memory::{Columns, new_engine};
 use super::{Bench, BenchError, Rate, Watch};
 use crate::engine::Output;
 use crate::engine::book::{Kept, Said};
 use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings, Outbox, Position, Sink};
-use crate::pipeline::teller::{Parcel, Tellings, teller};
+use crate::pipeline::teller::{Counter, Parcel, Tellings, teller};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,13 +26,15 @@ impl Words {
         self.0.iter().map(Vec::len).sum()
     }
 
-    fn parcels(&self) -> impl Iterator<Item = Parcel> {
-        self.0.iter().map(|words| Parcel {
+    /// Gives all of them to a teller, and waits until they are committed. What it does not take any more is told by what it ends with.
+    fn give(&self, counter: &Counter) {
+        let mut parcels = self.0.iter().map(|words| Parcel {
             said: words.iter().map(|(said, _)| said.clone()).collect(),
             kept: words.iter().map(|(_, kept)| (kept.key.clone(), Some(kept.clone()))).collect(),
             is_backlog: true,
             ..Parcel::default()
-        })
+        });
+        let _ = parcels.all(|parcel| counter.give(parcel)) && counter.await_commit();
     }
 }
 
@@ -48,7 +50,8 @@ pub struct Published {
 impl Bench {
     /// What a new engine says of the columns.
     pub fn words(&self, columns: &Columns) -> Words {
-        let (mut engine, mut output, mut words) = (self.new_engine(&self.engine), Output::default(), Words::default());
+        let mut engine = new_engine(&self.engine, self.load().areas());
+        let (mut output, mut words) = (Output::default(), Words::default());
         for batch in columns.batches() {
             engine.ingest(batch, columns.registry(), &mut output);
             let said = output.said.drain(..);
@@ -71,15 +74,13 @@ impl Bench {
         let (kafka, topics) = (ground.settings("publish"), vec!["telemetry.sensors".to_owned()]);
         let revisions = words.revisions() as u64;
         let outbox = Cluster::new(&kafka, None).outbox()?;
-        let told = tell(outbox, &kafka, &topics, &mut |give| {
-            self.again(watch, "publishing", revisions, &mut || Ok(give(&mut words.parcels())))
+        let told = tell(outbox, &kafka, &topics, |counter| {
+            self.again(watch, "publishing", revisions, &mut || {
+                words.give(counter);
+                Ok(())
+            })
         })?;
-        // Once more into memory, for the messages themselves.
-        let taken = Arc::<Mutex<Vec<Message>>>::default();
-        let memory = Box::new(Memory { taken: taken.clone(), state: kafka.topics.state.clone() });
-        tell(memory, &kafka, &topics, &mut |give| Ok(give(&mut words.parcels())))?;
-        let messages = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
-        let sink = Sink::new(&kafka)?;
+        let (messages, sink) = (messages(words, &kafka, &topics)?, Sink::new(&kafka)?);
         let produced = self.again(watch, "producing", revisions, &mut || {
             for Message { topic, key, payload, headers } in &messages {
                 let headers: Vec<(&str, &[u8])> = headers.iter().map(|(name, value)| (&**name, &**value)).collect();
@@ -91,21 +92,30 @@ impl Bench {
     }
 }
 
-/// Lets `work` give parcels to a teller, each lot committed before it is told that it is given, and ends it.
+/// What a teller makes of the words: the messages themselves.
+fn messages(words: &Words, kafka: &KafkaSettings, topics: &[String]) -> Result<Vec<Message>, BenchError> {
+    let taken = Arc::<Mutex<Vec<Message>>>::default();
+    let memory = Box::new(Memory { taken: taken.clone(), state: kafka.topics.state.clone() });
+    tell(memory, kafka, topics, |counter| {
+        words.give(counter);
+        Ok(())
+    })?;
+    let messages = std::mem::take(&mut *taken.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(messages)
+}
+
+/// Lets `work` give parcels to a teller, and ends it.
 fn tell<T>(
     outbox: Box<dyn Outbox + Send>,
     kafka: &KafkaSettings,
     topics: &[String],
-    work: &mut dyn FnMut(&dyn Fn(&mut dyn Iterator<Item = Parcel>)) -> Result<T, BenchError>,
+    work: impl FnOnce(&Counter) -> Result<T, BenchError>,
 ) -> Result<T, BenchError> {
     let tellings = Tellings::default();
     let (counter, teller) = teller(outbox, kafka, topics, false, &tellings);
     std::thread::scope(|threads| {
         let telling = threads.spawn(|| teller.run());
-        // What is not taken any more is told by what the thread ends with.
-        let done = work(&|mut parcels| {
-            let _ = (&mut parcels).all(|parcel| counter.give(parcel)) && counter.await_commit();
-        });
+        let done = work(&counter);
         drop(counter);
         telling.join().map_err(|_| BenchError::Panicked)??;
         done
@@ -154,16 +164,6 @@ impl Outbox for Memory {
         self.send(topic, key, payload, headers)
     }
 
-    fn send_what_fits(
-        &mut self,
-        topic: &str,
-        key: Option<&[u8]>,
-        payload: &[u8],
-        headers: &[(&str, &[u8])],
-    ) -> Result<(), KafkaError> {
-        self.send(topic, key, payload, headers)
-    }
-
     fn keep(&mut self, key: &str, row: Option<&[u8]>) -> Result<(), KafkaError> {
         let state = self.state.clone();
         self.send(&state, Some(key.as_bytes()), row.unwrap_or_default(), &[])
@@ -195,10 +195,7 @@ mod tests {
             assert!(rate.observations > 0 && rate.observations % words.revisions() as u64 == 0, "{rate:?}");
         }
         let kafka = ground.settings("publish");
-        let taken = Arc::<Mutex<Vec<Message>>>::default();
-        let memory = Box::new(Memory { taken: taken.clone(), state: kafka.topics.state.clone() });
-        tell(memory, &kafka, &[], &mut |give| Ok(give(&mut words.parcels()))).unwrap();
-        let taken = taken.lock().unwrap();
+        let taken = messages(&words, &kafka, &[]).unwrap();
         let of = |topic: &str| taken.iter().filter(|message| message.topic == topic).count();
         assert_eq!(of(&kafka.topics.violations), words.revisions());
         assert_eq!(of(&kafka.topics.current), words.revisions());

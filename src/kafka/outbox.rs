@@ -34,7 +34,7 @@ pub trait Outbox {
     ) -> Result<(), KafkaError>;
 
     /// Sends a record as [`Outbox::send`] does; if it is too large, for the client or for its topic, its key and headers
-    /// go without the payload.
+    /// go without the payload. Where nothing is too large, there is no more to it.
     ///
     /// # Errors
     /// What the writer says.
@@ -44,7 +44,9 @@ pub trait Outbox {
         key: Option<&[u8]>,
         payload: &[u8],
         headers: &[(&str, &[u8])],
-    ) -> Result<(), KafkaError>;
+    ) -> Result<(), KafkaError> {
+        self.send(topic, key, payload, headers)
+    }
 
     /// Writes a row of `kafka.topics.state`, or deletes it. Without [`Outbox::keeps_state`] there is no such table.
     ///

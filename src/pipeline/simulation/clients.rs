@@ -247,16 +247,6 @@ impl Outbox for Writer {
         self.put(topic, Entry { partition: usize::try_from(partition).ok(), key, payload, headers, ..Entry::default() })
     }
 
-    fn send_what_fits(
-        &mut self,
-        topic: &str,
-        key: Option<&[u8]>,
-        payload: &[u8],
-        headers: &[(&str, &[u8])],
-    ) -> Result<(), KafkaError> {
-        self.send(topic, key, payload, headers)
-    }
-
     fn keep(&mut self, key: &str, row: Option<&[u8]>) -> Result<(), KafkaError> {
         self.put(STATE, Entry { key: Some(key.as_bytes().into()), payload: row.map(Into::into), ..Entry::default() })
     }
