@@ -46,6 +46,12 @@ impl Corrections {
         if self.by_id.is_empty() { None } else { self.find(node, id, time_ns) }
     }
 
+    /// The same by the bytes of the id.
+    #[inline]
+    pub fn of_bytes(&self, node: NodeIx, id: &[u8], time_ns: i64) -> Option<i64> {
+        if self.by_id.is_empty() { None } else { self.find(node, Id::new(id), time_ns) }
+    }
+
     #[cold]
     fn find(&self, node: NodeIx, id: Id, time_ns: i64) -> Option<i64> {
         let first_ns = time_ns.saturating_sub(AHEAD_NS);

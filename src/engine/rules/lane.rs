@@ -4,7 +4,7 @@ use super::World;
 use super::calendar::Calendar;
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::{Book, Cited, Claim, Stage};
-use crate::engine::corrections::{AHEAD_NS, can_be_about};
+use crate::engine::corrections::can_be_about;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::{NS_PER_S, ns_from_s};
@@ -209,8 +209,6 @@ pub(super) struct Lane<W: Watch> {
     told: Vec<Told>,
     /// What has ended or was corrected, for who listens.
     pub(super) news: Vec<Correction<W::Episode>>,
-    /// Observations taken back before they came, with the time of what took them back.
-    taken_back: Vec<(NodeIx, Id, i64)>,
     /// The first entries in the calendar for what is pending and for what has settled; later ones are void.
     pub(super) entered_ns: [Option<i64>; 2],
     /// All that was seen of before that time is in what has settled: it comes from a record.
@@ -232,7 +230,6 @@ impl<W: Watch> Lane<W> {
             folded_with: 0,
             told: Vec::new(),
             news: Vec::new(),
-            taken_back: Vec::new(),
             entered_ns: [None; 2],
             stands_ns: i64::MIN,
             changed_ns: None,
@@ -260,7 +257,7 @@ impl<W: Watch> Lane<W> {
     /// The lane at rest if nothing goes on in it: nothing has been said that may still change, and nothing comes of what is
     /// pending.
     pub(super) fn rest(&self, watermark_ns: i64, world: World<'_>) -> Option<Rest<W>> {
-        let is_idle = self.told.is_empty() && self.ended.is_empty() && self.taken_back.is_empty();
+        let is_idle = self.told.is_empty() && self.ended.is_empty();
         if !is_idle || self.stands_ns > watermark_ns {
             return None;
         }
@@ -286,7 +283,7 @@ impl<W: Watch> Lane<W> {
 
     /// Whether it may be forgotten.
     pub(super) fn spent(&self) -> bool {
-        self.pending.is_empty() && self.taken_back.is_empty() && self.settled.spent()
+        self.pending.is_empty() && self.settled.spent()
     }
 
     /// Takes in what was seen after the watermark.
@@ -294,17 +291,6 @@ impl<W: Watch> Lane<W> {
         let cited = *seen.cited();
         if let Some(id) = supersedes {
             self.take_back(cited.node, id, cited.time_ns, world.passed_ns);
-        }
-        let is_this = |&(node, id, time_ns): &(NodeIx, Id, i64)| {
-            (node, id) == (cited.node, cited.id) && can_be_about(time_ns, cited.time_ns)
-        };
-        if self.taken_back.iter().any(is_this) {
-            // Taken back before it came, it still takes back what it corrects.
-            if supersedes.is_some() {
-                self.fold(world);
-                self.tell(world, book);
-            }
-            return;
         }
         // Equal times are told apart by the id and the node's name: its index depends on who came first.
         let order = |cited: &Cited| (cited.id, world.registry.node(cited.node).name.as_str());
@@ -365,10 +351,6 @@ impl<W: Watch> Lane<W> {
     pub(super) fn take_back(&mut self, node: NodeIx, id: Id, time_ns: i64, passed_ns: i64) {
         let is_meant = |it: &Cited| (it.node, it.id) == (node, id) && it.time_ns >= passed_ns;
         self.pending.retain(|seen| !is_meant(seen.cited()) || !can_be_about(time_ns, seen.cited().time_ns));
-        if self.taken_back.len() == MAX_PENDING {
-            self.taken_back.remove(0);
-        }
-        self.taken_back.push((node, id, time_ns));
     }
 
     /// Folds what is pending over what has settled.
@@ -392,7 +374,6 @@ impl<W: Watch> Lane<W> {
             self.settled.step(&seen, scene, &mut ended);
         }
         self.settled.quiet(watermark_ns, scene, &mut ended);
-        self.taken_back.retain(|&(_, _, time_ns)| can_be_about(time_ns, watermark_ns));
         self.conclude(&ended, world, book);
         // Settling moves the boundary between settled and pending; what both together come to stays, unless the areas
         // changed. What ended in the settled state had ended in the provisional one before anything else did.
@@ -456,8 +437,7 @@ impl<W: Watch> Lane<W> {
     /// When what is pending and what has settled are next to be looked at.
     fn dues_ns(&self, world: World<'_>) -> [Option<i64>; 2] {
         let pending_ns = self.pending.front().map(|seen| seen.cited().time_ns.saturating_add(1));
-        let taken_back_ns = self.taken_back.iter().map(|&(_, _, time_ns)| time_ns.saturating_add(AHEAD_NS + 1)).min();
-        [pending_ns.into_iter().chain(taken_back_ns).min(), self.settled.due_ns(world)]
+        [pending_ns, self.settled.due_ns(world)]
     }
 
     /// When the lane is next to be looked at.

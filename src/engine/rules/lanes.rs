@@ -10,8 +10,8 @@ use super::calendar::{Calendar, Entry};
 use super::lane::{Correction, Lane, LaneKey, Scene, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
-use crate::engine::book::Book;
-use crate::engine::corrections::can_be_about;
+use crate::engine::book::{Book, Cited};
+use crate::engine::corrections::Corrections;
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use rustc_hash::FxHashMap;
@@ -70,6 +70,8 @@ pub struct Lanes<W: Watch> {
     pub(super) by_key: FxHashMap<<W::Key as ToOwned>::Owned, usize>,
     /// When each lane wants to be looked at, or before.
     pub(super) calendar: Calendar,
+    /// What was taken back and may still come.
+    corrections: Corrections,
     /// Room for the entries that are due.
     due: Vec<Entry>,
     pub(super) watermark_ns: i64,
@@ -102,6 +104,7 @@ impl<W: Watch> Default for Lanes<W> {
             vacant: Vec::new(),
             by_key: FxHashMap::default(),
             calendar: Calendar::default(),
+            corrections: Corrections::default(),
             due: Vec::new(),
             watermark_ns: i64::MIN,
             late: 0,
@@ -172,7 +175,10 @@ impl<W: Watch> Lanes<W> {
     /// Takes in what was seen in the lane that stands there, where it takes no more than to write it down: it corrects
     /// nothing, and the lane is at rest and stays so. False: all of it is needed, by [`Lanes::observe`].
     pub fn go_on(&mut self, at: usize, next: Brief<'_>, calm: &Calm<W::Common>, world: World<'_>) -> bool {
+        // What was taken back before it came is not to be written down.
+        let is_taken_back = || self.corrections.of_bytes(next.node, next.id, next.time_ns).is_some();
         match &mut self.lanes[at] {
+            Place::Rest(_) if is_taken_back() => false,
             Place::Rest(rest) => {
                 let goes_on = next.time_ns >= self.watermark_ns && rest.go_on(next, calm, self.watermark_ns, world);
                 if goes_on && self.keep_within_ns.is_some_and(|span_ns| rest.has_news_to_keep(span_ns)) {
@@ -189,9 +195,19 @@ impl<W: Watch> Lanes<W> {
     /// Takes in what was seen in that lane. `supersedes` is the id of an observation of the same node that it
     /// corrects; what has settled already is corrected no more.
     pub fn observe(&mut self, key: &W::Key, seen: W::Seen, supersedes: Option<Id>, world: World<'_>, book: &mut Book) {
-        let time_ns = seen.cited().time_ns;
+        let &Cited { node, id, time_ns, .. } = seen.cited();
         let late = time_ns < self.watermark_ns;
         self.take_up(key, world);
+        if let Some(of) = supersedes {
+            self.correct(node, of, time_ns);
+        }
+        if self.corrections.of(node, id, time_ns).is_some() {
+            // Taken back before it came, it still takes back what it corrects.
+            if let Some(of) = supersedes {
+                self.withdraw(key, node, of, time_ns, world, book);
+            }
+            return;
+        }
         let known = self.by_key.get(key).copied();
         if late && known.is_none() {
             self.late += 1;
@@ -259,16 +275,24 @@ impl<W: Watch> Lanes<W> {
         }
     }
 
+    /// Notes that an observation of `node` is taken back by a correction of that time, so that it is not taken in should it still come;
+    /// false where the correction is late, and takes nothing back.
+    pub fn correct(&mut self, node: NodeIx, id: Id, time_ns: i64) -> bool {
+        let in_time = time_ns >= self.watermark_ns;
+        if in_time {
+            self.corrections.note(node, id, time_ns);
+        }
+        in_time
+    }
+
     /// Takes back an observation of `node` in that lane, whether it came already or is still to come.
     pub fn withdraw(&mut self, key: &W::Key, node: NodeIx, id: Id, time_ns: i64, world: World<'_>, book: &mut Book) {
-        if time_ns < self.watermark_ns {
+        if !self.correct(node, id, time_ns) {
             self.late += 1;
             return;
         }
-        let at = self.by_key.get(key).copied().unwrap_or_else(|| self.new_lane(key, world, book));
-        let lane = self.lanes[at].wake(self.watermark_ns, world);
-        // What it is about may be of a later time than it is.
-        let Some(lane) = lane.filter(|lane| can_be_about(time_ns, lane.stands_ns)) else { return };
+        let Some(at) = self.find(key) else { return };
+        let Some(lane) = self.lanes[at].wake(self.watermark_ns, world) else { return };
         lane.take_back(node, id, time_ns, world.passed_ns);
         lane.fold(world);
         lane.tell(world, book);
@@ -281,6 +305,7 @@ impl<W: Watch> Lanes<W> {
             return;
         }
         let before_ns = std::mem::replace(&mut self.watermark_ns, watermark_ns);
+        self.corrections.forget_before(watermark_ns);
         let mut due = std::mem::take(&mut self.due);
         self.calendar.take_due(watermark_ns, &mut due);
         for (due_ns, at) in due.drain(..) {

@@ -11,7 +11,6 @@ use super::memory::Memory;
 use super::track::{CERTAIN_SD, chance_inside};
 use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim};
-use crate::engine::corrections::Corrections;
 use crate::model::alert::Class;
 use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
@@ -226,8 +225,6 @@ impl Watch for Emplacements {
 #[derive(Default)]
 pub struct FiringWeapons {
     lanes: Lanes<Emplacements>,
-    /// What was taken back and may still come: no lane need be there for it.
-    corrections: Corrections,
 }
 
 impl Rule for FiringWeapons {
@@ -247,8 +244,8 @@ impl Rule for FiringWeapons {
         let sd_m = if sd_m > 0.0 { sd_m } else { ORIGIN_SD_M };
         let areas = world.places.areas();
         if let Some(id) = supersedes {
-            self.corrections.note(cited.node, id, cited.time_ns);
-            // Whatever it was, it was in one of these.
+            self.lanes.correct(cited.node, id, cited.time_ns);
+            // Whatever it was, it was in one of these, if it came already.
             let all: Vec<String> = world
                 .places
                 .prohibiting(Prohibition::HeavyWeapons)
@@ -257,8 +254,7 @@ impl Rule for FiringWeapons {
                 .collect();
             all.iter().for_each(|area| self.lanes.withdraw(area, cited.node, id, cited.time_ns, world, book));
         }
-        let is_taken_back = self.corrections.of(cited.node, cited.id, cited.time_ns).is_some();
-        let Some(place) = place.filter(|_| !batch.withdrawn[row] && !is_taken_back) else { return };
+        let Some(place) = place.filter(|_| !batch.withdrawn[row]) else { return };
         for (ix, depth_m) in world.places.near(place, CERTAIN_SD * sd_m, &[Prohibition::HeavyWeapons]) {
             if areas[ix].valid_at(cited.time_ns) && chance_inside(depth_m, sd_m) >= settings.min_p {
                 self.lanes.observe(&areas[ix].area, Origin { cited, place, sd_m }, None, world, book);
@@ -267,7 +263,6 @@ impl Rule for FiringWeapons {
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
-        self.corrections.forget_before(watermark_ns);
         self.lanes.advance(watermark_ns, world, book);
     }
 
