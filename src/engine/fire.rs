@@ -4,7 +4,7 @@ use super::associate::calibration::first_probability;
 use super::associate::locate::{Place, Point};
 use super::associate::record::RegionRecord;
 use super::associate::region::{Region, Surroundings, Word};
-use super::associate::settle::STEP_S;
+use super::associate::settle::final_after_s;
 use super::associate::wave::{Medium, Wave};
 use super::associate::window::Arrival;
 use super::book::{Book, Cited, OtherEnd, Stage};
@@ -102,8 +102,7 @@ impl FireWatch {
     /// Events from before this are final, or are none, when the watermark stands there, nanoseconds.
     pub fn final_before_ns(&self, watermark_ns: i64) -> i64 {
         let longest_s = self.regions.iter().map(Region::travel_s).fold(self.longest_travel_s, f64::max);
-        // At the second step after two longest travel times at the latest.
-        let after_ns = ns_from_s(2.0 * (longest_s + STEP_S));
+        let after_ns = ns_from_s(final_after_s(longest_s));
         if watermark_ns == i64::MAX { i64::MAX } else { watermark_ns.saturating_sub(after_ns) }
     }
 

@@ -398,7 +398,7 @@ impl Engine {
             due_ns > self.advanced_to_ns && batch.part[row] != Part::Progress && Latecomers::concerns(batch.kind[row]);
         let clock_sd_s = self.weather.newest_clock_sd_s(batch.node[row]);
         if !waits || !self.latecomers.wait(batch, row, due_ns, clock_sd_s) {
-            self.accept(batch, row, Came::late(clock_sd_s), registry);
+            self.accept_late(batch, row, registry);
         }
     }
 

@@ -463,11 +463,6 @@ mod tests {
         assert_eq!(places.judge(Class::FireShot, FIRE, INSIDE, 0).within, ["north", "site"], "the others stay");
     }
 
-    /// Two places and the most metres between them.
-    fn apart_m(a: LonLat, b: LonLat) -> f64 {
-        111_700.0 * ((a.lon_deg - b.lon_deg).abs() + (a.lat_deg - b.lat_deg).abs())
-    }
-
     proptest! {
         #[test]
         fn what_is_near_holds_as_far_as_it_is_said_to(
@@ -484,7 +479,7 @@ mod tests {
             prop_assert_eq!(&near, &places.near(place, metres, &[Prohibition::Uav]));
             let (sides, reach_deg) = (|near: Vec<(usize, f64)>| near.into_iter().map(|(ix, m)| (ix, m >= 0.0)).collect::<Vec<_>>(), holds_m / 111_700.0);
             let there = LonLat { lon_deg: place.lon_deg + reach_deg * share * turn, lat_deg: place.lat_deg - reach_deg * share * (1.0 - turn) };
-            prop_assert!(apart_m(place, there) <= holds_m + 1e-6);
+            prop_assert!(place.most_m(there) <= holds_m + 1e-6);
             prop_assert_eq!(sides(places.near(there, metres, &[Prohibition::Uav])), sides(near));
         }
 

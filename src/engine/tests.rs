@@ -428,16 +428,7 @@ fn what_comes_late_where_nothing_else_is_heard_is_judged_and_holds_no_restart_ba
     let mut hear = |engine: &mut Engine, pick: Pick, is_beat: bool| {
         let (mut batch, (node, at_s)) = (Observations::default(), pick);
         if is_beat {
-            let nothing = f64::NAN;
-            let beat = Beat {
-                health: Health::Ok,
-                clock_sd_s: nothing,
-                temperature_c: nothing,
-                wind_speed_m_s: nothing,
-                wind_from_deg: nothing,
-                noise_db: nothing,
-            };
-            let row = (node, Kind::Status, batch.statuses.push(beat));
+            let row = (node, Kind::Status, batch.statuses.push(Beat::bare(Health::Ok)));
             scene::put(&mut batch, offset, row, START_NS + ns_from_s(at_s), &format!("beat-{node}-{at_s}"));
         } else {
             push(&mut batch, offset, pick, 0);

@@ -53,6 +53,12 @@ impl LonLat {
         (east_deg.to_radians() * cos * prime_vertical_m, north_deg.to_radians() * meridian_m)
     }
 
+    /// Metres to `other` at the most: no degree is longer than 111.7 km, and along two sides it is further than straight on.
+    pub fn most_m(self, other: LonLat) -> f64 {
+        const MOST_PER_DEGREE_M: f64 = 111_700.0;
+        MOST_PER_DEGREE_M * ((self.lat_deg - other.lat_deg).abs() + (self.lon_deg - other.lon_deg).abs())
+    }
+
     /// The place `distance_m` away in the direction `azimuth_deg`.
     pub fn toward(self, azimuth_deg: f64, distance_m: f64) -> LonLat {
         let (lat_deg, lon_deg) = WGS84.direct(self.lat_deg, self.lon_deg, azimuth_deg, distance_m);

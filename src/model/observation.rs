@@ -102,6 +102,21 @@ impl Arrival {
     };
 }
 
+impl Status {
+    /// A heartbeat that states nothing but that.
+    pub fn bare(health: Health) -> Status {
+        let nothing = f64::NAN;
+        Status {
+            health,
+            clock_sd_s: nothing,
+            temperature_c: nothing,
+            wind_speed_m_s: nothing,
+            wind_from_deg: nothing,
+            noise_db: nothing,
+        }
+    }
+}
+
 columns! {
     /// Origins and impacts of `radar`: NaN where absent.
     Radars of

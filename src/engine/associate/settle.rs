@@ -24,6 +24,12 @@ use std::collections::{BTreeSet, VecDeque};
 
 /// Event time between two steps, s.
 pub const STEP_S: f64 = 2.0;
+
+/// How long after an event it is final at the latest, the longest travel time being that: at the second step after two of
+/// those, s.
+pub fn final_after_s(travel_s: f64) -> f64 {
+    2.0 * (travel_s + STEP_S)
+}
 /// Seeds of a search for the final word, and how many of them are located.
 const SEEDS: usize = 300;
 const FITS: usize = 4;

@@ -12,7 +12,7 @@ mod lost;
 
 use super::World;
 use super::lane::{Correction, span_ns};
-use super::memory::{Change, LaneRecord, NodesOf, ToKeep};
+use super::memory::{Change, LaneRecord, NodesOf, ToKeep, name_node};
 use super::spell::Spell;
 use crate::engine::book::{Book, Cited, Claim, Stage};
 use crate::engine::escalation::grid::{CellKey, Grid};
@@ -227,12 +227,7 @@ impl Blackouts {
         let Ok((said, mut spells)) = serde_json::from_value::<(usize, Vec<Spell>)>(record.watch) else { return false };
         let mut is_whole = true;
         for spell in &mut spells {
-            spell.each_cited(
-                &mut |cited| match record.nodes.get(cited.node.at()).and_then(|name| registry.find(name)) {
-                    Some(node) => cited.node = node,
-                    None => is_whole = false,
-                },
-            );
+            spell.each_cited(&mut |cited| is_whole &= name_node(cited, &record.nodes, registry));
         }
         // A node that the registry names no more: what is known of the others makes the cluster anew.
         if is_whole {

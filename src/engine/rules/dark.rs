@@ -359,8 +359,7 @@ impl Rule for DarkVessels {
         if supersedes.is_none()
             && let Some(at) = self.lanes.find(track)
         {
-            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
-            let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: 0 };
+            let brief = Brief::at(batch, row, place, f64::NAN, 0);
             if self.lanes.go_on(at, brief, &calm(&areas, world), world) {
                 return;
             }

@@ -196,18 +196,7 @@ impl Sent {
                 };
                 (Kind::Track, batch.tracks.push(plot))
             }
-            What::Beat(health) => {
-                let nan = f64::NAN;
-                let beat = Beat {
-                    health: *health,
-                    clock_sd_s: nan,
-                    temperature_c: nan,
-                    wind_speed_m_s: nan,
-                    wind_from_deg: nan,
-                    noise_db: nan,
-                };
-                (Kind::Status, batch.statuses.push(beat))
-            }
+            What::Beat(health) => (Kind::Status, batch.statuses.push(Beat::bare(*health))),
             What::Sound => (Kind::Acoustic, batch.arrivals.push(Arrival::BARE)),
             &What::Origin { lon_deg, lat_deg } => {
                 let origin = RadarPoint {

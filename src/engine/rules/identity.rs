@@ -53,10 +53,8 @@ impl Whence {
     fn reaches(&self, there: LonLat, there_sd_m: f64, then_ns: i64, world: World<'_>) -> bool {
         let slack_m = CERTAIN_SD * self.sd_m.hypot(there_sd_m) + world.settings.identity.min_jump_m.max(0.0);
         let most_m = slack_m + self.most_m_s * s_from_ns((then_ns - self.time_ns).abs());
-        // No two degrees of latitude are nearer than that: most plots need no distance.
-        let (north_deg, east_deg) =
-            ((there.lat_deg - self.place.lat_deg).abs(), (there.lon_deg - self.place.lon_deg).abs());
-        111_700.0 * (north_deg + east_deg) <= most_m || self.place.distance_m(there) <= most_m
+        // Most plots need no exact distance.
+        self.place.most_m(there) <= most_m || self.place.distance_m(there) <= most_m
     }
 }
 
@@ -274,8 +272,7 @@ impl Rule for Identities {
         if supersedes.is_none()
             && let Some(at) = self.lanes.find(&self.name)
         {
-            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
-            let brief = Brief { time_ns, origin, node, id, place, sd_m, mark: 0 };
+            let brief = Brief::at(batch, row, place, sd_m, 0);
             let calm = Calm { lasts_ns: holds_ns(world), common: most_m_s };
             if self.lanes.go_on(at, brief, &calm, world) {
                 return;

@@ -9,7 +9,7 @@ use super::lanes::Lanes;
 use super::memory::Memory;
 use super::rest::{Brief, Calm};
 use super::spell::Spell;
-use super::spots::{self, Spots};
+use super::spots::{Spots, in_force_near};
 use super::track::of_domain;
 use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
@@ -178,12 +178,10 @@ impl Loitering {
         if let Some(&is_beside) = self.beside.known(object, about, place, world.places) {
             return is_beside;
         }
-        let (areas, near_m) = (world.places.areas(), world.settings.loitering.near_m.max(0.0));
-        let (mut near, holds_m) = world.places.vicinity(place, near_m, of_domain(domain), spots::MOST_M);
-        let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
-        near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
+        let near_m = world.settings.loitering.near_m.max(0.0);
+        let (near, holds_m) = in_force_near(place, near_m, of_domain(domain), time_ns, world.places);
         let is_beside = !near.is_empty() && near.iter().all(|&(_, depth_m)| depth_m < 0.0);
-        if is_lasting {
+        if let Some(holds_m) = holds_m {
             self.beside.note(object, about, place, holds_m, world.places, is_beside);
         }
         is_beside
@@ -220,8 +218,7 @@ impl Rule for Loitering {
                 return;
             }
             if let (Some(at), Some(place), true) = (at, place, counts) {
-                let (origin, node, id) = (batch.origin[row], batch.node[row], batch.slice(batch.id[row]));
-                let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark: domain as u8 };
+                let brief = Brief::at(batch, row, place, f64::NAN, domain as u8);
                 let calm = Calm { lasts_ns: lost_after_ns(world), common: () };
                 if !batch.withdrawn[row] && self.lanes.go_on(at, brief, &calm, world) {
                     return;

@@ -191,6 +191,13 @@ impl<W: Watch> Place<W> {
     }
 }
 
+/// Gives the observation its node, by the names of the record that it was read from; false where there is none of that name.
+pub(super) fn name_node(cited: &mut Cited, names: &[String], registry: &Registry) -> bool {
+    let known = names.get(cited.node.at()).and_then(|name| registry.find(name));
+    cited.node = known.unwrap_or(cited.node);
+    known.is_some()
+}
+
 fn record<W: Watch>(
     lane: String,
     settled: &W,

@@ -5,7 +5,7 @@
 
 use super::World;
 use super::lane::span_ns;
-use super::memory::{Change, LaneRecord, NodesOf, ToKeep, key};
+use super::memory::{Change, LaneRecord, NodesOf, ToKeep, key, name_node};
 use crate::engine::book::{Claim, alert_id};
 use crate::model::alert::Sign;
 use crate::model::node::Registry;
@@ -121,10 +121,7 @@ impl Repeats {
         let Ok(mut claim) = serde_json::from_value::<Claim>(record.watch) else { return false };
         let mut is_whole = true;
         for cited in &mut claim.evidence {
-            match record.nodes.get(cited.node.at()).and_then(|name| registry.find(name)) {
-                Some(node) => cited.node = node,
-                None => is_whole = false,
-            }
+            is_whole &= name_node(cited, &record.nodes, registry);
         }
         if !is_whole {
             claim.evidence.clear();

@@ -12,7 +12,7 @@ use crate::engine::book::Cited;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
-use crate::model::observation::{Id, Origin};
+use crate::model::observation::{Id, Observations, Origin};
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 
@@ -54,6 +54,12 @@ impl<'a> Brief<'a> {
     pub fn cited(&self, kind: Kind) -> Cited {
         let Brief { time_ns, origin, node, id, .. } = *self;
         Cited { origin, id: Id::new(id), node, kind, time_ns, residual_s: None, residual_deg: None }
+    }
+
+    /// The observation at `row`.
+    pub fn at(batch: &'a Observations, row: usize, place: LonLat, sd_m: f64, mark: u8) -> Brief<'a> {
+        let (time_ns, origin, node) = (batch.time_ns[row], batch.origin[row], batch.node[row]);
+        Brief { time_ns, origin, node, id: batch.slice(batch.id[row]), place, sd_m, mark }
     }
 
     /// The same of an observation that is known as evidence.

@@ -265,9 +265,8 @@ impl Rule for Sensors {
         let patience_ns = promise.patience_ns();
         let tamper = batch.statuses.health[batch.detail[row] as usize] == Health::Tamper;
         if !tamper && supersedes.is_none() {
-            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
             let (lasts_ns, mark) = at_rest(patience_ns);
-            let brief = Brief { time_ns, origin, node, id, place, sd_m: f64::NAN, mark };
+            let brief = Brief::at(batch, row, place, f64::NAN, mark);
             let at = self.lanes.find(&node);
             if at.is_some_and(|at| self.lanes.go_on(at, brief, &Calm { lasts_ns, common: () }, world)) {
                 return;

@@ -4,6 +4,7 @@
 //! found for the next. What is kept is true of the place, whoever is there; an object only chooses where it is kept.
 
 use crate::engine::places::Places;
+use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use rustc_hash::FxHasher;
 use std::hash::Hasher;
@@ -12,8 +13,21 @@ use std::hash::Hasher;
 pub const MOST_M: f64 = 5_000.0;
 /// Answers kept: a power of two. Where two objects choose the same place the newer one has it.
 const SPOTS: usize = 1 << 16;
-/// No two degrees are further apart than that, metres.
-const MOST_PER_DEGREE_M: f64 = 111_700.0;
+
+/// The areas in force near a place that prohibit any of these, and the signed distance to the border of each; and how many metres
+/// from there the same are near, each on the same side: none where that may be otherwise at another time.
+pub fn in_force_near(
+    place: LonLat,
+    metres: f64,
+    prohibitions: &[Prohibition],
+    time_ns: i64,
+    places: &Places,
+) -> (Vec<(usize, f64)>, Option<f64>) {
+    let (areas, (mut near, holds_m)) = (places.areas(), places.vicinity(place, metres, prohibitions, MOST_M));
+    let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
+    near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
+    (near, is_lasting.then_some(holds_m))
+}
 
 /// Answers to one question.
 pub struct Spots<A> {
@@ -38,9 +52,8 @@ impl<A> Spots<A> {
     /// The answer to a question about that which is kept for that object, if it holds there.
     pub fn known(&self, object: &[u8], about: u8, place: LonLat, places: &Places) -> Option<&A> {
         let spot = self.spots.get(at(object))?.as_ref()?;
-        let moved_deg = (place.lon_deg - spot.place.lon_deg).abs() + (place.lat_deg - spot.place.lat_deg).abs();
         let holds = spot.version == places.version() && spot.about == about;
-        (holds && MOST_PER_DEGREE_M * moved_deg <= spot.holds_m).then_some(&spot.answer)
+        (holds && place.most_m(spot.place) <= spot.holds_m).then_some(&spot.answer)
     }
 
     /// Keeps an answer that holds within so many metres of the place.
@@ -66,7 +79,7 @@ mod tests {
     #[test]
     fn an_answer_holds_as_far_as_it_is_said_to_and_until_areas_change() {
         let (mut places, mut spots) = (zone(), Spots::default());
-        let at = |east_m: f64| LonLat { lon_deg: 30.0 + east_m / MOST_PER_DEGREE_M, lat_deg: 50.0 };
+        let at = |east_m: f64| LonLat { lon_deg: 30.0 + east_m / 111_700.0, lat_deg: 50.0 };
         spots.note(b"ship", 0, at(0.0), 100.0, &places, "inside");
         assert_eq!(spots.known(b"ship", 0, at(99.0), &places), Some(&"inside"));
         assert_eq!(spots.known(b"ship", 0, at(101.0), &places), None);

@@ -319,8 +319,7 @@ impl Rule for Tracks {
         let object = batch.slice(plots.object_class[detail]);
         let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
         if near.is_empty() && supersedes.is_none() {
-            let (origin, id) = (batch.origin[row], batch.slice(batch.id[row]));
-            let brief = Brief { time_ns, origin, node, id, place, sd_m, mark: domain as u8 };
+            let brief = Brief::at(batch, row, place, sd_m, domain as u8);
             let calm = Calm { lasts_ns: lost_after_ns(world), common: heavy };
             if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, &calm, world)) {
                 return;

@@ -90,14 +90,7 @@ fn put(batch: &mut Observations, offset: i64, line: Line) {
             (SATELLITE, Kind::Thermal, batch.thermals.push(spot))
         }
         Line::Beat(_) => {
-            let status = crate::model::observation::Status {
-                health: crate::model::kind::Health::Ok,
-                clock_sd_s: f64::NAN,
-                temperature_c: f64::NAN,
-                wind_speed_m_s: f64::NAN,
-                wind_from_deg: f64::NAN,
-                noise_db: f64::NAN,
-            };
+            let status = crate::model::observation::Status::bare(crate::model::kind::Health::Ok);
             (0, Kind::Status, batch.statuses.push(status))
         }
     };

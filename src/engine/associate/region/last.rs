@@ -2,7 +2,7 @@
 
 use super::{FORGET_S, MARGIN_S, Region, Surroundings, Word};
 use crate::engine::associate::locate::{Located, RATE_HALF_S};
-use crate::engine::associate::settle::{Apex, STEP_S, teach};
+use crate::engine::associate::settle::{Apex, STEP_S, final_after_s, teach};
 use crate::engine::associate::window::Owner;
 
 impl Region {
@@ -53,7 +53,7 @@ impl Region {
             }
             self.conclude(events, step_s - 2.0 * travel_s, around, say);
         }
-        self.final_to_s = self.final_to_s.max(watermark_s - 2.0 * (travel_s + STEP_S));
+        self.final_to_s = self.final_to_s.max(watermark_s - final_after_s(travel_s));
         // A first word that no candidate bore out is taken back even if there is nothing left to make a step for.
         let before_s = watermark_s.floor() - 2.0 * travel_s;
         if self.live.events().any(|(_, event)| event.located.at.time_s < before_s) {

@@ -1,7 +1,7 @@
 //! Where a vessel is bound to be heard.
 
 use super::super::World;
-use super::super::spots::{self, Spots};
+use super::super::spots::{Spots, in_force_near};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use serde::{Deserialize, Serialize};
@@ -43,9 +43,7 @@ impl Bound {
             return known.clone();
         }
         let (areas, near_m) = (world.places.areas(), world.settings.dark.near_m.max(0.0));
-        let (mut near, holds_m) = world.places.vicinity(place, near_m, &[Prohibition::AisOff], spots::MOST_M);
-        let is_lasting = near.iter().all(|&(ix, _)| areas[ix].is_always_valid());
-        near.retain(|&(ix, _)| areas[ix].valid_at(time_ns));
+        let (mut near, holds_m) = in_force_near(place, near_m, &[Prohibition::AisOff], time_ns, world.places);
         let is_inside = near.iter().any(|&(_, depth_m)| depth_m >= 0.0);
         // Which of several is the nearest may be another one a step further.
         let is_plain = is_inside || near.len() < 2;
@@ -57,7 +55,7 @@ impl Bound {
         }
         let ids: Vec<String> = near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect();
         let bound = AreaIds::from(ids);
-        if is_lasting && is_plain {
+        if let Some(holds_m) = holds_m.filter(|_| is_plain) {
             self.spots.note(track.as_bytes(), 0, place, holds_m, world.places, bound.clone());
         }
         bound

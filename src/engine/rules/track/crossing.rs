@@ -54,9 +54,7 @@ impl Plot {
             _ => Depth::NOWHERE,
         }
     }
-}
 
-impl Plot {
     /// The same in metres wherever it is inside.
     fn measured_depth(&self, area: &str, world: World<'_>) -> Depth {
         let depth = self.depth(area, world);
