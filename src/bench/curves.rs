@@ -173,4 +173,39 @@ mod tests {
         let alerts = measure(Of::Alerts, 500, &settings).unwrap();
         assert!(alerts.each_ns > 0.0, "{alerts:?}");
     }
+
+    /// Nothing but figures: what it takes to write an engine of 14,000 nodes down and to take it up, after as much event time as
+    /// its memory reaches back.
+    #[test]
+    #[ignore = "measures for a minute, and asserts little"]
+    fn what_a_checkpoint_weighs_and_takes() {
+        for (mix, hours) in [(Mix::Quiet, 1.2), (Mix::Barrage, 0.03)] {
+            let a_s = NODES as f64 / HEARTBEAT_S / mix.heartbeat_share();
+            let mut load = Load::new(mix, 7, NODES, DEFAULT_START_NS, a_s);
+            let mut feed = Feed::new(&load, &Settings::default());
+            let lines = (hours * 3_600.0 * a_s) as usize;
+            feed.take(lines, &mut |line| load.line(line));
+            let ms = |since: Instant| since.elapsed().as_secs_f64() * 1e3;
+            let started = Instant::now();
+            let bytes = feed.engine.checkpoint(Vec::new()).unwrap();
+            let (first_ms, started) = (ms(started), Instant::now());
+            let again = feed.engine.checkpoint(Vec::with_capacity(bytes.len())).unwrap();
+            let (down_ms, started) = (ms(started), Instant::now());
+            let mut other = Feed::new(&load, &Settings::default()).engine;
+            other.take_up(&bytes).unwrap();
+            let up_ms = ms(started);
+            let packed = zstd::encode_all(&bytes[..], 1).unwrap().len();
+            println!(
+                "{mix:?}: {lines} lines, {} arrivals, {} ids, {} held; {} bytes ({packed} packed), down {down_ms:.0} ms \
+                 ({first_ms:.0} with memory that has to grow), up {up_ms:.0} ms",
+                feed.engine.arrivals_held(),
+                feed.engine.ids_held(),
+                feed.engine.lines_held(),
+                bytes.len(),
+            );
+            let pieces = feed.engine.pieces().into_iter().map(|(name, bytes)| format!("{name} {}", bytes.len()));
+            println!("{}", pieces.collect::<Vec<_>>().join(", "));
+            assert!(again == bytes && other.checkpoint(Vec::new()).unwrap().len() == bytes.len());
+        }
+    }
 }

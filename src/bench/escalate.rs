@@ -240,24 +240,39 @@ mod tests {
         }
     }
 
-    /// What is said of a fortnight from its second day on, where a successor takes over after so many bins.
-    fn said(takes_over: Option<usize>) -> Vec<(String, u8, String)> {
+    /// What is said of a fortnight from its second day on, where a successor takes over after so many bins: from a record,
+    /// and from the checkpoint of so many bins before that, if there is one. `is_written`: each bin a successor takes over
+    /// from a checkpoint.
+    fn said(takes_over: Option<usize>, checkpoint: Option<usize>, is_written: bool) -> Vec<(String, u8, String)> {
         let mut settings = Settings::default();
         settings.escalation.least_history_h = 6.0;
         let mut fortnight = Fortnight::new(22, terms(Course::Onset, 1.5));
         let (registry, places) = (Registry::new(fortnight.nodes()), Places::new(areas(), Vec::new()));
         let world = World::new(&registry, &places, &settings);
         let mut watch = EscalationWatch::new(&settings.escalation, String::new());
-        let (mut said, mut before) = (Vec::new(), Vec::new());
+        let (mut said, mut before, mut saved) = (Vec::new(), Vec::new(), None);
+        let load = |bytes: &[u8]| {
+            let mut watch = EscalationWatch::new(&settings.escalation, String::new());
+            assert!(watch.load(postcard::from_bytes(bytes).expect("a watch")));
+            watch
+        };
         for number in 0.. {
             let Some(bin) = fortnight.next() else { break };
+            let bytes = postcard::to_stdvec(&watch).expect("bytes");
+            if is_written {
+                watch = load(&bytes);
+            }
+            if takes_over.zip(checkpoint).is_some_and(|(at, bins)| at - bins == number) {
+                saved = Some(bytes);
+            }
             if takes_over == Some(number) {
                 let record = watch.record(&registry).expect("something is known");
                 let pieces: Vec<String> =
                     record.pieces(100).iter().map(|piece| serde_json::to_string(piece).expect("JSON")).collect();
                 assert!(pieces.len() > 5);
                 let read = pieces.iter().rev().map(|piece| serde_json::from_str(piece).expect("a piece"));
-                watch = EscalationWatch::new(&settings.escalation, String::new());
+                let fresh = || EscalationWatch::new(&settings.escalation, String::new());
+                watch = saved.take().map_or_else(fresh, |bytes| load(&bytes));
                 assert!(watch.restore(EscalationRecord::joined(read).expect("whole")));
                 // What was heard in the last quarter of an hour is heard again.
                 let again: &[(i64, Vec<usize>)] = &before;
@@ -279,10 +294,12 @@ mod tests {
 
     #[test]
     fn a_successor_says_what_its_predecessor_would_have() {
-        let undisturbed = said(None);
+        let undisturbed = said(None, None, false);
         assert!(undisturbed.iter().any(|it| it.1 >= 1), "an onset is told");
-        assert_eq!(said(Some(300)), undisturbed);
-        assert_eq!(said(Some(400)), undisturbed);
+        assert_eq!(said(Some(300), None, false), undisturbed);
+        assert_eq!(said(Some(400), None, false), undisturbed);
+        assert_eq!(said(None, None, true), undisturbed, "from a checkpoint");
+        assert_eq!(said(Some(400), Some(37), false), undisturbed, "from a record that is newer than the checkpoint");
     }
 
     #[test]

@@ -178,6 +178,8 @@ impl Drop for Ground {
         if self.embedded.is_some() {
             return;
         }
+        // There are none if nothing was laid down.
+        let _ = std::fs::remove_dir_all(&self.settings.checkpoint_dir);
         let began = Instant::now();
         let patience = Duration::from_millis(self.settings.session_timeout_ms.into()) + REMOVAL;
         loop {
@@ -198,6 +200,9 @@ impl Drop for Ground {
 /// The settings with every topic, and the group, under the prefix.
 fn own_names(settings: &KafkaSettings, prefix: &str) -> KafkaSettings {
     let mut own = KafkaSettings { group: prefix.to_owned(), instance: String::new(), ..settings.clone() };
+    if !own.checkpoint_dir.as_os_str().is_empty() {
+        own.checkpoint_dir.push(prefix);
+    }
     own.start = crate::kafka::settings::Start::Earliest;
     let topics = &mut own.topics;
     for name in [

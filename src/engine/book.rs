@@ -159,7 +159,7 @@ impl Claim {
 }
 
 /// Whether event time has passed what is claimed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Stage {
     /// It may still change.
     Open,
@@ -181,11 +181,12 @@ pub struct Known<'a> {
 }
 
 /// What left the book.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Said {
     /// The claim's key.
     pub key: Arc<str>,
     /// The alert.
+    #[serde(with = "crate::engine::as_json")]
     pub feature: AlertFeature,
     /// The newest observation it rests on, by which the shell tells how long it took. `None` when no observation
     /// brought it about: a decision, a retraction, a change of areas or notices.
@@ -214,9 +215,11 @@ pub enum DecisionError {
 }
 
 /// What is remembered of an alert.
+#[derive(Serialize, Deserialize)]
 struct Entry {
     claim: Claim,
     /// As last said.
+    #[serde(with = "crate::engine::as_json")]
     feature: AlertFeature,
     /// Whether it ever was final: from then on a change is an amendment.
     was_final: bool,
@@ -260,12 +263,18 @@ impl Entry {
     }
 }
 
-/// All alerts that may still change, by key.
+/// All alerts that may still change, by key. Read from a checkpoint it is to be given to one that has just been made
+/// ([`Book::load`]), which has what is not written down.
+#[derive(Serialize, Deserialize)]
 pub struct Book {
+    #[serde(skip)]
     letterhead: Letterhead,
+    #[serde(skip)]
     review: Review,
     entries: BTreeMap<Arc<str>, Entry>,
+    #[serde(skip)]
     by_rank: BTreeSet<(bool, i64, Arc<str>)>,
+    #[serde(skip)]
     keys_by_id: FxHashMap<String, Arc<str>>,
     judged_version: Option<u64>,
     tally: Tally,
@@ -292,6 +301,15 @@ impl Book {
     /// From now on these reviewers decide.
     pub fn convene(&mut self, review: Review) {
         self.review = review;
+    }
+
+    /// Goes on with all that was written down; letterhead and reviewers stay.
+    pub fn load(&mut self, saved: Book) {
+        let (letterhead, review) = (std::mem::take(&mut self.letterhead), std::mem::take(&mut self.review));
+        *self = Book { letterhead, review, ..saved };
+        self.by_rank = self.entries.iter().map(|(key, entry)| entry.rank(key)).collect();
+        let id = |entry: &Entry| entry.feature.properties.alert.clone();
+        self.keys_by_id = self.entries.iter().map(|(key, entry)| (id(entry), key.clone())).collect();
     }
 
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.

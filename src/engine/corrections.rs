@@ -7,6 +7,7 @@
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use crate::model::time::NS_PER_S;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// What a correction is about may bear a time that is later than the correction's own by so much, nanoseconds: a pick that
@@ -18,7 +19,7 @@ pub const AHEAD_NS: i64 = 60 * NS_PER_S;
 pub const MAX_CORRECTIONS: usize = 100_000;
 
 /// The corrections to which what they are about may still come in time.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Corrections {
     by_id: BTreeSet<(NodeIx, Id, i64)>,
     by_time: BTreeSet<(i64, NodeIx, Id)>,

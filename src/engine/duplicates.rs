@@ -4,7 +4,10 @@
 //! keys stay where they are, void, until their table is full and is made anew without them. The keys are spread over
 //! many small tables, so that no observation waits for a large one to be made anew.
 
+use super::as_bytes::Bytes;
 use crate::model::time::NS_PER_S;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 
 /// Event time that is forgotten at once.
@@ -30,7 +33,24 @@ const VACANT: u32 = 0;
 
 impl Slot {
     const EMPTY: Slot = Slot { key: [0, 0], minute: VACANT };
+
+    /// As a checkpoint has it.
+    fn bytes(self) -> [u8; SLOT_BYTES] {
+        let mut bytes = [0; SLOT_BYTES];
+        for (part, word) in bytes.chunks_exact_mut(4).zip([self.key[0], self.key[1], self.minute]) {
+            part.copy_from_slice(&word.to_le_bytes());
+        }
+        bytes
+    }
+
+    fn of_bytes(bytes: &[u8; SLOT_BYTES]) -> Slot {
+        let word = |at: usize| u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]]);
+        Slot { key: [word(0), word(4)], minute: word(8) }
+    }
 }
+
+/// Bytes of a slot in a checkpoint.
+const SLOT_BYTES: usize = 12;
 
 /// A minute's number: 1970 begins with 1, and whatever is earlier counts to its first.
 fn minute_of(time_ns: i64) -> u32 {
@@ -80,19 +100,28 @@ impl Table {
         false
     }
 
-    /// Twice as many slots as there are keys that count, at least.
+    /// The slots of keys that count.
+    fn counting(&self, keep: u32) -> impl Iterator<Item = Slot> + Clone {
+        self.slots.iter().filter(move |slot| slot.minute != VACANT && slot.minute >= keep).copied()
+    }
+
     fn make_anew(&mut self, keep: u32) {
-        let counts = |slot: &&Slot| slot.minute != VACANT && slot.minute >= keep;
-        self.filled = self.slots.iter().filter(counts).count();
-        let len = (self.filled * 2).next_power_of_two().max(FIRST_SLOTS);
-        let old = std::mem::replace(&mut self.slots, vec![Slot::EMPTY; len]);
-        for slot in old.iter().filter(counts) {
+        *self = Table::of(self.counting(keep));
+    }
+
+    /// A table with these: twice as many slots as there are keys, at least.
+    fn of(counting: impl Iterator<Item = Slot> + Clone) -> Table {
+        let filled = counting.clone().count();
+        let len = (filled * 2).next_power_of_two().max(FIRST_SLOTS);
+        let mut slots = vec![Slot::EMPTY; len];
+        for slot in counting {
             let mut at = slot.key[0] as usize & (len - 1);
-            while self.slots[at].minute != VACANT {
+            while slots[at].minute != VACANT {
                 at = (at + 1) & (len - 1);
             }
-            self.slots[at] = *slot;
+            slots[at] = slot;
         }
+        Table { slots, filled }
     }
 }
 
@@ -123,6 +152,49 @@ impl Default for Duplicates {
             keep: VACANT + 1,
             minute_ns: 0,
             minute: minute_of(0),
+        }
+    }
+}
+
+/// A table as a checkpoint has it: the keys that count, in one piece.
+struct Counting<'a>(&'a Table, u32);
+
+impl Serialize for Counting<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut bytes = Vec::new();
+        self.0.counting(self.1).for_each(|slot| bytes.extend_from_slice(&slot.bytes()));
+        Bytes(&bytes).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Table {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Table, D::Error> {
+        let Bytes(bytes) = Bytes::deserialize(deserializer)?;
+        match bytes.as_chunks() {
+            (slots, []) if slots.iter().all(|slot| Slot::of_bytes(slot).minute != VACANT) => {
+                Ok(Table::of(slots.iter().map(Slot::of_bytes)))
+            }
+            _ => Err(D::Error::custom("keys that are none")),
+        }
+    }
+}
+
+impl Serialize for Duplicates {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Which minute was worked out last is worked out again.
+        let Duplicates { tables, minutes, at_hand, len, keep, minute_ns: _, minute: _ } = self;
+        let tables: Vec<Counting<'_>> = tables.iter().map(|table| Counting(table, *keep)).collect();
+        (tables, minutes, at_hand, len, keep).serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Duplicates {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Duplicates, D::Error> {
+        let (tables, minutes, at_hand, len, keep) = Deserialize::deserialize(deserializer)?;
+        let duplicates = Duplicates { tables, minutes, at_hand, len, keep, ..Duplicates::default() };
+        match duplicates.tables.len() {
+            TABLES => Ok(duplicates),
+            _ => Err(D::Error::custom("not as many tables of keys as there are")),
         }
     }
 }
@@ -263,6 +335,11 @@ mod tests {
                     keep = keep.max(minute);
                     known.retain(|&(_, of)| of >= keep);
                     duplicates.forget_before(minute * MINUTE_NS);
+                }
+                if number % 40 == 7 {
+                    let bytes = postcard::to_stdvec(&duplicates).unwrap();
+                    duplicates = postcard::from_bytes(&bytes).unwrap();
+                    prop_assert!(bytes.len() < 1200 + SLOT_BYTES * known.len(), "{}", bytes.len());
                 }
                 let key = duplicate_key(NodeIx(number), b"id");
                 let was_there = known.iter().any(|&(of, _)| of == key);

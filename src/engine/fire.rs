@@ -1,5 +1,6 @@
 //! Fire: sends arrivals to the regions that could have heard the same event, and makes claims of what they find.
 
+use super::as_json;
 use super::associate::calibration::first_probability;
 use super::associate::locate::{Place, Point};
 use super::associate::record::RegionRecord;
@@ -19,6 +20,7 @@ use crate::model::kind::Kind;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Observations, RadarPoint};
 use crate::model::time::ns_from_s;
+use serde::{Deserialize, Serialize};
 
 /// Waves that take longer than this to a node do not count in a region of near nodes, s.
 const NEAR_TRAVEL_S: f64 = 45.0;
@@ -34,6 +36,7 @@ use self::claim::claim;
 use self::homes::Homes;
 
 /// All regions.
+#[derive(Serialize, Deserialize)]
 pub struct FireWatch {
     regions: Vec<Region>,
     settled: Ledger,
@@ -42,10 +45,13 @@ pub struct FireWatch {
     registry_version: Option<u64>,
     longest_travel_s: f64,
     /// What a record says of regions that are not there yet.
+    #[serde(with = "as_json")]
     waiting: Vec<RegionRecord>,
     /// Whether those were taught by what is seen again.
     same_stream: bool,
-    /// How regions are shared out among processes; `None`: all are this one's.
+    /// How regions are shared out among processes; `None`: all are this one's. Who has a share goes on by what it was handed, and
+    /// writes down no checkpoint.
+    #[serde(skip)]
     share: Option<Share>,
     /// What nodes have said of their arrivals, and radars of their solutions.
     corrected_arrivals: Corrections,
@@ -92,6 +98,16 @@ impl FireWatch {
     /// Goes by this share of regions, and not by the registry. To be called before the first observation.
     pub fn take_share(&mut self, share: Share) {
         self.share = Some(share);
+    }
+
+    /// All that is known is what another process knew at a time: what is seen from then on comes to what it came to there.
+    pub fn go_on(&mut self) {
+        self.regions.iter_mut().for_each(Region::go_on);
+    }
+
+    /// Makes what is not written down anew, to the same bits.
+    pub fn rebuild(&mut self) {
+        self.regions.iter_mut().for_each(Region::rebuild);
     }
 
     /// Final events that may still be amended.
@@ -464,7 +480,7 @@ fn tell(
             true => book.was_final_before(key),
             false => book.was_settled(&claim, world.registry),
         };
-        if !was_settled || (book.rests_on_the_same(&claim) && !settled.has(key)) {
+        if !was_settled || ((region.goes_on_exactly() || book.rests_on_the_same(&claim)) && !settled.has(key)) {
             settled.push(Settled::new(located.at, region.air(), variance_s2, located.score, claim.clone()));
         }
         if was_settled {

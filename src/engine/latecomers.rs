@@ -10,6 +10,7 @@ use super::progress::Partition;
 use crate::model::kind::Kind;
 use crate::model::observation::Observations;
 use crate::model::time::NS_PER_S;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most lines that wait; beyond, they are taken in at once.
@@ -19,7 +20,7 @@ pub const MAX_WAITING: usize = 65_536;
 const STEP_NS: i64 = 2 * NS_PER_S;
 
 /// The lines that wait.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Latecomers {
     /// By when their waiting ends, nanoseconds; each with the clock of its node as last reported before it, one sigma, s.
     by_due: BTreeMap<i64, (Observations, Vec<f64>)>,

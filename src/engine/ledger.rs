@@ -2,6 +2,7 @@
 //! through all of them: there may be six hours of them.
 
 use super::settled::Settled;
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 use std::collections::vec_deque;
 use std::ops::{Index, IndexMut};
@@ -14,7 +15,7 @@ pub use self::kept::FinalsRecord;
 pub type Ledger = Vec<Finals>;
 
 /// The final events of one region, by the order in which they became final.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Finals {
     events: VecDeque<Settled>,
     /// Of each of them the newest time up to it, nanoseconds: in order, which their own times are only nearly.

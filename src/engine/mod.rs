@@ -1,14 +1,18 @@
 //! Observations in, alerts out. Pure: no clock, thread, socket, file or random source; the shells around it
 //! bring the batches and carry away what it says.
 
+mod as_bytes;
+mod as_json;
 pub mod associate;
 pub mod book;
+pub mod checkpoint;
 pub mod checks;
 pub mod corrections;
 pub mod duplicates;
 pub mod escalation;
 pub mod fire;
 mod held;
+mod in_order;
 mod latecomers;
 pub mod ledger;
 mod neighbours;
@@ -40,6 +44,7 @@ use latecomers::Latecomers;
 use places::Places;
 use progress::{Partition, Progress, Standing, Verdict};
 use rules::{Rule, World};
+use serde::{Deserialize, Serialize};
 use settings::Settings;
 use slow::SlowWatch;
 use std::collections::{BTreeMap, VecDeque};
@@ -91,7 +96,7 @@ impl Output {
 }
 
 /// What became of the observations so far.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Taken in, in time.
     pub accepted: u64,
@@ -127,8 +132,11 @@ impl Came {
     }
 }
 
-/// The engine of one process.
+/// The engine of one process. What is skipped when it is written down is as the one is made that takes it up, or has no
+/// meaning from one call to the next; see [`checkpoint`].
+#[derive(Serialize, Deserialize)]
 pub struct Engine {
+    #[serde(skip)]
     settings: Settings,
     places: Places,
     progress: Progress,
@@ -138,27 +146,34 @@ pub struct Engine {
     slow: SlowWatch,
     /// `None` where it is not looked for.
     escalation: Option<EscalationWatch>,
+    #[serde(with = "as_json")]
     escalations: Vec<Escalation>,
     /// All before this was in the record that was last asked for, nanoseconds.
     escalation_kept_ns: Option<i64>,
+    #[serde(with = "checkpoint::rules")]
     rules: Vec<Box<dyn Rule>>,
     /// By kind: the numbers of the rules that look at it.
+    #[serde(skip)]
     heeded_by: Vec<Vec<usize>>,
     book: Book,
     held: Observations,
     latecomers: Latecomers,
     /// Room for those of a batch.
+    #[serde(skip)]
     found: Vec<Found>,
-    /// Rows that were judged and correct another, and up to where their partitions had come then, nanoseconds.
+    /// Rows of a batch that were judged and correct another, and up to where their partitions had come then, nanoseconds.
+    #[serde(skip)]
     passed: VecDeque<(usize, i64)>,
     counts: Counts,
     advanced_to_ns: i64,
     /// How long behind event time alerts are kept, seconds.
+    #[serde(skip)]
     kept_s: f64,
     settled: Settled,
     /// How far the engine before this one had come.
     settled_before: Settled,
     /// What nodes said of themselves before what is seen, until the first observation is.
+    #[serde(with = "as_json")]
     reports_before: Vec<ReportRecord>,
     /// The newest time accepted.
     newest_ns: i64,

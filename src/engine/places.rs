@@ -2,6 +2,7 @@
 
 mod announced;
 mod grid;
+mod kept;
 mod outline;
 
 pub use self::announced::Waypoint;
@@ -14,6 +15,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::Component;
 use crate::model::notice::Notice;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// What the areas and notices say of one event.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -57,16 +59,23 @@ fn bits(prohibitions: &[Prohibition]) -> u32 {
 }
 
 /// All areas and notices, indexed. An area's index holds until the next change of [`Places::version`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "kept::Kept")]
 pub struct Places {
     areas: Vec<Area>,
+    #[serde(skip)]
     area_by_id: FxHashMap<String, usize>,
+    #[serde(skip)]
     area_outlines: Vec<Option<Outline>>,
     /// What is asked of most areas, and no more.
+    #[serde(skip)]
     area_hints: Vec<Hint>,
+    #[serde(skip)]
     area_grid: Grid,
     notices: Vec<Notice>,
+    #[serde(skip)]
     notice_outlines: Vec<Option<Outline>>,
+    #[serde(skip)]
     notice_grid: Grid,
     version: u64,
 }
@@ -150,6 +159,18 @@ impl Places {
         self.notice_outlines.remove(ix);
         self.notice_grid = Grid::of(self.notice_outlines.iter().map(|outline| outline.as_ref().map(Outline::bounds)));
         self.version += 1;
+    }
+
+    /// Has the areas and notices of `now`, and no others; those that are the same stay where they are.
+    pub fn become_like(&mut self, now: &Places) {
+        let areas = self.areas.iter().map(|area| area.area.clone());
+        let gone: Vec<String> = areas.filter(|area| now.find(area).is_none()).collect();
+        gone.iter().for_each(|area| self.remove_area(area));
+        now.areas.iter().for_each(|area| self.upsert_area(area.clone()));
+        let notices = self.notices.iter().map(|notice| notice.notice.clone());
+        let gone: Vec<String> = notices.filter(|notice| now.notice(notice).is_none()).collect();
+        gone.iter().for_each(|notice| self.remove_notice(notice));
+        now.notices.iter().for_each(|notice| self.upsert_notice(notice.clone()));
     }
 
     /// All areas.

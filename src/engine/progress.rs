@@ -12,10 +12,12 @@
 mod clocks;
 
 use self::clocks::Clocks;
+use super::in_order;
 use super::settings::Settings;
 use crate::model::node::NodeIx;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Where an observation stands in event time.
@@ -39,7 +41,7 @@ pub enum Standing {
 /// A partition, as the shell numbers topics.
 pub type Partition = (u16, i32);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct PartitionClock {
     newest_ns: i64,
     /// How far its nodes have come.
@@ -67,7 +69,7 @@ impl PartitionClock {
 }
 
 /// The newest times of two distinct nodes.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Leaders {
     first: Option<(i64, NodeIx)>,
     second: Option<(i64, NodeIx)>,
@@ -102,13 +104,15 @@ impl Leaders {
 }
 
 /// What has happened since something was first held back.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Doubt {
     /// The earliest time that is held back; `None` when nothing is.
     earliest_ns: Option<i64>,
+    #[serde(serialize_with = "in_order::set")]
     ahead: FxHashSet<NodeIx>,
     /// How far those are ahead.
     leaders: Leaders,
+    #[serde(serialize_with = "in_order::set")]
     abreast: FxHashSet<NodeIx>,
     /// Partitions that have not been read to their end since something was last held back.
     unread: BTreeSet<Partition>,
@@ -133,7 +137,7 @@ pub enum Verdict {
 const MAX_WITNESSES: usize = 4096;
 
 /// Event time of the whole stream.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Progress {
     lateness_ns: i64,
     horizon_ns: i64,

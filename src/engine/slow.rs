@@ -25,6 +25,7 @@ pub mod report;
 
 use self::report::{Fit, Report};
 use super::book::{Book, Stage};
+use super::in_order;
 use super::ledger::Ledger;
 use super::rules::{World, supersedes_at};
 use super::settled::{Settled, Told};
@@ -34,6 +35,7 @@ use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Observations, Part};
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashSet;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most reports remembered; at it the oldest is forgotten.
@@ -62,6 +64,7 @@ pub const fn is_slow(kind: Kind) -> bool {
 type Key = (i64, Id, NodeIx);
 
 /// A report and what has become of it.
+#[derive(Serialize, Deserialize)]
 struct Kept {
     report: Report,
     weighed: bool,
@@ -74,10 +77,11 @@ struct Kept {
 }
 
 /// All reports within the amend horizon.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct SlowWatch {
     kept: BTreeMap<Key, Kept>,
     waiting: BTreeSet<(i64, Key)>,
+    #[serde(serialize_with = "in_order::set")]
     taken_back: FxHashSet<(NodeIx, Id)>,
     /// What was taken back since the last weighing.
     dropped: Vec<(Key, Kept)>,

@@ -88,6 +88,14 @@ impl Engine {
         self.fire.start_from(learnt, true);
     }
 
+    /// The same for an engine that knows all that the other one knew at a time; what that one has said since, and how far
+    /// things had settled for it in the end, is all there is to tell.
+    pub fn go_on(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
+        self.settled_before = settled;
+        self.book.restore(kept, settled);
+        self.fire.go_on();
+    }
+
     /// From now on rules tell what a successor needs to know of what lasts, no later than so much event time after it has
     /// changed ([`Engine::take_changes`]): as much has to be seen again.
     pub fn keep_within(&mut self, span_ns: i64) {

@@ -23,7 +23,7 @@ const BUCKET_NS: i64 = 60 * NS_PER_S;
 pub const DEFAULT_TEMPERATURE_C: f64 = 10.0;
 
 /// What is kept of a status: half a line of memory, in which nobody misses the digits that an f32 lacks.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Report {
     time_ns: i64,
     clock_sd_s: f32,
@@ -54,7 +54,7 @@ pub struct ReportRecord {
 }
 
 /// The reports of every node, newest last.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Weather {
     by_node: Vec<VecDeque<Report>>,
     /// How many reports were noted up to the end of each minute, by its number.

@@ -7,7 +7,7 @@ use super::offsets::Group;
 use super::outbox::{AtLeastOnce, Outbox};
 use super::settings::KafkaSettings;
 use super::sink::Sink;
-use super::source::{Event, Source};
+use super::source::{Begin, Event, Source};
 use super::tables::{Change, Tables};
 use super::transaction::ExactlyOnce;
 use crate::model::kind::Component;
@@ -52,8 +52,8 @@ pub trait Inbox {
     /// Where a partition ends now; `None` when the broker does not say.
     fn end_of(&self, topic: u16, partition: i32) -> Option<i64>;
 
-    /// Has these partitions read from their start when they are taken up, whatever the group has committed.
-    fn read_anew(&mut self, partitions: &[(u16, i32)]);
+    /// Has a partition read from there when it is first taken up, whatever the group has committed.
+    fn begin_at(&mut self, partition: (u16, i32), begin: Begin);
 
     /// What tells a topic from another one of the same name; `None` when the broker does not say.
     fn id_of(&self, topic: u16) -> Option<String>;
@@ -93,8 +93,8 @@ impl Inbox for Source {
         self.offsets().end_of(topic, partition)
     }
 
-    fn read_anew(&mut self, partitions: &[(u16, i32)]) {
-        Source::read_anew(self, partitions);
+    fn begin_at(&mut self, partition: (u16, i32), begin: Begin) {
+        Source::begin_at(self, partition, begin);
     }
 
     fn id_of(&self, topic: u16) -> Option<String> {

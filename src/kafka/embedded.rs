@@ -12,6 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::producer::{BaseProducer, Producer, ProducerContext};
 use rdkafka::{ClientContext, message::DeliveryResult};
+use std::path::PathBuf;
 use std::time::Duration;
 
 struct Quiet;
@@ -67,7 +68,9 @@ impl Embedded {
 
     /// These settings, with this broker in place of theirs.
     pub fn settings(&self, settings: &KafkaSettings) -> KafkaSettings {
-        KafkaSettings { brokers: Brokers::parse(&self.bootstrap()), ..settings.clone() }
+        // What it holds is gone with the process: there is nothing to go on from.
+        let checkpoint_dir = PathBuf::new();
+        KafkaSettings { brokers: Brokers::parse(&self.bootstrap()), checkpoint_dir, ..settings.clone() }
     }
 
     /// Makes the broker refuse connections, or accept them again.

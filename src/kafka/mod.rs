@@ -30,7 +30,7 @@ pub use outbox::{AtLeastOnce, Outbox};
 pub use reader::Record;
 pub use settings::KafkaSettings;
 pub use sink::Sink;
-pub use source::{Event, Source};
+pub use source::{Begin, Event, Source};
 pub use tables::{Change, Tables};
 pub use topics::TopicSpec;
 pub use transaction::ExactlyOnce;

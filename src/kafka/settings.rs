@@ -8,6 +8,7 @@ use super::topics::Topics;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 
 /// How long a stream may say nothing: the default lateness, 30 s, and what passes until the final word about an event
 /// that microphones heard, which is twice the longest travel time.
@@ -15,6 +16,10 @@ pub const DEFAULT_CLOSE_AFTER_S: u32 = 150;
 /// How much event time is read again before what is needed: as long as a track, a vessel or a node may be silent by
 /// default before its silence means something.
 pub const DEFAULT_RECALL_S: u32 = 900;
+/// Where checkpoints are laid down.
+pub const DEFAULT_CHECKPOINT_DIR: &str = "checkpoints";
+/// Records between two checkpoints: a second's reading, more or less.
+pub const DEFAULT_CHECKPOINT_RECORDS: u32 = 250_000;
 /// What a reader fetches ahead of what was taken, in records.
 pub const DEFAULT_PREFETCH_RECORDS: u32 = 100_000;
 /// The same in KiB: the bound on a reader's memory, but for the answers that are on their way.
@@ -51,6 +56,11 @@ pub struct KafkaSettings {
     /// How much event time is read again at a restart before what open windows need, seconds: what nodes, tracks and
     /// vessels were last known to do is known again by that.
     pub recall_s: u32,
+    /// The directory in which a live run lays down all that it knows now and then, so that a restart has little to read again;
+    /// made when it is not there. Empty: none.
+    pub checkpoint_dir: PathBuf,
+    /// Records after which it does so again: what a restart reads again at most.
+    pub checkpoint_records: u32,
     /// Whether it may begin though the group has come somewhere and nothing is known any more of what was said: alerts of what
     /// is read again are said anew then, counting from 1.
     pub said_anew: bool,
@@ -107,6 +117,8 @@ impl Default for KafkaSettings {
             commit_interval_ms: 500,
             learnt_interval_s: 60,
             recall_s: DEFAULT_RECALL_S,
+            checkpoint_dir: PathBuf::from(DEFAULT_CHECKPOINT_DIR),
+            checkpoint_records: DEFAULT_CHECKPOINT_RECORDS,
             said_anew: false,
             start: Start::Earliest,
             topics: Topics::default(),
@@ -289,6 +301,7 @@ impl KafkaSettings {
             ("prefetch_records", self.prefetch_records),
             ("prefetch_kib", self.prefetch_kib),
             ("max_ahead_s", self.max_ahead_s),
+            ("checkpoint_records", self.checkpoint_records),
             ("unsent_records", self.unsent_records),
             ("unsent_kib", self.unsent_kib),
         ];

@@ -13,7 +13,7 @@ use super::shares::Shares;
 use super::watch::{self, Rebalance};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 /// What a source tells.
@@ -54,6 +54,15 @@ pub enum Event<'a> {
     Failed(KafkaError),
     /// The connection that was told to be lost is back: something new came.
     Restored,
+}
+
+/// Where a partition is read from when it is first taken up, if not from where the group has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// Its first record.
+    Start,
+    /// The record of that offset.
+    At(i64),
 }
 
 /// Between two questions whether all is quiet, and the longest wait for the answer.
@@ -97,8 +106,8 @@ pub struct Source {
     close_after: Duration,
     /// When the broker is to be asked whether all is quiet; `None` when it has said so.
     ask_at: Option<Instant>,
-    /// Partitions that are to be read from their start, whatever the group has committed.
-    anew: BTreeSet<(u16, i32)>,
+    /// Where partitions are to be read from, whatever the group has committed.
+    begins: BTreeMap<(u16, i32), Begin>,
     /// Partitions to take up at the next poll that no group gives.
     given: Vec<(String, i32)>,
     /// Who keeps its share over a restart has to see to it that none is left over.
@@ -147,15 +156,15 @@ impl Source {
             answer_timeout,
             close_after,
             ask_at: Some(Instant::now() + close_after),
-            anew: BTreeSet::new(),
+            begins: BTreeMap::new(),
             given,
             _shares: shares,
         }
     }
 
-    /// Has these partitions read from their start when they are taken up, whatever the group has committed.
-    pub fn read_anew(&mut self, partitions: &[(u16, i32)]) {
-        self.anew.extend(partitions);
+    /// Has a partition read from there when it is first taken up, whatever the group has committed.
+    pub fn begin_at(&mut self, partition: (u16, i32), begin: Begin) {
+        self.begins.insert(partition, begin);
     }
 
     /// Tells what happened, waiting up to `timeout` (and at most 50 ms) for a record. Returns how many records there
@@ -249,11 +258,15 @@ impl Source {
     fn assigned(&mut self, partitions: &[(String, i32)], on: &mut dyn FnMut(Event<'_>)) {
         let taken = self.indices(partitions);
         // An empty assignment must be acknowledged too.
-        let anew = std::mem::take(&mut self.anew);
         let mut list = self.list(&taken);
-        for &(topic, partition) in taken.iter().filter(|place| anew.contains(*place)) {
+        for &(topic, partition) in &taken {
+            let offset = match self.begins.get(&(topic, partition)) {
+                Some(Begin::Start) => Offset::Beginning,
+                Some(&Begin::At(offset)) => Offset::Offset(offset),
+                None => continue,
+            };
             // It is in the list.
-            let _ = list.set_partition_offset(&self.reader.topics()[usize::from(topic)], partition, Offset::Beginning);
+            let _ = list.set_partition_offset(&self.reader.topics()[usize::from(topic)], partition, offset);
         }
         if let Err(error) = watch::assign(self.reader.consumer(), &list) {
             on(Event::Failed(KafkaError::failed("taking up partitions", error)));
@@ -261,12 +274,14 @@ impl Source {
         }
         self.parts.retain(|part| !taken.contains(&(part.topic, part.partition)));
         let committed = self.committed(&taken);
-        let new = |&(topic, partition): &(u16, i32)| {
-            let next_offset =
-                committed.get(&(topic, partition)).copied().filter(|_| !anew.contains(&(topic, partition)));
-            Part { topic, partition, next_offset, jumped: None, is_at_end: false }
-        };
-        self.parts.extend(taken.iter().map(new));
+        for &(topic, partition) in &taken {
+            let next_offset = match self.begins.remove(&(topic, partition)) {
+                Some(Begin::Start) => None,
+                Some(Begin::At(offset)) => Some(offset),
+                None => committed.get(&(topic, partition)).copied(),
+            };
+            self.parts.push(Part { topic, partition, next_offset, jumped: None, is_at_end: false });
+        }
         self.reader.gather(&taken);
         if !taken.is_empty() {
             on(Event::Assigned(&taken));

@@ -22,7 +22,7 @@ vocabulary! {
 }
 
 /// A polygon or a line with what it prohibits.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Area {
     /// Its id.
     pub area: String,
@@ -71,7 +71,7 @@ impl Area {
 }
 
 /// A shape in degrees.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Shape {
     /// One polygon or several.
     Polygons(geo::MultiPolygon<f64>),

@@ -67,7 +67,7 @@ impl LonLat {
 }
 
 /// A local plane: x east and y north of its centre, in metres.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Frame {
     centre: LonLat,
 }

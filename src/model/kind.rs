@@ -98,7 +98,7 @@ vocabulary! {
 }
 
 /// A set of kinds, one bit each.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KindSet(u16);
 
 impl KindSet {

@@ -20,7 +20,7 @@ impl NodeIx {
 pub const MAX_NODES: usize = 2_000_000;
 
 /// A sensor or a patrol. What the registry does not say is `None`, and the kind's default holds.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
     /// Its name on the wire.
     pub name: String,
@@ -92,13 +92,29 @@ impl Standing {
 }
 
 /// All nodes, by index and by name.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct Registry {
     nodes: Vec<Node>,
+    #[serde(skip)]
     names: Names,
     /// Apart from the nodes, which are too large for the caches.
+    #[serde(skip)]
     standings: Vec<Standing>,
     version: u64,
+}
+
+/// What of it is written down: the rest is made of that.
+#[derive(Deserialize)]
+struct Kept {
+    nodes: Vec<Node>,
+    version: u64,
+}
+
+impl From<Kept> for Registry {
+    fn from(Kept { nodes, version }: Kept) -> Registry {
+        Registry { version, ..Registry::new(nodes) }
+    }
 }
 
 impl Registry {
@@ -187,5 +203,21 @@ mod tests {
         assert_eq!(standing(&registry), (false, false));
         registry.upsert(Node { registered: true, public_key: Some([1; 32]), ..Node::unregistered("b") });
         assert_eq!(standing(&registry), (true, true));
+    }
+
+    #[test]
+    fn a_registry_is_what_it_was() {
+        let long = "a name that no slot holds";
+        let mut registry = Registry::new(["a", long, "b"].map(Node::unregistered));
+        registry.upsert(Node { public_key: Some([7; 32]), alt_m: Some(f64::NAN), ..Node::unregistered(long) });
+        let mut again: Registry = postcard::from_bytes(&postcard::to_stdvec(&registry).unwrap()).unwrap();
+        assert_eq!(again.version(), registry.version());
+        for (at, node) in registry.nodes().iter().enumerate() {
+            let ix = NodeIx(at as u32);
+            assert_eq!(again.find(&node.name), Some(ix));
+            assert_eq!(again.standing(ix), registry.standing(ix));
+        }
+        assert!(again.node(NodeIx(1)).alt_m.is_some_and(f64::is_nan));
+        assert_eq!(again.upsert(Node::unregistered("c")), registry.upsert(Node::unregistered("c")));
     }
 }

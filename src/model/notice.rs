@@ -26,7 +26,7 @@ impl NoticeKind {
 }
 
 /// A notified activity.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Notice {
     /// Its id.
     pub notice: String,

@@ -6,6 +6,7 @@
 
 use super::kind::{Activity, Band, Domain, Health, Hint, Kind, Phase};
 use super::node::NodeIx;
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Where a line of input stood.
@@ -22,7 +23,7 @@ pub struct Origin {
 }
 
 /// A text in [`Observations::bytes`]; the empty span is an absent text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Span {
     /// First byte.
     pub start: u32,
@@ -44,7 +45,7 @@ macro_rules! columns {
         #[derive(Clone, Copy, Debug, PartialEq)]
         pub struct $row { $($(#[$fmeta])* #[doc = concat!("`", stringify!($field), "` of the contract")] pub $field: $type),+ }
         $(#[$cmeta])*
-        #[derive(Clone, Debug, Default)]
+        #[derive(Clone, Debug, Default, Serialize, Deserialize)]
         pub struct $columns { $($(#[$fmeta])* #[doc = concat!("`", stringify!($field), "` of the contract")] pub $field: Vec<$type>),+ }
         impl $columns {
             /// Adds a row and returns its number.
@@ -127,7 +128,7 @@ columns! {
 }
 
 /// One end of a radar's trajectory. Absent when `time_ns` is `None`.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RadarPoint {
     /// Longitude, degrees.
     pub lon_deg: f64,
@@ -263,7 +264,7 @@ impl Common {
 
 /// What an observation is to whoever reads it. Where regions are shared out among processes, some read what another
 /// answers for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Part {
     /// It is this reader's own: all that follows from it is said here.
     #[default]
@@ -275,7 +276,7 @@ pub enum Part {
 }
 
 /// A batch of observations.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Observations {
     /// Where each line stood.
     pub origin: Vec<Origin>,
@@ -524,7 +525,22 @@ impl Serialize for Id {
 
 impl<'de> Deserialize<'de> for Id {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Id, D::Error> {
-        Ok(Id::new(String::deserialize(deserializer)?.as_bytes()))
+        deserializer.deserialize_str(IdVisitor)
+    }
+}
+
+/// Takes the text where it lies: a window has many.
+struct IdVisitor;
+
+impl Visitor<'_> for IdVisitor {
+    type Value = Id;
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an id")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Id, E> {
+        Ok(Id::new(text.as_bytes()))
     }
 }
 

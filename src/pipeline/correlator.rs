@@ -6,6 +6,7 @@ use crate::codec::Lines;
 use crate::codec::reviewers::Reviewers;
 use crate::engine::associate::record::{LearntRecord, RegionRecord};
 use crate::engine::book::{DecisionError, Said};
+use crate::engine::checkpoint::CheckpointError;
 use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::places::Places;
 use crate::engine::rules::memory::{Change, LaneRecord};
@@ -150,6 +151,33 @@ impl Correlator {
         self.tally.rejected += (results.rejected.len() - before) as u64;
         lines.clear();
         self.collect(results);
+    }
+
+    /// Writes down all that is known, the registry with it, behind what stands in `out`. To be called between batches.
+    ///
+    /// # Errors
+    /// None in practice.
+    pub fn checkpoint(&self, out: Vec<u8>) -> Result<Vec<u8>, CheckpointError> {
+        let out = postcard::to_extend(&self.registry, out).map_err(CheckpointError::Unwritable)?;
+        self.engine.checkpoint(out)
+    }
+
+    /// Goes on from what was written down, as if nothing had been in between but changes of reference data: the registry, areas
+    /// and notices are those of now. To be called before the first batch.
+    ///
+    /// # Errors
+    /// The bytes are not those of a correlator; this one is as it was.
+    pub fn take_up(&mut self, checkpoint: &[u8]) -> Result<(), CheckpointError> {
+        let (registry, rest) =
+            postcard::take_from_bytes::<Registry>(checkpoint).map_err(CheckpointError::Unreadable)?;
+        let places = self.engine.places().clone();
+        self.engine.take_up(rest)?;
+        self.engine.places_mut().become_like(&places);
+        let now = std::mem::replace(&mut self.registry, registry);
+        for node in now.nodes() {
+            self.registry.upsert(node.clone());
+        }
+        Ok(())
     }
 
     /// What final events have taught so far.

@@ -135,6 +135,11 @@ impl Keys {
     }
 
     /// Forgets them, and keeps the memory.
+    /// How many records there are.
+    pub fn len(&self) -> usize {
+        self.spans.len()
+    }
+
     pub fn clear(&mut self) {
         self.spans.clear();
         self.bytes.clear();

@@ -3,6 +3,7 @@
 
 use crate::model::observation::Origin;
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 
 /// Topic, partition and offset of a record.
 type Place = (u16, i32, i64);
@@ -12,7 +13,7 @@ fn place(origin: &Origin) -> Place {
 }
 
 /// As many keys as lines are held back at most, and as many again before those of others are dropped.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct HeldKeys {
     keys: FxHashMap<Place, Vec<u8>>,
 }

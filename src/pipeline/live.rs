@@ -9,23 +9,17 @@ use super::correlator::{Correlator, Results};
 use super::crossing::Crossing;
 use super::handover::{Batch, Taken, Taker};
 use super::held_keys::HeldKeys;
-use super::intake::{Intake, POLL_RECORDS};
+use super::intake::Intake;
 use super::lessons::Lessons;
 use super::low_water::LowWater;
-use super::reference_tables::ReferenceTables;
-use super::run::{Figures, Run, RunError};
-use super::said_table::{Owner, Reading, SaidTable, SaidTableError, owner_key, row_json};
-use super::second_hop::SecondHop;
+use super::run::{Figures, Run};
+use super::said_table::Reading;
+use super::shelf::Shelf;
 use super::teller::{Counter, Parcel, Rejected};
-use crate::codec::alert::EncodeError;
 use crate::engine::Engine;
-use crate::engine::associate::record::RegionRecord;
-use crate::engine::book::Settled;
-use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::progress::Partition;
 use crate::failpoint;
-use crate::kafka::topics::partition_counts;
-use crate::kafka::{Broker, Inbox, Outbox, Position};
+use crate::kafka::{Outbox, Position};
 use crate::model::observation::Origin;
 use crate::model::time::NS_PER_S;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,9 +62,15 @@ pub struct Live<'a> {
     awaited: BTreeMap<Partition, i64>,
     is_replaying: bool,
     keeps_state: bool,
-    /// What tells the topics that are read from others of the same names.
+    /// The topics that are read, and what tells them from others of the same names.
+    topics: Vec<String>,
     topic_ids: Vec<Option<String>>,
     neighbours: Option<Neighbours>,
+    /// Where checkpoints are laid down, and records read since the last one.
+    shelf: Option<Box<dyn Shelf + Send>>,
+    records: u64,
+    /// The checkpoint that was taken up.
+    resumed: Option<Resumed>,
     lessons: Lessons,
     started: Instant,
     last_figures: Instant,
@@ -79,6 +79,15 @@ pub struct Live<'a> {
     ahead: BTreeSet<Partition>,
     /// How often one began to.
     waits: u64,
+}
+
+/// A checkpoint that was taken up.
+struct Resumed {
+    digest: String,
+    /// The partitions that were read when it was made.
+    assigned: BTreeSet<Partition>,
+    /// Whether the same are read now; `None` until that is known.
+    fits: Option<bool>,
 }
 
 /// What a part of the regions has to do with the others.
@@ -120,142 +129,10 @@ impl Neighbours {
     }
 }
 
-impl<'a> Live<'a> {
-    /// Begins where the last one ended.
-    pub fn start(run: &'a Run, owner: &Owner, broker: &dyn Broker) -> Result<Start<'a>, RunError> {
-        let kafka = &run.kafka;
-        let started = Instant::now();
-        let names = &kafka.topics;
-        let topics = vec![names.sensors.clone(), names.patrols.clone(), names.decisions.clone()];
-        let (registry, places) = run.reference.load()?;
-        let mut correlator =
-            Correlator::new(run.settings.clone(), run.config_digest.clone(), topics.clone(), registry, places);
-        correlator.convene(&run.review);
-        // First of all, so that what a predecessor left open is void, and what it had committed can be read.
-        failpoint::hit("recovery-begins");
-        let mut outbox = broker.outbox()?;
-        let mut table = None;
-        if outbox.keeps_state() {
-            let key = owner_key(&kafka.transactional_id());
-            outbox.keep(&key, Some(&row_json(owner).map_err(EncodeError::from)?))?;
-            outbox.commit(&[])?;
-            table = Some(SaidTable::load(broker, kafka)?);
-            failpoint::hit("recovery-has-read");
-        }
-        let tables = ReferenceTables::load(kafka, &run.reference, &mut |reference| correlator.refer(reference))?;
-        tracing::info!(nodes = correlator.registry().nodes().len(), "reference data is in");
-        let mut inbox = broker.inbox(&topics, POLL_RECORDS)?;
-        if table.as_ref().is_some_and(SaidTable::is_empty) && inbox.has_committed()? {
-            let (topic, id, group) = (names.state.clone(), kafka.transactional_id(), kafka.group.clone());
-            let lost = SaidTableError::Lost { topic, id, group };
-            match kafka.said_anew {
-                true => tracing::warn!("kafka.said_anew is true: {lost}"),
-                false => return Err(lost.into()),
-            }
-        }
-        let registry = correlator.registry().clone();
-        let (mut neighbours, mut second_hop, mut told_of) = (None, None, topics.clone());
-        if let Some(part) = &run.part {
-            told_of.push(names.by_region.clone());
-            let share = part.layout.share(part.number, &registry);
-            let (others, parts) = (share.others(), share.regions.parts());
-            second_hop = Some(SecondHop::new(&topics, &partition_counts(kafka, &topics)?));
-            correlator.engine().take_share(share);
-            neighbours = Some(Neighbours {
-                part: part.number,
-                parts,
-                others,
-                crossing: Crossing::new(part.number as i32),
-                here: (topics.len() as u16, part.number as i32),
-                told: Instant::now(),
-                told_ns: i64::MIN,
-            });
-        }
-        let mut live = Live {
-            run,
-            correlator,
-            results: Results::default(),
-            held_keys: HeldKeys::default(),
-            low_water: LowWater::default(),
-            read_to: BTreeMap::new(),
-            refused_before: BTreeMap::new(),
-            assigned: BTreeSet::new(),
-            awaited: BTreeMap::new(),
-            is_replaying: false,
-            keeps_state: table.is_some(),
-            topic_ids: Vec::new(),
-            neighbours,
-            lessons: Lessons::new(&[], Duration::from_secs(kafka.learnt_interval_s.into()), 0, started),
-            started,
-            last_figures: Instant::now(),
-            lag: 0,
-            ahead: BTreeSet::new(),
-            waits: 0,
-        };
-        if let Some(table) = table {
-            live.take_over(table, &topics, &mut *inbox);
-        }
-        let intake = Intake::new(inbox, tables, registry);
-        let intake = match second_hop {
-            Some(second_hop) => intake.behind_router(second_hop),
-            None => intake,
-        };
-        Ok(Start { live, intake, outbox, topics: told_of })
-    }
+mod begin;
+mod checkpoint;
 
-    /// Takes over what the predecessor had said and how far it had come.
-    fn take_over(&mut self, table: SaidTable, topics: &[String], inbox: &mut dyn Inbox) {
-        if self.neighbours.is_none() {
-            self.topic_ids = (0u16..).zip(topics).map(|(topic, _)| inbox.id_of(topic)).collect();
-        }
-        for ((name, number), reading) in table.readings {
-            if let Some(neighbours) = self.neighbours.as_ref().filter(|_| name == self.run.kafka.topics.by_region) {
-                self.refused_before.insert(neighbours.here, reading);
-                continue;
-            }
-            let Some(topic) = topics.iter().position(|topic| *topic == name).and_then(|at| u16::try_from(at).ok())
-            else {
-                continue;
-            };
-            // A topic that was made anew counts from nothing again.
-            let id = self.topic_ids.get(usize::from(topic)).cloned().flatten();
-            let is_another = id.zip(reading.topic_id.as_ref()).is_some_and(|(now, was)| now != *was);
-            let end = if self.neighbours.is_none() { inbox.end_of(topic, number) } else { None };
-            if is_another || end.is_some_and(|end| end < reading.read_to) {
-                tracing::warn!(
-                    "{name} partition {number} had been read to {}: it is another one now, and is taken as new",
-                    reading.read_to
-                );
-                // What the group has committed may be of the old one still.
-                inbox.read_anew(&[(topic, number)]);
-                continue;
-            }
-            self.awaited.insert((topic, number), reading.read_to);
-            self.low_water.resume((topic, number), reading.newest_ns);
-            self.refused_before.insert((topic, number), reading);
-        }
-        let (alerts, settled) = (table.alerts.len(), table.settled.unwrap_or(Settled::NOTHING));
-        if alerts > 0 || !self.awaited.is_empty() {
-            tracing::info!(alerts, partitions = self.awaited.len(), "goes on where the last run ended");
-        }
-        let learnt = RegionRecord::joined(table.learnt.into_values());
-        let round = Duration::from_secs(self.run.kafka.learnt_interval_s.into());
-        // Well within what is read again.
-        let recall_ns = i64::from(self.run.kafka.recall_s) * NS_PER_S;
-        self.lessons = Lessons::new(&learnt, round, recall_ns / 3, Instant::now());
-        self.correlator.engine().restore(table.alerts.into_values(), settled, learnt);
-        if let Some(record) = EscalationRecord::joined(table.escalation.into_values())
-            && !self.correlator.engine().restore_escalation(record)
-        {
-            tracing::warn!("engine.escalation has other bins or cells than before: what is usual is learnt anew");
-        }
-        self.correlator.engine().keep_within(recall_ns / 3);
-        for key in self.correlator.remember(table.lanes.into_values()) {
-            tracing::warn!("what was kept as {key:?} can't be understood: what lasts of it is seen as new");
-        }
-        self.is_replaying = true;
-    }
-
+impl Live<'_> {
     /// Works through batches until there will be no more. `figures` may look at it now and then.
     pub fn work(&mut self, taker: &Taker, counter: &Counter, figures: &mut dyn FnMut(&mut Live<'_>)) -> Ended {
         loop {
@@ -270,7 +147,7 @@ impl<'a> Live<'a> {
                     taker.give_back(batch);
                     match is_told {
                         false => return Ended::Untold,
-                        true if parts && self.keeps_state => return Ended::Parted,
+                        true if parts && self.keeps_state || self.is_unfit() => return Ended::Parted,
                         true => {}
                     }
                 }
@@ -286,14 +163,25 @@ impl<'a> Live<'a> {
 
     /// Correlates a batch and hands over what follows; false when nobody takes it.
     pub fn turn(&mut self, batch: &mut Batch, give: &mut dyn FnMut(Parcel) -> bool) -> bool {
+        self.look_whether_it_fits(&batch.assigned);
+        if self.is_unfit() {
+            return true;
+        }
         let Live { correlator, low_water, .. } = self;
         for reference in batch.references.drain(..) {
             correlator.refer(reference);
         }
         for &partition in &batch.assigned {
-            correlator.engine().assign(partition);
-            if let Some(newest_ns) = self.refused_before.get(&partition).and_then(|reading| reading.newest_ns) {
-                correlator.engine().resume(partition, newest_ns);
+            match self.resumed {
+                // How far it had come is known, and more may have come since.
+                Some(_) => correlator.engine().behind(partition),
+                None => {
+                    correlator.engine().assign(partition);
+                    let reading = self.refused_before.get(&partition);
+                    if let Some(newest_ns) = reading.and_then(|reading| reading.newest_ns) {
+                        correlator.engine().resume(partition, newest_ns);
+                    }
+                }
             }
             self.assigned.insert(partition);
         }
@@ -369,6 +257,10 @@ impl<'a> Live<'a> {
         self.waits += batch.ahead.difference(&self.ahead).count() as u64;
         self.ahead.clone_from(&batch.ahead);
         self.held_keys.keep(self.correlator.engine().held(), |place| batch.keys.of(place).map(<[u8]>::to_vec));
+        if keeps && batch.leaving.is_empty() {
+            self.records += batch.keys.len() as u64;
+            parcel.checkpoint = self.lay_down();
+        }
         parcel.is_empty() || give(parcel)
     }
 
@@ -484,7 +376,8 @@ impl<'a> Live<'a> {
             held.extend(before.held.iter().filter(|(offset, _)| *offset >= read_to));
         }
         let topic_id = self.topic_ids.get(usize::from(partition.0)).cloned().flatten();
-        Some(Reading { read_to: furthest, held, newest_ns: self.low_water.committed_ns(partition), topic_id })
+        let (committed, newest_ns) = (self.low_water.committed(partition), self.low_water.committed_ns(partition));
+        Some(Reading { read_to: furthest, held, committed, newest_ns, topic_id })
     }
 
     /// Whether the predecessor refused that line, and said so.

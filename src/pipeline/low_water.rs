@@ -9,6 +9,7 @@
 
 use crate::kafka::Position;
 use crate::model::observation::Origin;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Marks kept of one partition; when there are more, every other one is dropped, and commits are coarser.
@@ -17,7 +18,7 @@ const MAX_MARKS: usize = 4_096;
 /// Records between two marks.
 const MARK_EVERY: i64 = 256;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Marks {
     /// (offset, newest event time before it), both rising.
     marks: VecDeque<(i64, i64)>,
@@ -31,7 +32,7 @@ struct Marks {
 }
 
 /// The marks of all partitions.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct LowWater {
     partitions: BTreeMap<(u16, i32), Marks>,
 }
@@ -111,9 +112,19 @@ impl LowWater {
         positions
     }
 
-    /// What is committed of the partition, by whoever read it before, went up to that time.
-    pub fn resume(&mut self, partition: (u16, i32), newest_ns: Option<i64>) {
-        self.partitions.entry(partition).or_default().committed_ns = newest_ns;
+    /// What is committed of the partition, by whoever read it before: up to which offset, if that is known, and time.
+    pub fn resume(&mut self, partition: (u16, i32), committed: Option<i64>, newest_ns: Option<i64>) {
+        let marks = self.partitions.entry(partition).or_default();
+        (marks.committed, marks.committed_ns) = (committed, newest_ns);
+        // Who comes after a checkpoint marks the same stretch anew, elsewhere: offsets do not go back for that.
+        while marks.marks.front().is_some_and(|&(offset, _)| Some(offset) <= committed) {
+            marks.marks.pop_front();
+        }
+    }
+
+    /// The offset that was last given to be committed.
+    pub fn committed(&self, partition: (u16, i32)) -> Option<i64> {
+        self.partitions.get(&partition).and_then(|marks| marks.committed)
     }
 
     /// The newest time of what lies before the position that was last given, nanoseconds.

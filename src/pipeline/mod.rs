@@ -7,6 +7,7 @@
 pub mod alert_source;
 pub mod archive;
 mod by_region;
+mod checkpoint;
 pub mod correlate;
 pub mod correlator;
 mod crossing;
@@ -32,6 +33,7 @@ pub mod route;
 pub mod run;
 mod said_table;
 mod second_hop;
+mod shelf;
 #[cfg(test)]
 pub(crate) mod simulation;
 pub(crate) mod teller;

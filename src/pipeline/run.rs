@@ -16,6 +16,7 @@ use super::layout::Layout;
 use super::live::{Ended, Live, Start};
 use super::reference::{ReferenceFileError, ReferenceFiles};
 use super::said_table::{Owner, SaidTable, SaidTableError};
+use super::shelf::{Directory, Shelf};
 pub use super::teller::MAX_PARCELS;
 use super::teller::{TellError, Tellings, teller};
 use crate::codec::alert::EncodeError;
@@ -152,7 +153,7 @@ impl Run {
         let (started, tellings) = (Instant::now(), Tellings::default());
         let since_ns = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         let owner = Owner { process: format!("{}-{since_ns}", std::process::id()) };
-        let mut start = Live::start(self, &owner, &self.cluster())?;
+        let mut start = Live::start(self, &owner, &self.cluster(), self.shelf())?;
         loop {
             let commits = tellings.now().commits;
             match self.live(start, started, &tellings, stop, figures)? {
@@ -171,6 +172,10 @@ impl Run {
         Cluster::new(&self.kafka, self.part.as_ref().map(|part| part.number as i32)).by_component(self.by_component)
     }
 
+    fn shelf(&self) -> Option<Box<dyn Shelf + Send>> {
+        Some(Box::new(Directory::of(self)?))
+    }
+
     /// Begins anew, as soon as there is a broker to do it with. After a word to stop it is tried once more.
     fn start_again(&self, me: &Owner, stop: &dyn Fn() -> bool) -> Result<Start<'_>, RunError> {
         let (mut told, left) = (String::new(), Instant::now());
@@ -185,7 +190,7 @@ impl Run {
                 Run::nap(session.saturating_sub(left.elapsed()), stop);
             }
             was_missing |= checked.is_err();
-            match checked.and_then(|()| self.start_anew(me, &self.cluster())) {
+            match checked.and_then(|()| self.start_anew(me, &self.cluster(), self.shelf())) {
                 Err(RunError::Kafka(error)) if Run::can_try_again(&error) && !stopping => {
                     let why = error.to_string();
                     if why != told {
@@ -226,13 +231,18 @@ impl Run {
     }
 
     /// Begins anew, unless another process has begun since this one did.
-    pub(super) fn start_anew(&self, me: &Owner, broker: &dyn Broker) -> Result<Start<'_>, RunError> {
+    pub(super) fn start_anew(
+        &self,
+        me: &Owner,
+        broker: &dyn Broker,
+        shelf: Option<Box<dyn Shelf + Send>>,
+    ) -> Result<Start<'_>, RunError> {
         match SaidTable::load(broker, &self.kafka)?.owner {
             // To begin would shut out whoever has taken this one's place.
             Some(other) if other != *me => {
                 Err(KafkaError::Fenced { id: self.kafka.transactional_id(), why: other.process }.into())
             }
-            _ => Live::start(self, me, broker),
+            _ => Live::start(self, me, broker, shelf),
         }
     }
 

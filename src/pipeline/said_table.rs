@@ -9,6 +9,7 @@
 //! - `ID/settled`: how far event time had settled things ([`Settled`]);
 //! - `ID/lane/RULE/OF`: what a rule knows of an object or a node that what is read again would not tell ([`LaneRecord`]);
 //! - `ID/escalation/PIECE`: what is usual, in pieces ([`EscalationRecord`]);
+//! - `ID/checkpoint`: which file holds all that a process knew when it had read so far ([`CheckpointRow`]);
 //! - `ID/learnt/PLACE/PIECE`: what the region about that place has learnt ([`RegionRecord`]), in pieces.
 //!
 //! Unknown words after the id are passed over.
@@ -33,6 +34,9 @@ pub struct Reading {
     pub read_to: i64,
     /// Lines that were held back, neither taken in nor refused: offset and line in the record.
     pub held: Vec<(i64, u32)>,
+    /// The offset that is committed, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub committed: Option<i64>,
     /// The newest time of the lines before the offset that is committed, nanoseconds.
     pub newest_ns: Option<i64>,
     /// What tells the topic from another one of the same name, if the broker has said so.
@@ -46,6 +50,13 @@ pub struct Reading {
 pub struct Owner {
     /// Something that no other process calls itself.
     pub process: String,
+}
+
+/// A checkpoint of which all that it comes to has been said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRow {
+    /// SHA-256 of the file, by which it is found.
+    pub digest: String,
 }
 
 /// Why the table can't be used.
@@ -105,6 +116,8 @@ pub struct SaidTable {
     pub escalation: BTreeMap<String, EscalationRecord>,
     /// What regions had learnt, piece by piece.
     pub learnt: BTreeMap<String, RegionRecord>,
+    /// The newest checkpoint.
+    pub checkpoint: Option<CheckpointRow>,
     /// Who writes here.
     pub owner: Option<Owner>,
 }
@@ -144,6 +157,11 @@ pub fn learnt_key(id: &str, place: &str, piece: usize) -> String {
 /// The key of a piece of what is usual.
 pub fn escalation_key(id: &str, piece: usize) -> String {
     format!("{id}/escalation/{piece}")
+}
+
+/// The key of the row that tells which checkpoint is the newest.
+pub fn checkpoint_key(id: &str) -> String {
+    format!("{id}/checkpoint")
 }
 
 /// The key of the row that tells who writes.
@@ -214,6 +232,8 @@ impl SaidTable {
             };
         } else if rest == "owner" {
             self.owner = change.payload.map(|payload| read(topic, key, payload)).transpose()?;
+        } else if rest == "checkpoint" {
+            self.checkpoint = change.payload.map(|payload| read(topic, key, payload)).transpose()?;
         } else if rest == "settled" {
             self.settled = change.payload.map(|payload| read(topic, key, payload)).transpose()?;
         } else if let Some((name, partition)) = rest.strip_prefix("read/").and_then(|rest| rest.rsplit_once('/'))
@@ -253,7 +273,8 @@ mod tests {
 
     #[test]
     fn the_last_word_of_a_key_holds_and_other_runs_and_words_are_passed_over() {
-        let reading = |read_to| Reading { read_to, held: vec![(7, 1)], newest_ns: Some(-5), topic_id: None };
+        let reading =
+            |read_to| Reading { read_to, held: vec![(7, 1)], committed: Some(1), newest_ns: Some(-5), topic_id: None };
         let key = reading_key("watch", "telemetry.sensors", 3);
         let mut table = SaidTable::default();
         for read_to in [1, 9] {

@@ -7,7 +7,10 @@
 
 use super::by_region::{Forward, ForwardWhat, LineHead, What};
 use super::latency::latencies;
-use super::said_table::{Reading, alert_key, escalation_key, lane_key, learnt_key, reading_key, row_json, settled_key};
+use super::said_table::{
+    CheckpointRow, Reading, alert_key, checkpoint_key, escalation_key, lane_key, learnt_key, reading_key, row_json,
+    settled_key,
+};
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
 use crate::codec::escalation::{escalation_headers, escalation_json};
 use crate::engine::associate::record::RegionRecord;
@@ -76,6 +79,8 @@ pub struct Parcel {
     pub escalation: Option<EscalationRecord>,
     /// What a region has learnt, when it is its turn to be kept.
     pub learnt: Option<RegionRecord>,
+    /// A checkpoint of what an earlier turn came to, when it is laid down.
+    pub checkpoint: Option<CheckpointRow>,
     /// Offsets up to which nothing is needed any more.
     pub positions: Vec<Position>,
     /// When the batch that led to it was taken from the consumer.
@@ -94,6 +99,7 @@ impl Parcel {
             && self.kept.is_empty()
             && self.lanes.is_empty()
             && self.learnt.is_none()
+            && self.checkpoint.is_none()
             && self.positions.is_empty()
             && self.forwards.is_empty()
     }
@@ -200,6 +206,7 @@ pub struct Teller<'a> {
     escalation: Option<EscalationRecord>,
     /// By the places of regions.
     learnt: BTreeMap<String, RegionRecord>,
+    checkpoint: Option<CheckpointRow>,
     positions: BTreeMap<(u16, i32), i64>,
     /// When the batches of uncommitted alerts were taken.
     waiting: Vec<Instant>,
@@ -235,6 +242,7 @@ pub fn teller<'a>(
         lanes: BTreeMap::new(),
         escalation: None,
         learnt: BTreeMap::new(),
+        checkpoint: None,
         positions: BTreeMap::new(),
         waiting: Vec::new(),
         is_open: false,
@@ -333,6 +341,7 @@ impl Teller<'_> {
         self.lanes.extend(parcel.lanes);
         self.escalation = parcel.escalation.or(self.escalation.take());
         self.learnt.extend(parcel.learnt.map(|record| (record.place(), record)));
+        self.checkpoint = parcel.checkpoint.or(self.checkpoint.take());
         self.positions.extend(parcel.positions.iter().map(|it| ((it.topic, it.partition), it.next_offset)));
         Ok(())
     }
@@ -458,6 +467,9 @@ impl Teller<'_> {
             for (number, piece) in record.pieces(MAX_CELLS_A_ROW).iter().enumerate() {
                 self.outbox.keep(&escalation_key(&id, number), Some(&row_json(piece)?))?;
             }
+        }
+        if let Some(row) = self.checkpoint.take() {
+            self.outbox.keep(&checkpoint_key(&id), Some(&row_json(&row)?))?;
         }
         if let Some(settled) = self.settled.take() {
             self.outbox.keep(&settled_key(&id), Some(&row_json(&settled)?))?;

@@ -6,6 +6,7 @@
 
 use super::Case;
 use super::broker::Broker;
+use super::checkpoints::settings;
 use super::program::field;
 use super::stream::{ARGUMENTS, Stream, await_recovery, from_environment};
 use rand::{RngExt, SeedableRng};
@@ -35,7 +36,12 @@ fn kills_at_random_moments(broker: &Broker) {
         // Some of it is there at the start, some comes while it runs.
         stream.deliver(broker, share - dice.random::<f64>() / (kills + 1) as f64);
         let since = Instant::now();
-        let program = stream.run();
+        // Every third time without checkpoints: what was committed meanwhile is newer than the last of them.
+        let checkpoints = settings(&stream.site, 300);
+        let program = match kill % 3 {
+            0 => stream.run(),
+            _ => stream.run_set(&checkpoints.each_ref().map(String::as_str)),
+        };
         stream.deliver_live(broker, share);
         let (mut words, mut seen) = (dice.random_range(0..8u32), 0);
         if kill % 3 == 0 {

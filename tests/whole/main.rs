@@ -6,6 +6,7 @@
 mod bounded;
 mod broker;
 mod catching_up;
+mod checkpoints;
 mod cluster;
 mod connections;
 mod crashes;
@@ -57,6 +58,7 @@ fn trials() -> Vec<Case> {
         crashes::TRIALS,
         lasting::TRIALS,
         faults::TRIALS,
+        checkpoints::TRIALS,
         connections::TRIALS,
         taken_away::TRIALS,
         rights::TRIALS,

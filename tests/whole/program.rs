@@ -50,7 +50,7 @@ impl Site {
         let archive = directory.path().join("archive");
         let mut text = format!(
             "[kafka]\nbrokers = \"{bootstrap}\"\ngroup = \"{name}\"\nsession_timeout_ms = 3000\nanswer_timeout_ms = 5000\n\
-             [output]\narchive_dir = \"{}\"\nrates_every_s = 0.1\n[log]\ncolour = \"never\"\n[kafka.topics]\n",
+             checkpoint_dir = \"\"\n[output]\narchive_dir = \"{}\"\nrates_every_s = 0.1\n[log]\ncolour = \"never\"\n[kafka.topics]\n",
             archive.display()
         );
         for key in TOPICS {

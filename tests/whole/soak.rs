@@ -2,10 +2,12 @@
 //! does not grow.
 //!
 //! `TRUCELINE_SOAK_S=3600 TRUCELINE_SOAK_RATE=5000 TRUCELINE_SEED=7` runs for so many seconds at so many lines a second,
-//! with those dice. Event time goes by three times as fast as the wall's, so an hour has three in it.
+//! with those dice. Event time goes by three times as fast as the wall's, so an hour has three in it. `TRUCELINE_CHECKPOINT_RECORDS`
+//! is how many records lie between two checkpoints; with 0 there are none.
 
 use super::Case;
 use super::broker::Broker;
+use super::checkpoints::settings;
 use super::filler::{Feeder, memory_mib};
 use super::ledger::{look, note};
 use super::live::settled_ns;
@@ -25,6 +27,7 @@ pub const TRIALS: &[Case] = &[("soak", soak)];
 /// Short form.
 const SECONDS: u64 = 40;
 const RATE: u64 = 5_000;
+const CHECKPOINT_RECORDS: u64 = 20_000;
 /// Between two faults.
 const FAULT_EVERY: Duration = Duration::from_secs(12);
 /// The same in a run of minutes.
@@ -82,8 +85,22 @@ fn soak(broker: &Broker) {
     let (during, after) = scene.lines.split_at(end);
     let is_over = AtomicBool::new(false);
     let now = Instant::now();
-    let (program, samples, struck) = (Some(site.run(&ARGUMENTS)), Vec::new(), Vec::new());
-    let mut trial = Trial { broker, site: &site, program, begun: now, since: now, samples, struck };
+    let mut arguments = ARGUMENTS.map(str::to_owned).to_vec();
+    let checkpoint_records = from_environment("TRUCELINE_CHECKPOINT_RECORDS", CHECKPOINT_RECORDS);
+    if checkpoint_records > 0 {
+        arguments.extend(settings(&site, checkpoint_records).into_iter().flat_map(|set| ["--set".to_owned(), set]));
+    }
+    let mut trial = Trial {
+        broker,
+        site: &site,
+        arguments,
+        program: None,
+        begun: now,
+        since: now,
+        samples: Vec::new(),
+        struck: Vec::new(),
+    };
+    trial.program = Some(trial.run());
     let (bad, fed) = std::thread::scope(|scope| {
         let feeding = scope.spawn(|| {
             let fed = feed(broker, &site, during, (rate, faster));
@@ -179,6 +196,7 @@ fn slope(points: &[(f64, f64)]) -> f64 {
 struct Trial<'a> {
     broker: &'a Broker,
     site: &'a Site,
+    arguments: Vec<String>,
     program: Option<Program>,
     begun: Instant,
     /// When the process was started.
@@ -248,8 +266,12 @@ impl Trial<'_> {
         self.program = Some(program);
     }
 
+    fn run(&self) -> Program {
+        self.site.run(&self.arguments.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     fn start(&mut self) -> Program {
-        let program = self.site.run(&ARGUMENTS);
+        let program = self.run();
         self.since = Instant::now();
         program.await_line(0, "its recovery", |line| line.contains("is where the last run ended"));
         program

@@ -10,6 +10,8 @@ pub mod regime;
 #[cfg(test)]
 mod restarted;
 pub mod stream;
+#[cfg(test)]
+mod taken_up;
 pub mod target;
 
 pub use ablation::{Ablated, Scene, Taken, ablated};

@@ -182,7 +182,7 @@ fn hold_in(scenario: Scenario, stream: Stream, seed: u64) -> BTreeMap<String, Al
 
 /// The same scene in which nodes correct themselves: of each eighth arrival and solution there is another that takes its place,
 /// and each eighth is taken back within a minute and a half. Some corrections come before what they are about.
-fn corrected(mut scene: Simulation, seed: u64) -> Simulation {
+pub(super) fn corrected(mut scene: Simulation, seed: u64) -> Simulation {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let mut more = Vec::new();
     for sent in &scene.deliveries {

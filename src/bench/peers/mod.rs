@@ -117,6 +117,7 @@ impl Program {
                 set("kafka.instance", "main");
                 set("kafka.exactly_once", "true");
                 set("kafka.start", "earliest");
+                set("kafka.checkpoint_dir", &scratch.join("checkpoints").display().to_string());
                 set("output.rates_every_s", "0.1");
                 set("log.filter", "info");
                 for spec in settings.topics.all() {

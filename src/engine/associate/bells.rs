@@ -7,6 +7,7 @@
 use super::exp::exp_single as exp;
 use super::kernel::Isa;
 use super::locate::Place;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Widths of the densities, m. Their ratios are whole numbers, so that one exponential serves all of them: see [`bells`].
@@ -25,7 +26,7 @@ const LANES: usize = 8;
 type Lane = [f32; LANES];
 
 /// An event: where (east, north), m; when, s; how much it weighs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Known {
     /// East, m.
     pub x_m: f64,

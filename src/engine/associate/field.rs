@@ -9,10 +9,11 @@ use crate::model::kind::Kind;
 use crate::model::node::{Node, NodeIx};
 use crate::model::observation::fnv_1a;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// One node's ear for one wave. What a fit asks of every site around, at each of its steps, stands in the first line of
 /// memory.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[repr(C, align(64))]
 pub struct Site {
     /// East of the region's centre, m.
@@ -45,6 +46,7 @@ pub struct Site {
     /// Whether the clutter is what the registry says, or a guess.
     pub states_clutter: bool,
     /// ln p/(1 − p) and ln (1 − p) of the chance to pick an event, at [`STEPS`] equal distances up to the range.
+    #[serde(skip, default = "unheard")]
     chance: [(f32, f32); STEPS + 1],
     /// The same for a first look: what a pick is worth at the site, how much less at the end of its range, and ln of
     /// the chance to miss an event near by, in the middle and far off.
@@ -52,7 +54,7 @@ pub struct Site {
 }
 
 /// See [`Site::glance`].
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub struct Glance {
     /// ln p/(1 − p) at the site.
     pub near: f32,
@@ -64,6 +66,11 @@ pub struct Glance {
 
 /// Steps of a site's table of chances.
 const STEPS: usize = 32;
+
+/// A table that [`Site::hear`] has yet to fill.
+fn unheard() -> [(f32, f32); STEPS + 1] {
+    [(0.0, 0.0); STEPS + 1]
+}
 
 /// A site whose range overlaps that of another one.
 #[derive(Clone, Copy, Debug)]
@@ -101,7 +108,7 @@ impl Site {
             heartbeat_s: node.heartbeat_s,
             ahead_s: 0.0,
             ahead_sd_s: None,
-            chance: [(0.0, 0.0); STEPS + 1],
+            chance: unheard(),
             glance: Glance::default(),
         };
         site.ln_clutter = site.clutter_per_s.ln();
@@ -185,14 +192,20 @@ pub fn waves_of(node: &Node) -> impl Iterator<Item = Wave> + '_ {
     .map(|(_, wave)| wave)
 }
 
-/// All sites of a region, and a coarse grid that tells which of them could hear a place.
-#[derive(Clone, Debug, Default)]
+/// All sites of a region, and a coarse grid that tells which of them could hear a place. Written down are the sites alone; see
+/// [`Field::rebuild`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Field {
     sites: Vec<Site>,
+    #[serde(skip)]
     near: FxHashMap<(i32, i32), Vec<u32>>,
+    #[serde(skip)]
     around: Vec<Vec<Neighbour>>,
+    #[serde(skip)]
     cell_m: f64,
+    #[serde(skip)]
     covered_m2: f64,
+    #[serde(skip)]
     most_ahead_s: f64,
 }
 
@@ -215,6 +228,18 @@ impl Field {
     /// No site's clock was found to be further off, s.
     pub fn most_ahead_s(&self) -> f64 {
         self.most_ahead_s
+    }
+
+    /// Makes what is not written down anew, to the same bits: the sites' tables by the curve that each goes by, the grid by
+    /// the sites.
+    pub fn rebuild(&mut self, curve_of: impl Fn(Wave) -> [f64; 9]) {
+        for site in &mut self.sites {
+            // Made when its range may have been another, which rounding shows.
+            let glance = site.glance;
+            site.hear(&curve_of(site.wave));
+            site.glance = glance;
+        }
+        self.index();
     }
 
     /// Adds a site and gives its number.

@@ -5,12 +5,13 @@
 //! Σᵢ (2 hᵢ − zᵢ) vᵢ / √(vₙ² − vᵢ²) (Lay & Wallace 1995, Modern Global Seismology, section 3.2). The first of them all counts.
 
 use crate::engine::settings::Seismic;
+use serde::{Deserialize, Serialize};
 
 /// Layers below the upper one at most.
 pub const MAX_LAYERS: usize = 4;
 
 /// The wave along the top of a layer.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Head {
     /// 1 / vₙ, s/m.
     pub slowness_s_m: f64,
@@ -25,7 +26,7 @@ impl Head {
 }
 
 /// A wave of one kind, P or S, from one depth.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct BodyWave {
     speed_m_s: f64,
     depth_m: f64,

@@ -51,7 +51,7 @@ pub struct Loudness {
 }
 
 /// The law as it stands.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Law {
     /// b.
     pub slope: f64,
@@ -221,13 +221,13 @@ impl Law {
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Curve {
     hits: [f64; KNOTS],
     expected: [f64; KNOTS],
 }
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Ears {
     ahead: f64,
     ahead_weight: f64,
@@ -238,7 +238,7 @@ struct Ears {
 }
 
 /// All that a region has learnt.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Learnt {
     loudness: Loudness,
     law: Option<Law>,
@@ -428,6 +428,11 @@ impl Learnt {
         if let Some(taught) = self.taught {
             site.hear(&taught[site.wave as usize]);
         }
+    }
+
+    /// The curve that all sites of a wave go by.
+    pub fn curve(&self, wave: Wave) -> [f64; KNOTS] {
+        self.taught.map_or(DETECTION, |taught| taught[wave as usize])
     }
 
     /// Takes up what was known of a site. What was counted of its clutter holds for the rate that the registry states,

@@ -8,9 +8,10 @@ use super::locate::{Against, Free, How, Located, Place, Point, Problem, Scratch}
 use super::region::Anchor;
 use super::search::{Search, Wanted};
 use super::window::{Owner, Slot, Window};
+use serde::{Deserialize, Serialize};
 
 /// A provisional event.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Open {
     /// Where and when, so far.
     pub located: Located,
@@ -23,7 +24,7 @@ pub struct Open {
 }
 
 /// What a reader would act on.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Gist {
     at: Place,
     covariance: [f64; 6],
@@ -56,10 +57,12 @@ impl Gist {
 }
 
 /// All provisional events of a region.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Live {
     open: Vec<Option<Open>>,
+    #[serde(skip)]
     search: Search,
+    #[serde(skip)]
     scratch: Scratch,
 }
 

@@ -10,6 +10,7 @@ use super::locate::{Against, Expected, Free, GATE, How, Located, Place, Problem,
 use super::mirror;
 use super::window::Slot;
 use crate::model::node::NodeIx;
+use serde::{Deserialize, Serialize};
 
 /// No event.
 pub const NO_ONE: u32 = u32::MAX;
@@ -17,7 +18,7 @@ pub const NO_ONE: u32 = u32::MAX;
 pub const SETTLED: u32 = u32::MAX - 1;
 
 /// An event of the plan.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Event {
     /// As located last.
     pub located: Located,
@@ -26,13 +27,15 @@ pub struct Event {
 }
 
 /// Events and owners.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Plan {
     events: Vec<Option<Event>>,
     vacant: Vec<u32>,
     owner: Vec<u32>,
     point_owner: Vec<u32>,
+    #[serde(skip)]
     bids: Vec<Bid>,
+    #[serde(skip)]
     scratch: Scratch,
 }
 

@@ -10,6 +10,7 @@ use super::exp::exp;
 use super::kernel::Isa;
 use super::locate::Place;
 use super::record::PriorRecord;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// How long fire begets fire, s.
@@ -45,8 +46,8 @@ const ECHOING: Fading =
     Fading { in_s: ECHO_S, both_ways: true, most: ECHOES, self_s: SELF_S, self_m: SELF_M, counts_far: false };
 const ECHOING_OPEN: Fading = Fading { counts_far: true, ..ECHOING };
 
-/// The prior of one region.
-#[derive(Clone, Debug)]
+/// The prior of one region. What [`Prior::sum_up`] makes of the rest is not written down; see [`Prior::rebuild`].
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prior {
     first_rate_per_s: f64,
     area_m2: f64,
@@ -55,15 +56,20 @@ pub struct Prior {
     last_s: f64,
     recent: Vec<Known>,
     /// Of each of `recent`: how much is left at its time of all before, itself included, and of all after.
+    #[serde(skip)]
     left: Vec<(f64, f64)>,
     /// From west to east, so that those around a place stand in a row.
     places: Vec<Known>,
     /// The weightiest of them.
+    #[serde(skip)]
     heaviest: f64,
     /// Both as they are summed up.
+    #[serde(skip)]
     recent_columns: Columns,
+    #[serde(skip)]
     place_columns: Columns,
     explained: [f64; COMPONENTS],
+    #[serde(skip, default = "Isa::best")]
     isa: Isa,
 }
 
@@ -184,6 +190,11 @@ impl Prior {
             .get(after)
             .map_or(0.0, |next| (1.0 + self.left[after].1) * exp((time_s - next.time_s) / ECHO_S));
         before + later
+    }
+
+    /// Makes what is not written down anew: all that changes the rest ends with the same.
+    pub fn rebuild(&mut self) {
+        self.sum_up();
     }
 
     /// Sums up what is left of what is recent, and puts all in columns.

@@ -24,7 +24,7 @@ pub struct Place {
 }
 
 /// A solution somebody else made of one event: one end of a radar's trajectory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Point {
     /// Where and when.
     pub at: Place,
@@ -58,7 +58,7 @@ impl Point {
 }
 
 /// An arrival as the event explains it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Explained {
     /// The arrival.
     pub slot: Slot,
@@ -75,7 +75,7 @@ pub struct Explained {
 }
 
 /// An event that was located.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Located {
     /// The best place and time.
     pub at: Place,

@@ -7,6 +7,7 @@
 
 use super::kernel::Isa;
 use super::window::Slot;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Event time that shares columns, s.
@@ -34,7 +35,7 @@ pub struct Stand {
 }
 
 /// The arrivals of [`BUCKET_S`], in the order in which they came.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Bucket {
     time_s: Vec<f64>,
     x_m: Vec<f32>,
@@ -45,10 +46,11 @@ struct Bucket {
 }
 
 /// All arrivals that are not forgotten.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Recent {
     buckets: BTreeMap<i64, Bucket>,
     /// Emptied, to be used again.
+    #[serde(skip)]
     spare: Vec<Bucket>,
 }
 

@@ -14,6 +14,7 @@ use super::settle::{Apex, Settling};
 use super::wave::{Medium, Wave};
 use super::window::{Arrival, Slot, Window};
 use crate::engine::book::FIRE;
+use crate::engine::in_order;
 use crate::engine::settings::Fire;
 use crate::engine::weather::{Air, Weather};
 use crate::model::geo::{Frame, LonLat};
@@ -21,6 +22,7 @@ use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::ns_from_s;
 use rustc_hash::{FxHashMap, FxHashSet};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Air is looked up as it stood at whole minutes.
@@ -58,7 +60,7 @@ pub enum Word<'a> {
 }
 
 /// What an event belongs with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub enum Anchor {
     /// A node that heard it.
     Node(NodeIx),
@@ -81,17 +83,28 @@ pub struct Surroundings<'a> {
     pub heard_until_ns: i64,
 }
 
-/// What is known of arrivals, by node and wave.
-type HeldByName = FxHashMap<(String, Wave), Vec<HeldRecord>>;
+/// By node and wave.
+type ByName<T> = FxHashMap<(String, Wave), T>;
+
+/// A plan of a record, and what is known of its arrivals.
+#[derive(Clone, Serialize, Deserialize)]
+struct KeptPlan {
+    plan: PlanRecord,
+    #[serde(with = "by_name")]
+    held: ByName<Vec<HeldRecord>>,
+}
 
 /// A region of the earth in which arrivals are associated.
+#[derive(Serialize, Deserialize)]
 pub struct Region {
     frame: Frame,
     field: Field,
+    #[serde(serialize_with = "in_order::map")]
     site_of: FxHashMap<(NodeIx, Wave), u32>,
     members: Vec<NodeIx>,
     /// Whether there are nodes that hear no further than a network's, and those that hear further.
     has_near: bool,
+    #[serde(serialize_with = "in_order::set")]
     wide: FxHashSet<NodeIx>,
     window: Window,
     points: Vec<Point>,
@@ -108,13 +121,14 @@ pub struct Region {
     read_again_s: f64,
     /// Whether the epoch is that of the record, and no arrival has come.
     is_restored: bool,
-    /// What was not final when the record was written, until all that it rests on has been seen again; and what is known of its
-    /// arrivals, by node and wave.
-    kept: Option<(PlanRecord, HeldByName)>,
+    /// What was not final when the record was written, until all that it rests on has been seen again.
+    kept: Option<KeptPlan>,
     /// Whether it went on from there.
     goes_on: bool,
     /// What a record says of sites that have not spoken and are not in the registry.
-    waiting: FxHashMap<(String, Wave), SiteRecord>,
+    #[serde(with = "by_name")]
+    waiting: ByName<SiteRecord>,
+    #[serde(skip, default = "Isa::best")]
     isa: Isa,
     learnt: Learnt,
     prior: Prior,
@@ -160,6 +174,7 @@ macro_rules! problem {
     };
 }
 
+mod by_name;
 mod corrected;
 mod first;
 mod last;
@@ -233,6 +248,12 @@ impl Region {
             self.travel_s = self.travel_s.max(celerity::slowness_s_m(site.range_m).1 * site.range_m + MARGIN_S);
         }
         site
+    }
+
+    /// Makes what is not written down anew, to the same bits.
+    pub fn rebuild(&mut self) {
+        self.field.rebuild(|wave| self.learnt.curve(wave));
+        self.prior.rebuild();
     }
 
     /// Its plane.

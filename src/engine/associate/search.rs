@@ -95,6 +95,7 @@ impl Search {
     ) -> Option<Located> {
         let arrival = problem.window.arrival(apex);
         let site = &problem.field.sites()[arrival.site as usize];
+        self.crowded = false;
         if site.wave == Wave::Flash {
             // Light has no travel time to turn into a place; flashes join events that others found.
             return None;

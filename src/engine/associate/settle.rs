@@ -20,6 +20,7 @@ use super::resolve::{Dice, Resolver};
 use super::search::{Search, Wanted};
 use super::window::Slot;
 use crate::model::time::ns_from_s;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 
 /// Event time between two steps, s.
@@ -48,7 +49,7 @@ const TRIES_A_RIVAL: usize = 6;
 const MAX_TRIES: u32 = 200;
 
 /// What is not final yet.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Settling {
     /// Arrivals that have not been an apex, in order of (time, node, id).
     queue: VecDeque<(f64, Apex)>,
@@ -61,8 +62,11 @@ pub struct Settling {
     /// Up to here what nodes say of their clocks is known, s.
     known_to_s: f64,
     plan: Plan,
+    #[serde(skip)]
     search: Search,
+    #[serde(skip)]
     resolver: Resolver,
+    #[serde(skip)]
     rivals: Vec<(u32, u32)>,
     /// Events that have lost evidence since the last step.
     robbed: BTreeSet<u32>,
@@ -73,7 +77,7 @@ mod kept;
 pub use self::kept::{Ground, Held};
 
 /// Where a search starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Apex {
     /// At an arrival.
     Arrival(Slot),

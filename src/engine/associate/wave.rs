@@ -79,14 +79,14 @@ impl Wave {
 }
 
 /// Travel times in one region at one time.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct Medium {
     sound_m_s: f64,
     air: Air,
     fire: FireSpeeds,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct FireSpeeds {
     p: BodyWave,
     s: BodyWave,

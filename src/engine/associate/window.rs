@@ -4,12 +4,13 @@
 use super::recent::{Recent, Stand};
 use crate::model::kind::{Hint, Kind};
 use crate::model::observation::{Id, Origin};
+use serde::{Deserialize, Serialize};
 
 /// A slot of the slab.
 pub type Slot = u32;
 
 /// Who an arrival belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Owner {
     /// No one.
     Free,
@@ -36,7 +37,7 @@ pub enum Admitted {
 
 /// An arrival at a site. Times are seconds since the region's epoch. What a fit asks of each stands in the first line of
 /// memory.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[repr(C, align(64))]
 pub struct Arrival {
     /// When.
@@ -97,7 +98,7 @@ const FEW: usize = 12;
 
 /// A site's arrivals in order of time: a column of times to search in and one of slots. What is forgotten in front is
 /// moved out of the way when it is half of all.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Ring {
     time_s: Vec<f64>,
     slot: Vec<Slot>,
@@ -135,7 +136,7 @@ impl Ring {
 }
 
 /// The window of one region.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Window {
     arrivals: Vec<Arrival>,
     owner: Vec<Owner>,

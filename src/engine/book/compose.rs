@@ -29,6 +29,7 @@ const STEP_AZIMUTH_DEG: f64 = 0.01;
 const STEP_PROBABILITY: f64 = 1e-4;
 
 /// What stands on every alert.
+#[derive(Default)]
 pub(super) struct Letterhead {
     config_digest: String,
     topics: Vec<String>,

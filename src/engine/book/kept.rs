@@ -79,6 +79,7 @@ impl Settled {
 }
 
 /// What a claim came to while nothing was said.
+#[derive(Serialize, Deserialize)]
 enum Recalled {
     Claimed(Box<Claim>, Stage),
     /// And the key under which it stands, if it does.
@@ -86,7 +87,7 @@ enum Recalled {
 }
 
 /// The book's memory of another process.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Memory {
     /// What was claimed since, by key; `None` when all is as usual.
     recalled: Option<BTreeMap<String, Recalled>>,
@@ -124,7 +125,8 @@ impl Memory {
 
 impl Book {
     /// Takes over what another process had said, and how far things had settled for it. Until [`Book::replayed`] nothing
-    /// more is said but what decisions change.
+    /// more is said but what decisions change. A book that knows some of it already, as that process said it, keeps what it
+    /// knows.
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
         for kept in kept {
             let Kept { key, feature, was_final, attributed_at, content_revision, newest_ns, .. } = kept;
@@ -146,6 +148,12 @@ impl Book {
                 ..Claim::new(key.clone(), alert.class, feature.place(), kept.time_ns)
             };
             let key: Arc<str> = key.into();
+            let known = self.entries.get(&key);
+            if known.is_some_and(|known| known.was_final == was_final && known.feature == feature) {
+                continue;
+            }
+            // What is open here is claimed again when something is heard of it, and taken back when it comes to nothing.
+            let was_open = known.is_some_and(|known| !known.was_final && !known.retracted());
             self.keys_by_id.insert(alert.alert.clone(), key.clone());
             let entry = Entry { claim, feature, was_final, attributed_at, content_revision, newest_ns };
             if entry.was_final {
@@ -155,12 +163,20 @@ impl Book {
                     self.memory.final_evidence_to_ns = self.memory.final_evidence_to_ns.max(entry.claim.time_ns);
                 }
                 self.memory.final_before.insert(key.clone());
-            } else if !entry.retracted() {
+            } else if !entry.retracted() && !was_open {
                 self.memory.unfound.insert(key.clone());
             }
-            self.by_rank.insert(entry.rank(&key));
-            self.entries.insert(key, entry);
+            if entry.was_final || entry.retracted() {
+                self.memory.unfound.remove(&key);
+            }
+            let rank = entry.rank(&key);
+            // What was known of it otherwise, from a checkpoint of before, is no more.
+            if let Some(before) = self.entries.insert(key.clone(), entry).map(|before| before.rank(&key)) {
+                self.by_rank.remove(&before);
+            }
+            self.by_rank.insert(rank);
         }
+        self.judged_version = None;
         self.memory.recalled = Some(BTreeMap::new());
         self.memory.settled = Some(settled);
         self.memory.forgotten = Some(Vec::new());

@@ -3,6 +3,7 @@
 //! In order of time, the first so many are covered and the rest is more than was announced. An alert stands in the tally
 //! as long as the book knows it; the book keeps it until nothing that comes can be counted with it any more.
 
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -10,7 +11,7 @@ use std::sync::Arc;
 type Turn = (i64, Arc<str>);
 
 /// The alerts under each notice that announces a number.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Tally {
     by_notice: BTreeMap<String, BTreeMap<Turn, u32>>,
     /// Under which notice a key stands, and when its turn is.

@@ -18,7 +18,7 @@ pub const ENOUGH_UP: f64 = 0.5;
 const MISSING_S: f64 = 12.0 * 3600.0;
 
 /// A node of it.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Member {
     /// Bins in which it was gone; `None` once it is of it no more.
     missed: Option<u32>,
@@ -34,7 +34,7 @@ pub struct CoreRecord {
 }
 
 /// The nodes.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Core {
     members: BTreeMap<NodeIx, Member>,
     /// Of each node of the registry whether it is of it.

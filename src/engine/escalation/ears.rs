@@ -6,6 +6,7 @@
 use crate::engine::settings::Settings;
 use crate::model::node::{Node, NodeIx};
 use crate::model::time::ns_from_s;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Bins that are remembered of each node.
@@ -24,14 +25,14 @@ pub fn patience_bins(node: &Node, settings: &Settings, bin_ns: i64) -> Option<i6
 }
 
 /// The bins in which something came of a node: bit n stands for the one n before the newest.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Heard {
     newest: i64,
     bits: u64,
 }
 
 /// What nodes of a sector said of the weather in a bin: sums in whole hundredths, which have no order.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 struct Sum {
     winds: i64,
     wind_cm_s: i64,
@@ -49,7 +50,7 @@ pub struct SectorWeather {
 }
 
 /// All nodes.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Ears {
     bin_ns: i64,
     heard: Vec<Heard>,

@@ -11,7 +11,7 @@ const RADIUS_M: f64 = 6_371_007.2;
 pub struct CellKey(pub i32, pub i32);
 
 /// Cells of that size.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Grid {
     size_m: f64,
 }

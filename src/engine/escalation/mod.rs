@@ -40,6 +40,7 @@ use crate::model::escalation::{Escalation, Modality};
 use crate::model::geo::LonLat;
 use crate::model::node::NodeIx;
 use crate::model::time::ns_from_s;
+use serde::{Deserialize, Serialize};
 
 /// What all sectors together are called.
 pub const THEATRE: &str = "theatre";
@@ -76,8 +77,11 @@ pub struct Sign {
     pub seers: Vec<NodeIx>,
 }
 
-/// The watch.
+/// The watch. Read from a checkpoint it is to be given to one that has just been made ([`EscalationWatch::load`]), which has
+/// what is not written down.
+#[derive(Serialize, Deserialize)]
 pub struct EscalationWatch {
+    #[serde(skip)]
     settings: settings::Escalation,
     bin_ns: i64,
     grid: Grid,
@@ -96,6 +100,7 @@ pub struct EscalationWatch {
     next_bin: Option<i64>,
     /// What an engine before this one knew, until it is laid out.
     waiting: Option<record::EscalationRecord>,
+    #[serde(skip)]
     config_digest: String,
 }
 

@@ -84,14 +84,28 @@ impl EscalationWatch {
         })
     }
 
+    /// Goes on with all that was written down in a checkpoint; false if bins or cells are of another size now: then nothing
+    /// of it is taken over.
+    pub fn load(&mut self, saved: EscalationWatch) -> bool {
+        if (saved.bin_ns, saved.grid) != (self.bin_ns, self.grid) {
+            return false;
+        }
+        let (settings, config_digest) = (self.settings.clone(), std::mem::take(&mut self.config_digest));
+        *self = EscalationWatch { settings, config_digest, ..saved };
+        true
+    }
+
     /// Goes on from there; false if bins or cells are of another size now: then what is usual is learnt anew. To be called
-    /// before anything is heard.
+    /// before anything is heard but what is in a checkpoint of before: who was heard stays, and all else is as the record
+    /// has it.
     pub fn restore(&mut self, record: EscalationRecord) -> bool {
         if record.bin_ns != self.bin_ns || record.cell_m != self.settings.cell_m {
             return false;
         }
         self.next_bin = Some(record.stands_ns / self.bin_ns);
         self.waiting = Some(record);
+        // It is taken up when sectors are laid out.
+        self.laid_out_for = None;
         true
     }
 

@@ -38,7 +38,7 @@ pub struct Found {
 }
 
 /// One of the two.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Reference {
     /// Who counts.
     pub core: Core,

@@ -54,7 +54,7 @@ pub struct Cell {
 }
 
 /// The cells.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Scan {
     /// Those in which there was fire.
     pub cells: BTreeMap<CellKey, Cell>,

@@ -5,10 +5,11 @@ use crate::engine::places::Places;
 use crate::model::area::{Area, AreaType};
 use crate::model::geo::LonLat;
 use crate::model::node::Registry;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// Sectors by name, the theatre last. What lies in none counts for the theatre alone.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Sectors {
     names: Vec<String>,
     /// Of each node its sector.

@@ -7,9 +7,10 @@ use crate::engine::ledger::Finals;
 use crate::engine::rules::World;
 use crate::model::geo::LonLat;
 use crate::model::node::{NodeIx, Registry};
+use serde::{Deserialize, Serialize};
 
 /// Whose events are whose.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Homes {
     /// Of each node the region that it is at home in.
     of: Vec<Option<u32>>,

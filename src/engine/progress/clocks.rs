@@ -1,10 +1,11 @@
 //! The clocks of all partitions, in the order of these.
 
 use super::{Partition, PartitionClock};
+use serde::{Deserialize, Serialize};
 
 /// A clock for each partition. There are few, and many lines come from one before the next: the last one asked for is
 /// looked at first, the others are searched.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Clocks {
     /// Each partition as a number, in order.
     numbers: Vec<u64>,

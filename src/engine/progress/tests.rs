@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::time::NS_PER_S;
+use proptest::prelude::*;
 
 const P: Partition = (0, 0);
 const Q: Partition = (0, 1);
@@ -124,4 +125,48 @@ fn too_late_is_judged_by_the_partition_alone() {
     see(&mut p, P, 2, 100_000);
     assert_eq!(see(&mut p, P, 1, 100_000 - 6 * 3600 - 1), Standing::TooLate);
     assert_eq!(see(&mut p, Q, 1, 10), Standing::InTime, "another partition may be read later");
+}
+
+/// A line that comes, of one partition or the other: its node, its second, and what is told of the partition after it.
+type Step = (bool, u32, i64, u8);
+
+/// What became of a line, where event time was then, what was to become of lines held back, what to read next, and what there
+/// was still to read, and where the stream was when there was nothing.
+type After = (Standing, i64, Option<Verdict>, Option<(Partition, i64)>, BTreeSet<Partition>, Option<i64>);
+
+fn read(steps: &[Step], is_written: bool) -> Vec<After> {
+    let mut p = progress();
+    p.assign(Q);
+    let step = |&(is_q, node, second, then): &Step| {
+        let of = if is_q { Q } else { P };
+        let standing = see(&mut p, of, node, second);
+        let verdict = p.verdict();
+        verdict
+            .iter()
+            .for_each(|&verdict| p.judged(verdict, [(Q, 900 * NS_PER_S)].into_iter().take(second as usize % 2)));
+        match then {
+            0 => p.caught_up(of),
+            1 => p.behind(of),
+            2 => p.pass((second - 20) * NS_PER_S),
+            3 => p.revoke(of),
+            4 => p.resume(of, second * NS_PER_S),
+            _ => {}
+        }
+        p.advance();
+        if is_written {
+            p = postcard::from_bytes(&postcard::to_stdvec(&p).unwrap()).unwrap();
+        }
+        (standing, p.watermark_ns(), verdict, p.slowest(), p.doubt.unread.clone(), p.doubt.all_read_ns)
+    };
+    steps.iter().map(step).collect()
+}
+
+proptest! {
+    #[test]
+    fn written_down_and_taken_up_again_it_goes_on(
+        steps in proptest::collection::vec(
+            (any::<bool>(), 0u32..6, prop_oneof![5 => 90i64..130, 1 => 150i64..1000], 0u8..30), 0..120),
+    ) {
+        prop_assert_eq!(read(&steps, true), read(&steps, false));
+    }
 }

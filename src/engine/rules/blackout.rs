@@ -20,6 +20,7 @@ use crate::model::alert::{Class, Sign};
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::node::{NodeIx, Registry};
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Most silences that are compared; more are not taken in, and counts are lower bounds then.
@@ -33,7 +34,7 @@ const NEWS_SHARE: usize = 64;
 type Group = Vec<usize>;
 
 /// What was said of a cluster.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 struct Told {
     /// Its silences, and when each ended.
     members: Vec<(String, Option<i64>)>,
@@ -42,11 +43,12 @@ struct Told {
 }
 
 /// All clusters.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Blackouts {
     /// The silences that may belong to one, by their keys.
     spells: BTreeMap<String, Spell>,
     /// Of nodes that are silent: the key of the silence.
+    #[serde(serialize_with = "crate::engine::in_order::map")]
     lasting: FxHashMap<NodeIx, String>,
     told: BTreeMap<String, Told>,
     has_changed: bool,

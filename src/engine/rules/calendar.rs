@@ -3,6 +3,7 @@
 //! Entries are kept by short stretches of time and put in order only when their stretch has come: entering costs
 //! next to nothing, however many there are.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A stretch is 2 to this power nanoseconds long: about a quarter of a second.
@@ -12,9 +13,10 @@ const STRETCH_BITS: u32 = 28;
 pub type Entry = (i64, usize);
 
 /// Entries to come.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Calendar {
     stretches: BTreeMap<i64, Vec<Entry>>,
+    #[serde(skip)]
     spare: Vec<Vec<Entry>>,
 }
 

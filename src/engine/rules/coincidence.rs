@@ -14,6 +14,7 @@ use crate::model::node::NodeIx;
 use crate::model::observation::Observations;
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 
 /// Range of a node that tells none, metres.
 const DEFAULT_RANGE_M: f64 = 12_000.0;
@@ -24,7 +25,7 @@ const MAX_OPEN: usize = 200_000;
 type Place = (i64, i32, i32);
 
 /// Who was heard first there and then, as many as it takes, each once, in order of time.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 struct Heard {
     first: Vec<Cited>,
     is_told: bool,
@@ -47,8 +48,9 @@ impl Heard {
 }
 
 /// The rule.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Coincidences {
+    #[serde(serialize_with = "crate::engine::in_order::map")]
     open: FxHashMap<Place, Heard>,
     /// When the first of them ends, or before, nanoseconds.
     first_end_ns: Option<i64>,

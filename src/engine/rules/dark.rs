@@ -326,9 +326,10 @@ impl Watch for Vessel {
 }
 
 /// The rule.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct DarkVessels {
     lanes: Lanes<Vessel>,
+    #[serde(skip)]
     bound: Bound,
 }
 

@@ -1,6 +1,6 @@
 //! Heavy weapons that a patrol has found where there must be none.
 
-use super::reports::Reports;
+use super::reports::{Filed, Reports};
 use super::track::HEAVY_WEAPONS;
 use super::{Rule, World};
 use crate::engine::book::{Book, Claim};
@@ -9,6 +9,7 @@ use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::{Activity, Kind, KindSet};
 use crate::model::observation::Observations;
+use serde::{Deserialize, Serialize};
 
 /// The chance that what a patrol calls a heavy weapon is one.
 const PROBABILITY: f64 = 0.95;
@@ -16,19 +17,18 @@ const PROBABILITY: f64 = 0.95;
 const NEARBY_M: f64 = 200.0;
 
 /// The rule.
+#[derive(Default, Serialize, Deserialize)]
 pub struct Finds {
-    reports: Reports,
+    reports: Reports<Finds>,
 }
 
-impl Default for Finds {
-    fn default() -> Finds {
-        Finds { reports: Reports::new("found", prohibited) }
+impl Filed for Finds {
+    const PREFIX: &'static str = "found";
+
+    /// Whether an area prohibits what was found where it was found.
+    fn counts(claim: &Claim, world: World<'_>) -> bool {
+        !world.places.judge(claim.class, &claim.prohibitions, claim.place, claim.time_ns).areas.is_empty()
     }
-}
-
-/// Whether an area prohibits what was found where it was found.
-fn prohibited(claim: &Claim, world: World<'_>) -> bool {
-    !world.places.judge(claim.class, &claim.prohibitions, claim.place, claim.time_ns).areas.is_empty()
 }
 
 impl Rule for Finds {

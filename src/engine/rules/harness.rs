@@ -1,4 +1,7 @@
 //! A rule under test: observations described in a line, delivered in some order, and what came of it.
+//!
+//! All is told twice: the second time the rule and the book are written down and taken up again now and then, and have to
+//! say the same to the last bit.
 
 use super::{Rule, World};
 use crate::engine::book::{Book, Kept, Settled};
@@ -251,23 +254,28 @@ impl Sent {
     }
 }
 
-/// How observations come: in order of time plus a delay, or as listed; and how often event time moves on.
+/// How observations come: in order of time plus a delay, or as listed; how often event time moves on; and how often all is
+/// written down and taken up again, when it is.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     delays_s: Option<Vec<f64>>,
     advance_every: usize,
     ends: bool,
+    written_every: usize,
 }
+
+/// In a long scene all is written down so many times at the most.
+const MOST_WRITTEN: usize = 64;
 
 impl Delivery {
     /// In order of time, event time moving on at each.
     pub fn in_order() -> Delivery {
-        Delivery { delays_s: Some(vec![0.0]), advance_every: 1, ends: true }
+        Delivery { delays_s: Some(vec![0.0]), ..Delivery::as_listed() }
     }
 
     /// In the order of the list, event time moving on at each.
     pub fn as_listed() -> Delivery {
-        Delivery { delays_s: None, advance_every: 1, ends: true }
+        Delivery { delays_s: None, advance_every: 1, ends: true, written_every: 3 }
     }
 
     /// By their numbers.
@@ -278,6 +286,11 @@ impl Delivery {
             order.sort_by(|&a, &b| comes_s(a).total_cmp(&comes_s(b)));
         }
         order
+    }
+
+    /// The same, and nothing is written down on the way.
+    pub fn unwritten(self) -> Delivery {
+        Delivery { written_every: usize::MAX, ..self }
     }
 
     /// The same, and nothing comes after it.
@@ -292,14 +305,19 @@ impl Delivery {
 
     /// In the order of the list, event time standing still until the end.
     pub fn all_at_once() -> Delivery {
-        Delivery { delays_s: None, advance_every: usize::MAX, ends: true }
+        Delivery { advance_every: usize::MAX, ..Delivery::as_listed() }
     }
 }
 
 /// Any delivery of some observations in which none comes too late.
 pub fn any_delivery(observations: usize) -> impl Strategy<Value = Delivery> {
-    (proptest::collection::vec(0.0..LATENESS_S - 1.0, observations), 1usize..20)
-        .prop_map(|(delays_s, advance_every)| Delivery { delays_s: Some(delays_s), advance_every, ends: true })
+    let delays_s = proptest::collection::vec(0.0..LATENESS_S - 1.0, observations);
+    (delays_s, 1usize..20, 1usize..20).prop_map(|(delays_s, advance_every, written_every)| Delivery {
+        delays_s: Some(delays_s),
+        advance_every,
+        ends: true,
+        written_every,
+    })
 }
 
 fn square() -> MultiPolygon<f64> {
@@ -368,11 +386,18 @@ pub fn tell_with(
 ) -> Vec<AlertFeature> {
     let registry = nodes();
     let world = World::new(&registry, places, settings);
-    let mut post = Post::new(rule, world);
-    for at in delivery.order(sent) {
-        post.hear(at, sent, delivery);
-    }
-    post.end(delivery)
+    let before = rule.save(Vec::new()).unwrap();
+    let mut tell = |is_written: bool| {
+        rule.load(&before).unwrap();
+        let mut post = Post::new(rule, world, is_written);
+        for at in delivery.order(sent) {
+            post.hear(at, sent, delivery);
+        }
+        post.end(delivery)
+    };
+    let undisturbed = tell(false);
+    assert_eq!(tell(true), undisturbed, "written down and taken up again");
+    undisturbed
 }
 
 /// The same by two, of which the second takes the place of the first when that has seen so much: it gets what was said and
@@ -384,6 +409,19 @@ pub fn tell_by_two<R: Rule + Default>(
     share: f64,
     (recall_s, knows): (i64, bool),
 ) -> Vec<AlertFeature> {
+    let tell = |is_written: bool| told_by_two::<R>(sent, delivery, share, (recall_s, knows), is_written);
+    let undisturbed = tell(false);
+    assert_eq!(tell(true), undisturbed, "written down and taken up again");
+    undisturbed
+}
+
+fn told_by_two<R: Rule + Default>(
+    sent: &[Sent],
+    delivery: &Delivery,
+    share: f64,
+    (recall_s, knows): (i64, bool),
+    is_written: bool,
+) -> Vec<AlertFeature> {
     let (registry, settings, places) = (nodes(), Settings::default(), zone());
     let world = World::new(&registry, &places, &settings);
     let order = delivery.order(sent);
@@ -391,7 +429,7 @@ pub fn tell_by_two<R: Rule + Default>(
 
     let (mut first, mut rows) = (R::default(), BTreeMap::new());
     first.memory().unwrap().keep_within(recall_s * NS_PER_S / 3);
-    let mut before = Post::new(&mut first, world);
+    let mut before = Post::new(&mut first, world, is_written);
     for &at in seen {
         before.hear(at, sent, delivery);
         for (key, record) in before.rule.memory().unwrap().take_changes(&registry) {
@@ -407,7 +445,7 @@ pub fn tell_by_two<R: Rule + Default>(
     let kept: Vec<Kept> = keys.into_iter().filter_map(|key| before.book.kept(key)).collect();
 
     let mut second = R::default();
-    let mut after = Post::new(&mut second, world);
+    let mut after = Post::new(&mut second, world, is_written);
     after.book.restore(kept, Settled { fire_ns: i64::MIN, rules_ns: stands_ns });
     let nobody = Registry::default();
     let at_first = if knows { world } else { World { registry: &nobody, ..world } };
@@ -435,12 +473,26 @@ struct Post<'a> {
     newest_ns: i64,
     heard: usize,
     stands_ns: i64,
+    /// Whether all is written down now and then.
+    is_written: bool,
+}
+
+fn empty_book() -> Book {
+    Book::new("digest".to_owned(), vec!["telemetry".to_owned()])
 }
 
 impl<'a> Post<'a> {
-    fn new(rule: &'a mut dyn Rule, world: World<'a>) -> Post<'a> {
-        let book = Book::new("digest".to_owned(), vec!["telemetry".to_owned()]);
-        Post { rule, world, book, newest_ns: i64::MIN, heard: 0, stands_ns: i64::MIN }
+    fn new(rule: &'a mut dyn Rule, world: World<'a>, is_written: bool) -> Post<'a> {
+        Post { rule, world, book: empty_book(), newest_ns: i64::MIN, heard: 0, stands_ns: i64::MIN, is_written }
+    }
+
+    /// Writes all down and takes it up again.
+    fn write_down(&mut self) {
+        let bytes = self.rule.save(Vec::new()).unwrap();
+        self.rule.load(&bytes).unwrap();
+        let bytes = postcard::to_stdvec(&self.book).unwrap();
+        self.book = empty_book();
+        self.book.load(postcard::from_bytes(&bytes).unwrap());
     }
 
     fn hear(&mut self, at: usize, sent: &[Sent], delivery: &Delivery) {
@@ -462,6 +514,9 @@ impl<'a> Post<'a> {
             } else {
                 self.rule.go_over(self.world, &mut self.book);
             }
+        }
+        if self.is_written && self.heard.is_multiple_of(delivery.written_every.max(sent.len() / MOST_WRITTEN)) {
+            self.write_down();
         }
     }
 

@@ -232,9 +232,10 @@ impl Watch for Bearer {
 }
 
 /// The rule.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Identities {
     lanes: Lanes<Bearer>,
+    #[serde(skip)]
     name: String,
 }
 

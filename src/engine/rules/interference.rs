@@ -341,7 +341,7 @@ impl Watch for Jammed {
 }
 
 /// The rule.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Jamming {
     lanes: Lanes<Jammed>,
 }

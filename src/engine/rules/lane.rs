@@ -77,7 +77,7 @@ pub trait Episode: Clone {
 }
 
 /// What lanes are told apart by, in this process, and what that is called in every process.
-pub trait LaneKey: Eq + Hash + ToOwned<Owned: Clone + Eq + Hash + Send> {
+pub trait LaneKey: Eq + Hash + ToOwned<Owned: Clone + Eq + Hash + Send + Serialize + DeserializeOwned> {
     /// What a lane is called.
     fn name(&self, registry: &Registry) -> String;
 
@@ -113,11 +113,11 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     /// What its lanes are told apart by: a name, or what stands for one.
     type Key: LaneKey + ?Sized;
     /// What it sees.
-    type Seen: Seen + Send;
+    type Seen: Seen + Send + Serialize + DeserializeOwned;
     /// What it finds.
-    type Episode: Episode + Send;
+    type Episode: Episode + Send + Serialize + DeserializeOwned;
     /// What all that is seen has in common while a lane rests.
-    type Common: Clone + PartialEq + Send;
+    type Common: Clone + PartialEq + Send + Serialize + DeserializeOwned;
 
     /// Nothing more is seen before `now_ns`. Going there in several steps must come to the same as in one.
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_, Self::Key>, ended: &mut Vec<Self::Episode>);
@@ -182,6 +182,7 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
 }
 
 /// What late evidence does to what was final.
+#[derive(Serialize, Deserialize)]
 pub enum Correction<E> {
     /// It was like this.
     Was(E),
@@ -197,6 +198,8 @@ pub struct Told {
 }
 
 /// The settled state of one thing, and what was seen since.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub(super) struct Lane<W: Watch> {
     pub(super) key: <W::Key as ToOwned>::Owned,
     pub(super) settled: W,

@@ -15,13 +15,17 @@ use crate::engine::corrections::Corrections;
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
+use std::collections::BTreeMap;
 
 /// Most lanes of one rule. At it the one that would be due first, which is about the one heard of longest ago, is
 /// closed as it stands, its alerts final.
 pub const MAX_LANES: usize = 1_000_000;
 
 /// Where a lane stands.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub(super) enum Place<W: Watch> {
     Vacant,
     Lane(Box<Lane<W>>),
@@ -57,6 +61,8 @@ impl<W: Watch> Place<W> {
 }
 
 /// What has settled otherwise in a lane.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub(super) struct News<W: Watch> {
     pub(super) key: <W::Key as ToOwned>::Owned,
     /// What has ended or was corrected; what lasts is told by the lane.
@@ -64,15 +70,20 @@ pub(super) struct News<W: Watch> {
 }
 
 /// The lanes of a rule.
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Self", bound = "")]
 pub struct Lanes<W: Watch> {
     pub(super) lanes: Vec<Place<W>>,
     pub(super) vacant: Vec<usize>,
+    /// Where each stands.
+    #[serde(skip)]
     pub(super) by_key: FxHashMap<<W::Key as ToOwned>::Owned, usize>,
     /// When each lane wants to be looked at, or before.
     pub(super) calendar: Calendar,
     /// What was taken back and may still come.
     corrections: Corrections,
     /// Room for the entries that are due.
+    #[serde(skip)]
     due: Vec<Entry>,
     pub(super) watermark_ns: i64,
     late: u64,
@@ -89,7 +100,8 @@ pub struct Lanes<W: Watch> {
     /// Lanes that were kept and are gone.
     pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
     /// Records of lanes whose senders are not known yet.
-    pub(super) waiting: FxHashMap<String, LaneRecord>,
+    #[serde(with = "crate::engine::as_json")]
+    pub(super) waiting: BTreeMap<String, LaneRecord>,
     /// What has settled otherwise since it was last asked for, by lane; `None` while nobody listens.
     news: Option<Vec<News<W>>>,
     /// Lanes never rest: what is said has to be the same.
@@ -114,7 +126,7 @@ impl<W: Watch> Default for Lanes<W> {
             restored_to_ns: i64::MIN,
             urgent: Vec::new(),
             gone: Vec::new(),
-            waiting: FxHashMap::default(),
+            waiting: BTreeMap::new(),
             news: None,
             #[cfg(test)]
             sleepless: false,

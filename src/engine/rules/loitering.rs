@@ -163,11 +163,13 @@ impl Watch for Lingerer {
 }
 
 /// The rule.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Loitering {
     lanes: Lanes<Lingerer>,
+    #[serde(skip)]
     name: String,
     /// Whether a place is beside an area.
+    #[serde(skip)]
     beside: Spots<bool>,
 }
 

@@ -106,7 +106,8 @@ impl<W: Watch> Memory for Lanes<W> {
         });
         if is_whole {
             let mut lane = Lane::restored(lane_key, settled, record.stands_ns, record.told);
-            let at = self.vacant.pop().unwrap_or(self.lanes.len());
+            // What was known of it otherwise, from a checkpoint of before, is no more.
+            let at = self.find(lane.key.borrow()).or_else(|| self.vacant.pop()).unwrap_or(self.lanes.len());
             lane.enter(at, &mut self.calendar, world);
             self.by_key.insert(lane.key.clone(), at);
             match self.lanes.get_mut(at) {
@@ -120,7 +121,7 @@ impl<W: Watch> Memory for Lanes<W> {
 }
 
 /// Keys of what a record is to be kept of anew, where any is kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct ToKeep(Option<BTreeSet<String>>);
 
 impl ToKeep {

@@ -20,6 +20,7 @@ mod repeats;
 pub mod reports;
 pub mod rest;
 pub mod restriction;
+pub mod resumed;
 pub mod sensor;
 pub mod spell;
 pub mod spots;
@@ -27,6 +28,7 @@ pub mod track;
 pub mod weapons;
 
 use self::memory::Memory;
+use self::resumed::Resumed;
 use super::book::{Book, Cited};
 use super::places::Places;
 use super::settings::Settings;
@@ -58,7 +60,7 @@ impl<'a> World<'a> {
 }
 
 /// One kind of breach.
-pub trait Rule: Send {
+pub trait Rule: Send + Resumed {
     /// The kinds of observation that it looks at.
     fn kinds(&self) -> KindSet;
 

@@ -9,6 +9,7 @@ use super::memory::{Change, LaneRecord, NodesOf, ToKeep, key, name_node};
 use crate::engine::book::{Claim, alert_id};
 use crate::model::alert::Sign;
 use crate::model::node::Registry;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Most restrictions that are remembered. At it the oldest is forgotten.
@@ -17,7 +18,7 @@ const MAX_PAST: usize = 20_000;
 const MAX_NAMED: usize = 32;
 
 /// What is known of the past.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Repeats {
     /// By time, then key.
     past: BTreeMap<(i64, String), Claim>,
@@ -126,7 +127,10 @@ impl Repeats {
         if !is_whole {
             claim.evidence.clear();
         }
-        self.times_ns.insert(claim.key.clone(), claim.time_ns);
+        // What was known of it otherwise, from a checkpoint of before, is no more.
+        if let Some(before_ns) = self.times_ns.insert(claim.key.clone(), claim.time_ns) {
+            self.past.remove(&(before_ns, claim.key.clone()));
+        }
         self.past.insert((claim.time_ns, claim.key.clone()), claim);
         true
     }

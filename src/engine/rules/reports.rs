@@ -9,7 +9,9 @@ use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Observations};
 use crate::model::time::ns_from_s;
 use rustc_hash::FxHashMap;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::marker::PhantomData;
 
 /// Most positions remembered of one patrol beyond the watermark. At it the oldest is forgotten.
 const MAX_POSITIONS: usize = 512;
@@ -17,6 +19,7 @@ const MAX_POSITIONS: usize = 512;
 const MAX_TAKEN_BACK: usize = 100_000;
 
 /// A report that may still be placed better or taken back.
+#[derive(Serialize, Deserialize)]
 struct Open {
     claim: Claim,
     /// Where it happened as the report has it; `None`: where the patrol was.
@@ -26,13 +29,23 @@ struct Open {
     told: bool,
 }
 
-/// The ledger of one rule's reports.
-pub struct Reports {
-    prefix: &'static str,
+/// Whose reports they are.
+pub trait Filed {
+    /// Begins every key.
+    const PREFIX: &'static str;
+
     /// Whether a placed claim is worth telling.
-    counts: fn(&Claim, World<'_>) -> bool,
+    fn counts(claim: &Claim, world: World<'_>) -> bool;
+}
+
+/// The ledger of one rule's reports.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
+pub struct Reports<F: Filed> {
+    of: PhantomData<F>,
     open: BTreeMap<String, Open>,
     /// Where each patrol was, in order of time: what came since the watermark, and the last before it.
+    #[serde(serialize_with = "crate::engine::in_order::map")]
     positions: FxHashMap<NodeIx, Vec<(i64, Id, LonLat)>>,
     taken_back: BTreeMap<String, i64>,
     /// Of reports that say when they repeat earlier ones: those.
@@ -40,12 +53,10 @@ pub struct Reports {
     watermark_ns: i64,
 }
 
-impl Reports {
-    /// An empty ledger; `prefix` begins every key.
-    pub fn new(prefix: &'static str, counts: fn(&Claim, World<'_>) -> bool) -> Reports {
+impl<F: Filed> Default for Reports<F> {
+    fn default() -> Reports<F> {
         Reports {
-            prefix,
-            counts,
+            of: PhantomData,
             open: BTreeMap::new(),
             positions: FxHashMap::default(),
             taken_back: BTreeMap::new(),
@@ -53,10 +64,12 @@ impl Reports {
             watermark_ns: i64::MIN,
         }
     }
+}
 
-    /// The same for reports that say which earlier ones they repeat.
-    pub(super) fn that_repeat(prefix: &'static str, counts: fn(&Claim, World<'_>) -> bool) -> Reports {
-        Reports { repeats: Some(Repeats::default()), ..Reports::new(prefix, counts) }
+impl<F: Filed> Reports<F> {
+    /// The ledger of reports that say which earlier ones they repeat.
+    pub(super) fn that_repeat() -> Reports<F> {
+        Reports { repeats: Some(Repeats::default()), ..Reports::default() }
     }
 
     /// Notes where a patrol is and what it takes back. The report as evidence with the key of its claim, if it
@@ -69,7 +82,7 @@ impl Reports {
         book: &mut Book,
     ) -> Option<(String, Cited)> {
         let cited = cited_at(batch, row);
-        let key = |id: Id| format!("{}/{}/{}", self.prefix, world.registry.node(cited.node).name, id.as_str());
+        let key = |id: Id| format!("{}/{}/{}", F::PREFIX, world.registry.node(cited.node).name, id.as_str());
         let own = key(cited.id);
         if let Some(id) = supersedes_at(batch, row) {
             let other = key(id);
@@ -151,7 +164,7 @@ impl Reports {
         // A patrol that never said where it is, and that the registry doesn't place, can't be put on a map.
         let Some(base) = base else { return };
         open.claim.place = open.offset.map_or(base, |(azimuth_deg, distance_m)| base.toward(azimuth_deg, distance_m));
-        if (self.counts)(&open.claim, world) {
+        if F::counts(&open.claim, world) {
             let followers = self.repeats.as_mut().map(|repeats| repeats.note(&open.claim, world)).unwrap_or_default();
             self.say(open.claim.clone(), stage, world, book);
             self.link_anew(followers, world, book);

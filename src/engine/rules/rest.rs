@@ -13,6 +13,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
 use crate::model::observation::{Id, Observations, Origin};
+use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::collections::VecDeque;
 
@@ -22,7 +23,7 @@ const MAX_BYTES: usize = 128 * 1024;
 const FIRST_BYTES: usize = 256;
 
 /// What all that is seen in a lane has in common while it rests.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Calm<C> {
     /// So long after it was seen something else comes of it if nothing more is seen, nanoseconds.
     pub lasts_ns: i64,
@@ -110,6 +111,8 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 }
 
 /// A lane at rest.
+#[derive(Serialize, Deserialize)]
+#[serde(bound = "")]
 pub(super) struct Rest<W: Watch> {
     pub(super) key: <W::Key as ToOwned>::Owned,
     calm: Calm<W::Common>,
@@ -119,6 +122,7 @@ pub(super) struct Rest<W: Watch> {
     /// What had settled when the first was seen that is written down; `None` where that is all there is to know.
     pub(super) settled: Option<Box<W>>,
     /// The last thing seen that has settled, if any has, and all since; perhaps some before.
+    #[serde(with = "briefs")]
     briefs: Vec<u8>,
     /// Where the newest is written down.
     newest_at: usize,
@@ -126,6 +130,24 @@ pub(super) struct Rest<W: Watch> {
     pub(super) changed_ns: Option<i64>,
     /// Whether a record is kept of it.
     pub(super) is_kept: bool,
+}
+
+/// What is written down as a checkpoint has it: with its room, for where that ends some of it settles.
+mod briefs {
+    use super::MAX_BYTES;
+    use crate::engine::as_bytes::Bytes;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(briefs: &Vec<u8>, serializer: S) -> Result<S::Ok, S::Error> {
+        (briefs.capacity() as u64, Bytes(briefs)).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
+        let (room, Bytes(bytes)) = <(u64, Bytes<'_>)>::deserialize(deserializer)?;
+        let mut briefs = Vec::with_capacity((room as usize).min(4 * MAX_BYTES).max(bytes.len()));
+        briefs.extend_from_slice(bytes);
+        Ok(briefs)
+    }
 }
 
 impl<W: Watch> Rest<W> {

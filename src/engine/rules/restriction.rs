@@ -4,7 +4,7 @@
 
 use super::memory::{Change, LaneRecord, Memory};
 use super::repeats::Repeats;
-use super::reports::Reports;
+use super::reports::{Filed, Reports};
 use super::{Rule, World};
 use crate::engine::book::{Book, Claim};
 use crate::model::alert::Class;
@@ -12,18 +12,28 @@ use crate::model::geo::LonLat;
 use crate::model::kind::{Activity, Kind, KindSet};
 use crate::model::node::Registry;
 use crate::model::observation::Observations;
+use serde::{Deserialize, Serialize};
 
 /// The chance that a patrol's report of its own hindrance is right.
 const PROBABILITY: f64 = 0.99;
 
 /// The rule.
+#[derive(Serialize, Deserialize)]
 pub struct Restrictions {
-    reports: Reports,
+    reports: Reports<Restrictions>,
+}
+
+impl Filed for Restrictions {
+    const PREFIX: &'static str = "restriction";
+
+    fn counts(_claim: &Claim, _world: World<'_>) -> bool {
+        true
+    }
 }
 
 impl Default for Restrictions {
     fn default() -> Restrictions {
-        Restrictions { reports: Reports::that_repeat("restriction", |_, _| true) }
+        Restrictions { reports: Reports::that_repeat() }
     }
 }
 

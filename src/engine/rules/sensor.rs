@@ -180,8 +180,10 @@ impl Watch for Pulse {
 }
 
 /// The rule.
+#[derive(Serialize, Deserialize)]
 pub struct Sensors {
     lanes: Lanes<Pulse>,
+    #[serde(skip)]
     promises: Promises,
     blackouts: Blackouts,
 }

@@ -233,12 +233,14 @@ impl Standing {
 
 /// The rule. Plots that come behind the watermark no longer change what has settled, but a whole incursion may come
 /// to light by them: they have lanes of their own, which settle at the amend horizon.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct Tracks {
     lanes: Lanes<Watched>,
     late: Lanes<Watched>,
+    #[serde(skip)]
     name: String,
     /// Where no border is near.
+    #[serde(skip)]
     clear: Spots<Clear>,
 }
 

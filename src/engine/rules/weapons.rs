@@ -222,7 +222,7 @@ impl Watch for Emplacements {
 }
 
 /// The rule. An area that is not there when a round is seen has no part in it.
-#[derive(Default)]
+#[derive(Default, Serialize, Deserialize)]
 pub struct FiringWeapons {
     lanes: Lanes<Emplacements>,
 }

@@ -30,6 +30,7 @@ use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::{Activity, Hint, Kind};
 use crate::model::observation::Observations;
 use crate::model::time::{ns_from_s, s_from_ns};
+use serde::{Deserialize, Serialize};
 use std::f64::consts::TAU;
 
 /// Speed of sound and its uncertainty along a path that nobody measured, m/s.
@@ -77,7 +78,7 @@ const MOST_DURATION_S: f64 = 3_600.0;
 pub const MOST_AFTER_S: f64 = 900.0;
 
 /// How it was noticed.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 enum Sense {
     Heard,
     Saw,
@@ -87,7 +88,7 @@ enum Sense {
 }
 
 /// A report by a person, from above, or of infrasound from afar.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// The observation.
     pub cited: Cited,

@@ -3,7 +3,7 @@
 use super::*;
 use crate::kafka::Position;
 use crate::kafka::{AtLeastOnce, Embedded, Outbox, Sink};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 fn broker(topics: &[&str]) -> (Embedded, KafkaSettings) {

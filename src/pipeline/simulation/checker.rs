@@ -123,7 +123,8 @@ impl Seen {
 
 /// What is lost or strange among last words.
 pub fn differences(found: &BTreeMap<&str, &Value>, expected: &BTreeMap<&str, &Value>, wrong: &mut Wrong) {
-    wrong.lost.extend(expected.keys().filter(|id| !found.contains_key(*id)).map(|&id| id.to_owned()));
+    let lost = expected.iter().filter(|(id, _)| !found.contains_key(*id));
+    wrong.lost.extend(lost.map(|(id, alert)| format!("{id}: {}", alert["properties"])));
     for (id, alert) in found {
         match expected.get(id) {
             None => wrong.strange.push(format!("{id} was not to be found: {}", alert["properties"])),

@@ -3,7 +3,8 @@
 use super::faults::{Bug, Fault};
 use super::scene::INPUTS;
 use super::world::{Entry, Fate, GroupEvent, World};
-use crate::kafka::{Broker, Change, Event, Inbox, KafkaError, Outbox, Position, Record};
+use crate::kafka::{Begin, Broker, Change, Event, Inbox, KafkaError, Outbox, Position, Record};
+use crate::pipeline::shelf::{Shelf, digest_of};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -42,6 +43,56 @@ impl Client {
     /// A process's broker, for one life of it.
     pub fn new(world: Shared, process: u64) -> Client {
         Client { world, process, member: Arc::default() }
+    }
+
+    /// Where its checkpoints lie.
+    pub fn shelf(&self) -> Checkpoints {
+        Checkpoints { world: self.world.clone(), process: self.process, on_the_way: None }
+    }
+}
+
+/// Where processes' checkpoints lie, which are on one machine.
+pub struct Checkpoints {
+    world: Shared,
+    process: u64,
+    /// The one that is being laid down.
+    on_the_way: Option<Vec<u8>>,
+}
+
+impl Shelf for Checkpoints {
+    fn room(&mut self, _: u64) -> Option<Vec<u8>> {
+        let mut world = lock(&self.world);
+        (self.on_the_way.is_none() && world.lays_checkpoints_down && world.dice.chance(0.1)).then(Vec::new)
+    }
+
+    fn lay_down(&mut self, checkpoint: Vec<u8>, _: Duration) {
+        self.on_the_way = Some(checkpoint);
+    }
+
+    fn laid_down(&mut self) -> Option<String> {
+        let mut world = lock(&self.world);
+        if world.dead.contains(&self.process) || world.dice.chance(0.5) {
+            return None;
+        }
+        let checkpoint = self.on_the_way.take()?;
+        let digest = digest_of(&checkpoint);
+        world.checkpoints.insert(digest.clone(), checkpoint);
+        Some(digest)
+    }
+
+    fn forget(&mut self, digest: &str) {
+        lock(&self.world).checkpoints.remove(digest);
+    }
+
+    fn find(&mut self, digest: &str) -> Option<Vec<u8>> {
+        let mut world = lock(&self.world);
+        let checkpoint = world.checkpoints.get(digest)?.clone();
+        if world.dice.happens(Fault::CheckpointLost, 0.1) {
+            world.checkpoints.remove(digest);
+            return None;
+        }
+        world.taken_up += 1;
+        Some(checkpoint)
     }
 }
 
@@ -100,6 +151,7 @@ impl Broker for Client {
             parts: Vec::new(),
             leaving: Vec::new(),
             paused: BTreeSet::new(),
+            begins: BTreeMap::new(),
             told_quiet: false,
         }))
     }
@@ -288,6 +340,7 @@ struct Reader {
     parts: Vec<Part>,
     leaving: Vec<(u16, i32)>,
     paused: BTreeSet<(u16, i32)>,
+    begins: BTreeMap<(u16, i32), Begin>,
     told_quiet: bool,
 }
 
@@ -323,13 +376,14 @@ impl Reader {
                 GroupEvent::Assign(partitions) => {
                     self.release(world);
                     self.parts.retain(|part| !partitions.contains(&(part.topic, part.partition)));
-                    let new = |&(topic, partition): &(u16, i32)| Part {
-                        topic,
-                        partition,
-                        next_offset: None,
-                        is_at_end: false,
-                    };
-                    self.parts.extend(partitions.iter().map(new));
+                    for &(topic, partition) in &partitions {
+                        let next_offset = match self.begins.remove(&(topic, partition)) {
+                            Some(Begin::Start) => Some(0),
+                            Some(Begin::At(offset)) => Some(offset),
+                            None => None,
+                        };
+                        self.parts.push(Part { topic, partition, next_offset, is_at_end: false });
+                    }
                     self.paused.retain(|partition| !partitions.contains(partition));
                     news.push(News::Assigned(partitions));
                     if world.dice.chance(0.5) {
@@ -460,7 +514,9 @@ impl Inbox for Reader {
         Some(lock(&self.world).input(topic, partition).len() as i64)
     }
 
-    fn read_anew(&mut self, _: &[(u16, i32)]) {}
+    fn begin_at(&mut self, partition: (u16, i32), begin: Begin) {
+        self.begins.insert(partition, begin);
+    }
 
     fn id_of(&self, _: u16) -> Option<String> {
         None

@@ -33,6 +33,8 @@ pub enum Fault {
     CommitUnknown,
     /// A commit is decided, and readers see it only later.
     CommitSlow,
+    /// The newest checkpoint is gone.
+    CheckpointLost,
     /// Time jumps by seconds, or by more than sessions and transactions last.
     ClockJump,
     /// A line is delivered twice.
@@ -60,6 +62,7 @@ impl Fault {
             Fault::AnswerLost => "call carried out, answer lost",
             Fault::CommitUnknown => "commit of unknown outcome",
             Fault::CommitSlow => "commit seen late",
+            Fault::CheckpointLost => "checkpoint lost",
             Fault::ClockJump => "clock jump",
             Fault::Duplicate => "line delivered twice",
             Fault::Delay => "line delayed and overtaken",

@@ -48,12 +48,14 @@ struct Outcome {
     tally: BTreeMap<Fault, u64>,
     lives: u32,
     offset_commits: u64,
+    taken_up: u64,
 }
 
 /// One run: delivers the telemetry, has so many faults happen, and goes on until all has been told.
 fn play(seed: u64, faults: u32, bug: Option<Bug>, telemetry: &[Delivery], run: &Run) -> Outcome {
     let needed_ns = i64::from(run.kafka.recall_s) * NS_PER_S + (run.settings.lateness_s * NS_PER_S as f64) as i64;
-    let world = World::new(Dice::new(seed, faults), bug, &INPUTS, &OUTPUTS, needed_ns);
+    let mut world = World::new(Dice::new(seed, faults), bug, &INPUTS, &OUTPUTS, needed_ns);
+    world.lays_checkpoints_down = faults > 0 && !run.kafka.checkpoint_dir.as_os_str().is_empty();
     let world: Shared = Arc::new(Mutex::new(world));
     let tellings = Tellings::default();
     let mut left: VecDeque<Delivery> = telemetry.to_vec().into();
@@ -120,6 +122,7 @@ fn play(seed: u64, faults: u32, bug: Option<Bug>, telemetry: &[Delivery], run: &
         tally: std::mem::take(&mut world.dice.tally),
         lives,
         offset_commits: world.offset_commits,
+        taken_up: world.taken_up,
     }
 }
 
@@ -185,26 +188,34 @@ struct Row {
 
 #[test]
 fn whatever_fails_nothing_is_lost_doubled_or_out_of_order() {
-    hold(RECALL_ALL_S, 1);
+    hold(&Ground::new().run(RECALL_ALL_S), 1);
 }
 
 /// With a short memory offsets are committed while things happen.
 #[test]
 fn with_a_short_memory_nothing_is_forgotten_that_is_needed() {
-    hold(RECALL_SOME_S, 2);
+    hold(&Ground::new().run(RECALL_SOME_S), 2);
 }
 
-/// Plays so many seeds, of which the short form takes a part, and prints what happened.
-fn hold(recall_s: u32, part: u64) {
+/// Now and then a checkpoint is gone: then it is as without.
+#[test]
+fn from_a_checkpoint_it_goes_on_whatever_fails() {
+    for recall_s in [RECALL_SOME_S, RECALL_ALL_S] {
+        let taken_up = hold(&Ground::new().run_with_checkpoints(recall_s), 2);
+        assert!(taken_up > 0, "no checkpoint was ever taken up");
+    }
+}
+
+/// Plays so many seeds, of which the short form takes a part, and prints what happened. Gives how many checkpoints were taken up.
+fn hold(run: &Run, part: u64) -> u64 {
     let (seed, runs) = (from_environment("TRUCELINE_SEED", 1), from_environment("TRUCELINE_RUNS", RUNS / part));
     println!("simulated faults: TRUCELINE_SEED={seed} TRUCELINE_RUNS={runs}");
-    let ground = Ground::new();
-    let run = ground.run(recall_s);
     let started = Instant::now();
     let mut table = BTreeMap::<Fault, Row>::new();
     let (mut failed, mut lives, mut revisions, mut rejected, mut offsets) = (Vec::new(), 0, 0, 0, 0);
+    let mut taken_up = 0;
     for seed in seed..seed + runs {
-        let (wrong, outcome) = trial(seed, None, &run);
+        let (wrong, outcome) = trial(seed, None, run);
         for (fault, times) in outcome.tally {
             let row = table.entry(fault).or_default();
             row.times += times;
@@ -214,6 +225,7 @@ fn hold(recall_s: u32, part: u64) {
         }
         lives += u64::from(outcome.lives);
         offsets += outcome.offset_commits;
+        taken_up += outcome.taken_up;
         revisions += outcome.seen.revisions.values().map(Vec::len).sum::<usize>();
         rejected += outcome.seen.rejected.len();
         if !wrong.is_nothing() {
@@ -228,7 +240,7 @@ fn hold(recall_s: u32, part: u64) {
     }
     println!(
         "{faults} faults in {runs} runs ({per_minute:.0} a minute), {lives} lives, {revisions} revisions, {rejected} \
-         rejected lines, {offsets} offsets committed"
+         rejected lines, {offsets} offsets committed, {taken_up} checkpoints taken up"
     );
     assert!(
         failed.is_empty(),
@@ -237,6 +249,7 @@ fn hold(recall_s: u32, part: u64) {
         failed[0].0,
         failed[0].1
     );
+    taken_up
 }
 
 /// Seeds within which a planted mistake has to be found.

@@ -96,8 +96,8 @@ impl<'a> Process<'a> {
     fn begin(&mut self) -> State {
         let broker = Client::new(self.world.clone(), self.id);
         let start = match self.has_begun {
-            false => Live::start(self.run, &self.owner, &broker),
-            true => self.run.start_anew(&self.owner, &broker),
+            false => Live::start(self.run, &self.owner, &broker, Some(Box::new(broker.shelf()))),
+            true => self.run.start_anew(&self.owner, &broker, Some(Box::new(broker.shelf()))),
         };
         match start {
             Ok(start) => {
@@ -228,7 +228,7 @@ impl<'a> Life<'a> {
         self.taker.give_back(batch);
         if !is_told || self.told.is_err() {
             self.ended = Some(Ended::Untold);
-        } else if parts {
+        } else if parts || self.live.is_unfit() {
             self.ended = Some(Ended::Parted);
         }
     }

@@ -10,6 +10,7 @@ use crate::model::review::Review;
 use crate::model::time::{NS_PER_S, Timestamp, ns_from_s};
 use crate::pipeline::reference::ReferenceFiles;
 use crate::pipeline::run::Run;
+use std::path::PathBuf;
 
 /// The topics that are read and their partitions.
 pub const INPUTS: [(&str, usize); 3] = [("telemetry.sensors", 2), ("telemetry.patrols", 1), ("review.decisions", 1)];
@@ -87,13 +88,26 @@ impl Ground {
         Ground { _directory: directory, files }
     }
 
+    /// The same of one that lays checkpoints down.
+    pub fn run_with_checkpoints(&self, recall_s: u32) -> Run {
+        let mut run = self.run(recall_s);
+        run.kafka.checkpoint_dir = PathBuf::from("in memory");
+        run
+    }
+
     /// A run of the pipeline that remembers so much, seconds.
     pub fn run(&self, recall_s: u32) -> Run {
         let mut settings = Settings::default();
         settings.tracks.lost_after_s = 60.0;
         Run {
             // A step of the teller commits, and no clock is asked whether a region's lessons are to be kept.
-            kafka: KafkaSettings { recall_s, commit_interval_ms: 0, learnt_interval_s: 0, ..KafkaSettings::default() },
+            kafka: KafkaSettings {
+                recall_s,
+                commit_interval_ms: 0,
+                learnt_interval_s: 0,
+                checkpoint_dir: PathBuf::new(),
+                ..KafkaSettings::default()
+            },
             reference: self.files.clone(),
             settings,
             config_digest: "0".repeat(64),

@@ -105,6 +105,10 @@ pub struct World {
     needed_ns: i64,
     /// Commits of offsets.
     pub offset_commits: u64,
+    /// Whether processes lay checkpoints down, those that lie there, and how often one was taken up.
+    pub lays_checkpoints_down: bool,
+    pub checkpoints: BTreeMap<String, Vec<u8>>,
+    pub taken_up: u64,
 }
 
 impl World {
@@ -140,6 +144,9 @@ impl World {
             newest_ns: i64::MIN,
             needed_ns,
             offset_commits: 0,
+            lays_checkpoints_down: false,
+            checkpoints: BTreeMap::new(),
+            taken_up: 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! What a region has learnt, on its way out and back in.
 
-use super::{READ_AGAIN_S, Region};
+use super::{KeptPlan, READ_AGAIN_S, Region};
 use crate::engine::associate::learnt::Learnt;
 use crate::engine::associate::prior::Prior;
 use crate::engine::associate::record::{RegionRecord, SiteRecord};
@@ -40,7 +40,7 @@ impl Region {
     pub fn record_with_plan(&self, registry: &Registry) -> Option<RegionRecord> {
         let mut record = self.record(registry)?;
         let (plan, mut held) = match &self.kept {
-            Some((plan, held)) => (plan.clone(), held.clone()),
+            Some(KeptPlan { plan, held }) => (plan.clone(), held.clone()),
             None if self.stepped_to_s >= self.taught_to_s && self.stepped_to_s.is_finite() => {
                 let Some((plan, by_site)) =
                     self.settling.record(self.ground(registry), self.stepped_to_s, self.travel_s)
@@ -68,7 +68,8 @@ impl Region {
     /// Goes on from what was not final when the record was written, when all that it rests on is in; whether there is nothing to
     /// be waited for.
     pub(super) fn go_on_from_plan(&mut self, watermark_s: f64, registry: &Registry) -> bool {
-        let Some((plan, mut by_name)) = self.kept.take_if(|(plan, _)| plan.step_s <= watermark_s) else {
+        let Some(KeptPlan { plan, held: mut by_name }) = self.kept.take_if(|kept| kept.plan.step_s <= watermark_s)
+        else {
             return self.kept.is_none();
         };
         let mut held = Held::default();
@@ -92,6 +93,11 @@ impl Region {
         self.travel_s = self.travel_s.max(plan.travel_s);
         self.stepped_to_s = self.stepped_to_s.max(plan.step_s);
         true
+    }
+
+    /// From now on what it comes to is what another run came to.
+    pub fn go_on(&mut self) {
+        self.goes_on = true;
     }
 
     /// Whether it went on exactly where another run ended.
@@ -118,7 +124,7 @@ impl Region {
         let held = sites.iter_mut().filter(|site| !site.held.is_empty());
         let held = held.map(|site| ((site.node.clone(), site.wave), std::mem::take(&mut site.held))).collect();
         // Of another stream nothing is open.
-        self.kept = record.plan.filter(|_| same_stream).map(|plan| (plan, held));
+        self.kept = record.plan.filter(|_| same_stream).map(|plan| KeptPlan { plan, held });
         self.waiting = sites.into_iter().map(|site| ((site.node.clone(), site.wave), site)).collect();
         self.field.learn(|sites| {
             for (number, site) in (0u32..).zip(sites) {

@@ -239,7 +239,7 @@ fn tracks_are_bounded_and_the_one_heard_of_longest_ago_goes() {
     let names: Vec<String> = (0..MAX_LANES + 10).map(|n| format!("t{n}")).collect();
     let sent: Vec<Sent> = names.iter().map(|name| plot("radar", Domain::Uav, name, 0, 29.8, 50.0)).collect();
     let mut rule = Tracks::default();
-    let delivery = Delivery::all_at_once().provisional();
+    let delivery = Delivery::all_at_once().provisional().unwritten();
     tell_by(&mut rule, &zone_that_prohibits(&[Prohibition::Uav]), &sent, &delivery);
     assert_eq!(rule.len(), MAX_LANES);
 }

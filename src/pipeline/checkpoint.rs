@@ -1,0 +1,99 @@
+//! All that the second stage of a live run knows, in bytes: a restart takes it up as if there had been none, and reads on from
+//! there.
+//!
+//! It is a shortcut and no more. What was said, and how far things had settled, is told by the said-table, which is never
+//! older than the checkpoint that it names; what lies between the two is read again, in silence. Without a checkpoint, or
+//! with one that does not fit, everything that is needed is read again.
+
+use super::held_keys::HeldKeys;
+use super::low_water::LowWater;
+use crate::engine::progress::Partition;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What wrote it: bytes mean something to the same build only.
+const BUILD: &str = concat!(env!("CARGO_PKG_VERSION"), " ", env!("TRUCELINE_STATE"));
+
+/// What is known besides what the correlator knows.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Head {
+    build: String,
+    config_digest: String,
+    topics: Vec<String>,
+    /// What tells the topics from others of the same names.
+    topic_ids: Vec<Option<String>>,
+    /// The partitions that were read, and how far each had been.
+    pub assigned: BTreeSet<Partition>,
+    pub read_to: BTreeMap<Partition, i64>,
+    /// Where offsets may be committed.
+    pub low_water: LowWater,
+    /// The keys of lines that are held back.
+    pub held_keys: HeldKeys,
+}
+
+/// For whom a checkpoint is.
+#[derive(Clone, Copy, Debug)]
+pub struct Reader<'a> {
+    /// The digest of the configuration.
+    pub config_digest: &'a str,
+    /// The topics that are read.
+    pub topics: &'a [String],
+    /// What tells them from others of the same names.
+    pub topic_ids: &'a [Option<String>],
+}
+
+/// Why a checkpoint is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    /// Of a run that was another in some way.
+    #[error("it is of another {what}")]
+    Another {
+        /// What was another.
+        what: &'static str,
+    },
+    /// Bytes that mean nothing.
+    #[error("it can't be understood: {0}")]
+    Broken(#[from] postcard::Error),
+    /// What the engine knew.
+    #[error(transparent)]
+    Engine(#[from] crate::engine::checkpoint::CheckpointError),
+}
+
+impl Head {
+    /// Begins a checkpoint for whoever is the same reader.
+    ///
+    /// # Errors
+    /// None in practice: all of it can be written.
+    pub fn write(
+        room: Vec<u8>,
+        reader: Reader<'_>,
+        (assigned, read_to): (&BTreeSet<Partition>, &BTreeMap<Partition, i64>),
+        low_water: &LowWater,
+        held_keys: &HeldKeys,
+    ) -> Result<Vec<u8>, CheckpointError> {
+        // The fields of a head, in their order.
+        let of_whom = (BUILD, reader.config_digest, reader.topics, reader.topic_ids);
+        Ok(postcard::to_extend(&(of_whom, assigned, read_to, low_water, held_keys), room)?)
+    }
+
+    /// A checkpoint's head, and the rest of it.
+    ///
+    /// # Errors
+    /// It is not for this reader, or can't be understood.
+    pub fn read<'a>(checkpoint: &'a [u8], reader: Reader<'_>) -> Result<(Head, &'a [u8]), CheckpointError> {
+        // By itself, since the rest may mean something else.
+        let (build, _) = postcard::take_from_bytes::<String>(checkpoint)?;
+        if build != BUILD {
+            return Err(CheckpointError::Another { what: "build of the program" });
+        }
+        let (head, rest) = postcard::take_from_bytes::<Head>(checkpoint)?;
+        let same = [
+            (head.config_digest == reader.config_digest, "configuration"),
+            (head.topics == reader.topics && head.topic_ids == reader.topic_ids, "topic"),
+        ];
+        match same.into_iter().find(|it| !it.0) {
+            Some((_, what)) => Err(CheckpointError::Another { what }),
+            None => Ok((head, rest)),
+        }
+    }
+}

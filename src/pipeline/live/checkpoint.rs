@@ -1,0 +1,72 @@
+//! A checkpoint of the second stage: when one is laid down, and whether the one that was taken up fits.
+
+use super::super::checkpoint::{CheckpointError, Head, Reader};
+use super::super::said_table::CheckpointRow;
+use super::Live;
+use crate::engine::progress::Partition;
+use crate::kafka::settings::Start;
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+impl Live<'_> {
+    pub(super) fn reader(&self) -> Reader<'_> {
+        Reader { config_digest: &self.run.config_digest, topics: &self.topics, topic_ids: &self.topic_ids }
+    }
+
+    /// Lays a checkpoint down when there is room for one. Gives the row of one that was laid down before: all that it came to
+    /// has been handed over by now, and so is committed no later than the row.
+    pub(super) fn lay_down(&mut self) -> Option<CheckpointRow> {
+        let shelf = self.shelf.as_mut()?;
+        let row = shelf.laid_down().map(|digest| CheckpointRow { digest });
+        let knows_where = |partition: &Partition| {
+            self.run.kafka.start == Start::Earliest
+                || self.read_to.contains_key(partition)
+                || self.low_water.committed(*partition).is_some()
+        };
+        if !self.assigned.is_empty()
+            && self.assigned.iter().all(knows_where)
+            && let Some(room) = shelf.room(self.records)
+        {
+            let began = Instant::now();
+            match self.checkpoint(room) {
+                Ok(checkpoint) => {
+                    self.records = 0;
+                    self.shelf.as_mut()?.lay_down(checkpoint, began.elapsed());
+                }
+                Err(error) => {
+                    tracing::error!("there will be no checkpoints: {error}");
+                    self.shelf = None;
+                }
+            }
+        }
+        row
+    }
+
+    /// All that is known now, written into `room`.
+    fn checkpoint(&self, room: Vec<u8>) -> Result<Vec<u8>, CheckpointError> {
+        let Live { assigned, read_to, low_water, held_keys, .. } = self;
+        let written = Head::write(room, self.reader(), (assigned, read_to), low_water, held_keys)?;
+        Ok(self.correlator.checkpoint(written)?)
+    }
+
+    /// A checkpoint tells of the partitions that were read then. Where others are read now, what is needed is read again
+    /// without it.
+    pub(super) fn look_whether_it_fits(&mut self, assigned: &[Partition]) {
+        let Some(resumed) = self.resumed.as_mut().filter(|resumed| resumed.fits.is_none() && !assigned.is_empty())
+        else {
+            return;
+        };
+        let fits = assigned.iter().copied().collect::<BTreeSet<_>>() == resumed.assigned;
+        resumed.fits = Some(fits);
+        if !fits {
+            tracing::info!("other partitions are read than before: the checkpoint is not taken up");
+            let digest = resumed.digest.clone();
+            self.shelf.iter_mut().for_each(|shelf| shelf.forget(&digest));
+        }
+    }
+
+    /// Whether it knows of partitions that it does not read, or not of all that it does: it has to be begun anew.
+    pub fn is_unfit(&self) -> bool {
+        self.resumed.as_ref().is_some_and(|resumed| resumed.fits == Some(false))
+    }
+}

@@ -1,0 +1,268 @@
+//! Where checkpoints lie: files of one directory, each called by the SHA-256 of what is in it.
+//!
+//! The said-table names the newest whose every word has been committed; so a file that is half written, of another
+//! process or of another time is not mistaken for it. A checkpoint that is missing costs time and nothing else.
+
+use super::run::Run;
+use sha2::{Digest, Sha256};
+use std::collections::VecDeque;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// Writing a checkpoint down takes the engine's time: no more than this share of it.
+const SHARE: u32 = 50;
+
+/// Files that are kept beside the newest: that may not be committed, nor the one before.
+const KEPT: usize = 2;
+
+const ENDING: &str = "checkpoint";
+
+/// Keeps checkpoints.
+pub trait Shelf {
+    /// Room for a checkpoint, when it is time for one: so many records have been read since the last one, or since the
+    /// start.
+    fn room(&mut self, records: u64) -> Option<Vec<u8>>;
+
+    /// Lays a checkpoint down; `took` is how long it took to make.
+    fn lay_down(&mut self, checkpoint: Vec<u8>, took: Duration);
+
+    /// The digest of the checkpoint that was laid down last, told once, when it would outlive the process.
+    fn laid_down(&mut self) -> Option<String>;
+
+    /// The checkpoint of that digest is of no use: it is not found again.
+    fn forget(&mut self, digest: &str);
+
+    /// The checkpoint of that digest, if it is whole.
+    fn find(&mut self, digest: &str) -> Option<Vec<u8>>;
+}
+
+/// The digest of a checkpoint, in hexadecimal.
+pub fn digest_of(checkpoint: &[u8]) -> String {
+    Sha256::digest(checkpoint).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What became of a file, and the memory that its content was in.
+type Written = (io::Result<String>, Vec<u8>);
+
+/// A directory of checkpoints.
+pub struct Directory {
+    path: PathBuf,
+    /// What the files of this run are called before their digest.
+    prefix: String,
+    every_records: u64,
+    not_before: Instant,
+    writing: Option<JoinHandle<Written>>,
+    laid_down: Option<String>,
+    /// The digests of the last ones, the newest last.
+    last: VecDeque<String>,
+    spare: Vec<u8>,
+    told: String,
+}
+
+impl Directory {
+    /// The directory of that run's settings; `None` where there are to be no checkpoints.
+    pub fn of(run: &Run) -> Option<Directory> {
+        let kafka = &run.kafka;
+        // In a cluster what a part knows hangs on what others have told.
+        let is_wanted = kafka.exactly_once && run.part.is_none() && !kafka.checkpoint_dir.as_os_str().is_empty();
+        is_wanted.then(|| Directory {
+            path: kafka.checkpoint_dir.clone(),
+            prefix: prefix_of(&kafka.transactional_id()),
+            every_records: kafka.checkpoint_records.into(),
+            not_before: Instant::now(),
+            writing: None,
+            laid_down: None,
+            last: VecDeque::new(),
+            spare: Vec::new(),
+            told: String::new(),
+        })
+    }
+
+    /// Takes notice of what the writing thread has done.
+    fn follow(&mut self) {
+        let Some(writing) = self.writing.take_if(|writing| writing.is_finished()) else { return };
+        let (written, spare) = writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        self.spare = spare;
+        match written {
+            Ok(digest) => {
+                tracing::debug!(bytes = self.spare.len(), "checkpoint laid down");
+                self.last.push_back(digest.clone());
+                self.laid_down = Some(digest);
+            }
+            Err(error) => {
+                let why = format!(
+                    "kafka.checkpoint_dir is {:?}, where no checkpoint can be written: {error}; until one can, a restart \
+                     reads kafka.recall_s again",
+                    self.path
+                );
+                if why != self.told {
+                    tracing::warn!("{why}");
+                    self.told = why;
+                }
+            }
+        }
+    }
+}
+
+impl Shelf for Directory {
+    fn room(&mut self, records: u64) -> Option<Vec<u8>> {
+        if records < self.every_records || self.writing.is_some() || Instant::now() < self.not_before {
+            self.follow();
+            return None;
+        }
+        let mut room = std::mem::take(&mut self.spare);
+        room.clear();
+        Some(room)
+    }
+
+    fn lay_down(&mut self, checkpoint: Vec<u8>, took: Duration) {
+        self.not_before = Instant::now() + SHARE * took;
+        while self.last.len() > KEPT {
+            self.last.pop_front();
+        }
+        let (path, prefix, keep) = (self.path.clone(), self.prefix.clone(), self.last.clone());
+        self.writing = Some(std::thread::spawn(move || (write(&path, &prefix, &checkpoint, &keep), checkpoint)));
+    }
+
+    fn laid_down(&mut self) -> Option<String> {
+        self.follow();
+        self.laid_down.take()
+    }
+
+    fn forget(&mut self, digest: &str) {
+        if let Err(error) = fs::remove_file(self.path.join(name_of(&self.prefix, digest))) {
+            tracing::warn!("forgetting checkpoint {digest}: {error}");
+        }
+    }
+
+    fn find(&mut self, digest: &str) -> Option<Vec<u8>> {
+        let checkpoint = fs::read(self.path.join(name_of(&self.prefix, digest))).ok()?;
+        if digest_of(&checkpoint) != digest {
+            return None;
+        }
+        self.last.push_back(digest.to_owned());
+        Some(checkpoint)
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        if let Some(writing) = self.writing.take() {
+            // What it came to is told in no transaction any more.
+            let _ = writing.join();
+        }
+    }
+}
+
+/// Ids are any text, file names are not.
+fn prefix_of(id: &str) -> String {
+    let plain = |char: char| if char.is_ascii_alphanumeric() || "-_".contains(char) { char } else { '_' };
+    format!("{}-{}-", id.chars().map(plain).collect::<String>(), &digest_of(id.as_bytes())[..8])
+}
+
+fn name_of(prefix: &str, digest: &str) -> String {
+    format!("{prefix}{digest}.{ENDING}")
+}
+
+/// Writes the file under another name first, so that none is ever there in part, and forgets those of this run that are not
+/// to be kept.
+fn write(path: &Path, prefix: &str, checkpoint: &[u8], keep: &VecDeque<String>) -> io::Result<String> {
+    let digest = digest_of(checkpoint);
+    let unfinished = path.join(format!("{prefix}unfinished"));
+    fs::create_dir_all(path)?;
+    let mut file = File::create(&unfinished)?;
+    let written = file.write_all(checkpoint).and_then(|()| file.sync_all());
+    drop(file);
+    if let Err(error) = written {
+        // What a full disk has no room for is not to stay and take some.
+        let _ = fs::remove_file(&unfinished);
+        return Err(error);
+    }
+    fs::rename(&unfinished, path.join(name_of(prefix, &digest)))?;
+    File::open(path)?.sync_all()?;
+    for entry in fs::read_dir(path)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let own = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(ENDING)?.strip_suffix('.'));
+        if own.is_some_and(|own| own != digest && !keep.iter().any(|kept| kept == own)) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(path: &Path) -> Directory {
+        Directory {
+            path: path.to_owned(),
+            prefix: prefix_of("a/b"),
+            every_records: 10,
+            not_before: Instant::now(),
+            writing: None,
+            laid_down: None,
+            last: VecDeque::new(),
+            spare: Vec::new(),
+            told: String::new(),
+        }
+    }
+
+    /// Lays it down and waits for the word.
+    fn lay_down(directory: &mut Directory, checkpoint: &[u8]) -> Option<String> {
+        directory.lay_down(checkpoint.to_vec(), Duration::ZERO);
+        while directory.writing.as_ref().is_some_and(|writing| !writing.is_finished()) {
+            std::thread::yield_now();
+        }
+        directory.laid_down()
+    }
+
+    #[test]
+    fn what_was_laid_down_is_found_by_its_digest_and_nothing_else_is() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut shelf = directory(&scratch.path().join("made/for/it"));
+        assert!(shelf.room(9).is_none() && shelf.room(10).is_some(), "when there is something to be spared");
+        let digest = lay_down(&mut shelf, b"all that is known").unwrap();
+        assert_eq!(shelf.laid_down(), None, "told once");
+        assert_eq!(shelf.find(&digest).as_deref(), Some(&b"all that is known"[..]));
+        assert_eq!(shelf.find(&digest_of(b"another")), None);
+        let file = fs::read_dir(&shelf.path).unwrap().next().unwrap().unwrap().path();
+        fs::write(&file, b"all that is krown").unwrap();
+        assert_eq!(shelf.find(&digest), None, "one bit is another");
+    }
+
+    #[test]
+    fn the_newest_stay() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut shelf = directory(scratch.path());
+        fs::write(scratch.path().join("somebody-else.checkpoint"), b"theirs").unwrap();
+        let digests: Vec<String> =
+            (0..6u8).map(|number| lay_down(&mut shelf, &[number]).expect("it can be written")).collect();
+        let found: Vec<bool> = digests.iter().map(|digest| shelf.find(digest).is_some()).collect();
+        assert_eq!(found, [false, false, false, true, true, true]);
+        assert!(scratch.path().join("somebody-else.checkpoint").exists());
+    }
+
+    #[test]
+    fn where_nothing_can_be_written_nothing_is_told() {
+        let scratch = tempfile::tempdir().unwrap();
+        let file = scratch.path().join("file");
+        fs::write(&file, b"").unwrap();
+        let mut shelf = directory(&file);
+        assert_eq!(lay_down(&mut shelf, b"x"), None);
+        assert!(shelf.told.contains("no checkpoint can be written"), "{}", shelf.told);
+        assert!(shelf.room(10).is_some(), "it is tried again");
+    }
+
+    #[test]
+    fn making_checkpoints_takes_a_fiftieth_of_the_time() {
+        let scratch = tempfile::tempdir().unwrap();
+        let mut shelf = directory(scratch.path());
+        shelf.lay_down(Vec::new(), Duration::from_secs(3600));
+        assert!(shelf.room(1_000_000).is_none());
+    }
+}
