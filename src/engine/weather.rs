@@ -23,7 +23,7 @@ const BUCKET_NS: i64 = 60 * NS_PER_S;
 pub const DEFAULT_TEMPERATURE_C: f64 = 10.0;
 
 /// What is kept of a status: half a line of memory, in which nobody misses the digits that an f32 lacks.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 struct Report {
     time_ns: i64,
     clock_sd_s: f32,
@@ -56,6 +56,7 @@ pub struct ReportRecord {
 /// The reports of every node, newest last.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Weather {
+    #[serde(with = "packed")]
     by_node: Vec<VecDeque<Report>>,
     /// How many reports were noted up to the end of each minute, by its number.
     noted: BTreeMap<i64, u64>,
@@ -88,6 +89,62 @@ impl Air {
     /// Speed of sound in still air, m/s: 20.05 √T (ISO 9613-1 gives 20.05 from c₀ = 343.2 m/s at 293.15 K).
     pub fn sound_m_s(&self) -> f64 {
         20.05 * (self.temperature_c + 273.15).max(150.0).sqrt()
+    }
+}
+
+/// Reports as a checkpoint holds them, a node's in one piece: there are more of them than of anything else.
+mod packed {
+    use super::Report;
+    use crate::engine::as_bytes::Bytes;
+    use crate::model::kind::Health;
+    use serde::de::Error as _;
+    use serde::ser::SerializeSeq;
+    use serde::{Deserialize, Deserializer, Serializer};
+    use std::collections::VecDeque;
+
+    /// The time, four numbers, how it is.
+    const BYTES: usize = 8 + 4 * 4 + 1;
+
+    pub fn serialize<S: Serializer>(by_node: &[VecDeque<Report>], serializer: S) -> Result<S::Ok, S::Error> {
+        let mut nodes = serializer.serialize_seq(Some(by_node.len()))?;
+        let mut bytes = Vec::new();
+        for reports in by_node {
+            bytes.clear();
+            for report in reports {
+                let Report { time_ns, clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s, health } = *report;
+                bytes.extend_from_slice(&time_ns.to_le_bytes());
+                for number in [clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s] {
+                    bytes.extend_from_slice(&number.to_le_bytes());
+                }
+                bytes.push(health as u8);
+            }
+            nodes.serialize_element(&Bytes(&bytes))?;
+        }
+        nodes.end()
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<VecDeque<Report>>, D::Error> {
+        let nodes = Vec::<Bytes<'de>>::deserialize(deserializer)?;
+        let node = |Bytes(bytes): Bytes<'de>| {
+            let (reports, rest) = bytes.as_chunks::<BYTES>();
+            let reports: Option<VecDeque<Report>> = reports.iter().map(report).collect();
+            reports.filter(|_| rest.is_empty()).ok_or_else(|| D::Error::custom("these are no reports"))
+        };
+        nodes.into_iter().map(node).collect()
+    }
+
+    fn report(bytes: &[u8; BYTES]) -> Option<Report> {
+        let (time, rest) = bytes.split_first_chunk::<8>()?;
+        let (numbers, health) = rest.as_chunks::<4>();
+        let [clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s] = *numbers.first_chunk::<4>()?;
+        Some(Report {
+            time_ns: i64::from_le_bytes(*time),
+            clock_sd_s: f32::from_le_bytes(clock_sd_s),
+            temperature_c: f32::from_le_bytes(temperature_c),
+            wind_east_m_s: f32::from_le_bytes(wind_east_m_s),
+            wind_north_m_s: f32::from_le_bytes(wind_north_m_s),
+            health: *Health::ALL.get(usize::from(*health.first()?))?,
+        })
     }
 }
 

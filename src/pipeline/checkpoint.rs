@@ -97,3 +97,37 @@ impl Head {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(reader: Reader<'_>) -> Vec<u8> {
+        let mut low_water = LowWater::default();
+        low_water.read((0, 1), 77);
+        low_water.mark();
+        let read_to = BTreeMap::from([((0, 1), 77), ((1, 0), 3)]);
+        let assigned = read_to.keys().copied().chain([(2, 0)]).collect();
+        let head = Head::write(Vec::new(), reader, (&assigned, &read_to), &low_water, &HeldKeys::default());
+        [head.unwrap(), b"the rest".to_vec()].concat()
+    }
+
+    #[test]
+    fn a_checkpoint_is_for_the_same_reader_alone() {
+        let (topics, others) = (["a", "b"].map(str::to_owned), ["a", "c"].map(str::to_owned));
+        let (ids, other_ids) = ([None, Some("x".to_owned())], [None, Some("y".to_owned())]);
+        let reader = Reader { config_digest: "d", topics: &topics, topic_ids: &ids };
+        let checkpoint = written(reader);
+        let (head, rest) = Head::read(&checkpoint, reader).unwrap();
+        assert_eq!((head.read_to.len(), head.assigned.len(), rest), (2, 3, &b"the rest"[..]));
+        let told = |reader| Head::read(&checkpoint, reader).unwrap_err().to_string();
+        assert_eq!(told(Reader { config_digest: "e", ..reader }), "it is of another configuration");
+        assert_eq!(told(Reader { topics: &others, ..reader }), "it is of another topic");
+        assert_eq!(told(Reader { topic_ids: &other_ids, ..reader }), "it is of another topic");
+        let mut of_another_build = checkpoint.clone();
+        of_another_build[3] ^= 1;
+        let told = Head::read(&of_another_build, reader).unwrap_err().to_string();
+        assert_eq!(told, "it is of another build of the program");
+        assert!(Head::read(&checkpoint[..10], reader).is_err());
+    }
+}

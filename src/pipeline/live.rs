@@ -172,15 +172,14 @@ impl Live<'_> {
             correlator.refer(reference);
         }
         for &partition in &batch.assigned {
-            match self.resumed {
+            if self.resumed.as_ref().is_some_and(|resumed| resumed.assigned.contains(&partition)) {
                 // How far it had come is known, and more may have come since.
-                Some(_) => correlator.engine().behind(partition),
-                None => {
-                    correlator.engine().assign(partition);
-                    let reading = self.refused_before.get(&partition);
-                    if let Some(newest_ns) = reading.and_then(|reading| reading.newest_ns) {
-                        correlator.engine().resume(partition, newest_ns);
-                    }
+                correlator.engine().behind(partition);
+            } else {
+                correlator.engine().assign(partition);
+                let reading = self.refused_before.get(&partition);
+                if let Some(newest_ns) = reading.and_then(|reading| reading.newest_ns) {
+                    correlator.engine().resume(partition, newest_ns);
                 }
             }
             self.assigned.insert(partition);

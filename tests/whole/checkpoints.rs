@@ -12,6 +12,7 @@ use std::time::Instant;
 pub const TRIALS: &[Case] = &[
     ("from_a_checkpoint_little_is_read_again", from_a_checkpoint_little_is_read_again),
     ("a_damaged_checkpoint_costs_time_alone", a_damaged_checkpoint_costs_time_alone),
+    ("a_checkpoint_of_other_partitions_costs_time_alone", a_checkpoint_of_other_partitions_costs_time_alone),
 ];
 
 /// Records between two checkpoints.
@@ -88,6 +89,19 @@ fn a_damaged_checkpoint_costs_time_alone(broker: &Broker) {
     let log = program.crash();
     assert!(!log.contains("a checkpoint is taken up"), "{log}");
     stream.conclude_by_a_last_run(broker, "kill -9 with a damaged checkpoint", 2, vec![recovery]);
+}
+
+fn a_checkpoint_of_other_partitions_costs_time_alone(broker: &Broker) {
+    let mut stream = Stream::new(broker, "repartitioned", 63, 8.0);
+    first_life(broker, &mut stream);
+    broker.add_partitions(&stream.site.topic("sensors"), 6);
+    let since = Instant::now();
+    let program = run(&stream);
+    program.await_line(0, "word of the partitions", |line| line.contains("other partitions are read than before"));
+    program.await_line(0, "its recovery", is_replayed);
+    let recovery = since.elapsed();
+    program.crash();
+    stream.conclude_by_a_last_run(broker, "kill -9, and partitions added", 2, vec![recovery]);
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
