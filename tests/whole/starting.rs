@@ -72,7 +72,7 @@ fn a_key_or_a_value_that_can_not_be_is_named(broker: &Broker) {
     let text = std::fs::read_to_string(site.config()).expect("the configuration");
     std::fs::write(site.config(), text.replace("[output]", "[output]\narchive_directory = \"a\"")).expect("written");
     let said = refused(&site, "run", &[]);
-    assert!(said.contains("truceline.toml:7: ") && said.contains("archive_directory"), "{said}");
+    assert!(said.contains("truceline.toml:8: ") && said.contains("archive_directory"), "{said}");
 }
 
 fn create_topics_makes_them_and_it_starts(broker: &Broker) {

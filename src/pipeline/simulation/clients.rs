@@ -71,7 +71,8 @@ impl Shelf for Checkpoints {
 
     fn laid_down(&mut self) -> Option<String> {
         let mut world = lock(&self.world);
-        if world.dead.contains(&self.process) || world.dice.chance(0.5) {
+        // No dice are thrown where there is nothing.
+        if self.on_the_way.is_none() || world.dead.contains(&self.process) || world.dice.chance(0.5) {
             return None;
         }
         let checkpoint = self.on_the_way.take()?;
