@@ -134,12 +134,12 @@ impl Keys {
         self.bytes.get(start as usize..(start + len) as usize)
     }
 
-    /// Forgets them, and keeps the memory.
     /// How many records there are.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
+    /// Forgets them, and keeps the memory.
     pub fn clear(&mut self) {
         self.spans.clear();
         self.bytes.clear();

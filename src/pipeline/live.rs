@@ -86,8 +86,8 @@ struct Resumed {
     digest: String,
     /// The partitions that were read when it was made.
     assigned: BTreeSet<Partition>,
-    /// Whether the same are read now; `None` until that is known.
-    fits: Option<bool>,
+    /// Whether others are read now.
+    is_unfit: bool,
 }
 
 /// What a part of the regions has to do with the others.

@@ -4,7 +4,7 @@
 //! process or of another time is not mistaken for it. A checkpoint that is missing costs time and nothing else.
 
 use super::run::Run;
-use sha2::{Digest, Sha256};
+use crate::engine::book::sha256_hex;
 use std::collections::VecDeque;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -40,11 +40,6 @@ pub trait Shelf {
     fn find(&mut self, digest: &str) -> Option<Vec<u8>>;
 }
 
-/// The digest of a checkpoint, in hexadecimal.
-pub fn digest_of(checkpoint: &[u8]) -> String {
-    Sha256::digest(checkpoint).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A directory of checkpoints.
 pub struct Directory {
     path: PathBuf,
@@ -53,7 +48,6 @@ pub struct Directory {
     every_records: u64,
     not_before: Instant,
     writing: Option<JoinHandle<io::Result<String>>>,
-    laid_down: Option<String>,
     /// The digests of the last ones, the newest last.
     last: VecDeque<String>,
     /// How much room the last one took: it is not kept, for it is as much as the engine's own.
@@ -67,49 +61,29 @@ impl Directory {
         let kafka = &run.kafka;
         // In a cluster what a part knows hangs on what others have told.
         let is_wanted = kafka.exactly_once && run.part.is_none() && !kafka.checkpoint_dir.as_os_str().is_empty();
-        is_wanted.then(|| Directory {
-            path: kafka.checkpoint_dir.clone(),
-            prefix: prefix_of(&kafka.transactional_id()),
-            every_records: kafka.checkpoint_records.into(),
+        is_wanted
+            .then(|| Directory::new(&kafka.checkpoint_dir, &kafka.transactional_id(), kafka.checkpoint_records.into()))
+    }
+
+    /// The checkpoints of the run of that id.
+    fn new(path: &Path, id: &str, every_records: u64) -> Directory {
+        Directory {
+            path: path.to_owned(),
+            prefix: prefix_of(id),
+            every_records,
             not_before: Instant::now(),
             writing: None,
-            laid_down: None,
             last: VecDeque::new(),
             len: 0,
             told: String::new(),
-        })
-    }
-
-    /// Takes notice of what the writing thread has done.
-    fn follow(&mut self) {
-        let Some(writing) = self.writing.take_if(|writing| writing.is_finished()) else { return };
-        match writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
-            Ok(digest) => {
-                self.last.push_back(digest.clone());
-                self.laid_down = Some(digest);
-            }
-            Err(error) => {
-                let why = format!(
-                    "kafka.checkpoint_dir is {:?}, where no checkpoint can be written: {error}; until one can, a restart \
-                     reads kafka.recall_s again",
-                    self.path
-                );
-                if why != self.told {
-                    tracing::warn!("{why}");
-                    self.told = why;
-                }
-            }
         }
     }
 }
 
 impl Shelf for Directory {
     fn room(&mut self, records: u64) -> Option<Vec<u8>> {
-        if records < self.every_records || self.writing.is_some() || Instant::now() < self.not_before {
-            self.follow();
-            return None;
-        }
-        Some(Vec::with_capacity(self.len + self.len / 16))
+        let is_due = records >= self.every_records && self.writing.is_none() && Instant::now() >= self.not_before;
+        is_due.then(|| Vec::with_capacity(self.len + self.len / 16))
     }
 
     fn lay_down(&mut self, checkpoint: Vec<u8>, took: Duration) {
@@ -124,8 +98,25 @@ impl Shelf for Directory {
     }
 
     fn laid_down(&mut self) -> Option<String> {
-        self.follow();
-        self.laid_down.take()
+        let writing = self.writing.take_if(|writing| writing.is_finished())?;
+        match writing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)) {
+            Ok(digest) => {
+                self.last.push_back(digest.clone());
+                Some(digest)
+            }
+            Err(error) => {
+                let why = format!(
+                    "kafka.checkpoint_dir is {:?}, where no checkpoint can be written: {error}; until one can, a restart \
+                     reads kafka.recall_s again",
+                    self.path
+                );
+                if why != self.told {
+                    tracing::warn!("{why}");
+                    self.told = why;
+                }
+                None
+            }
+        }
     }
 
     fn forget(&mut self, digest: &str) {
@@ -136,7 +127,7 @@ impl Shelf for Directory {
 
     fn find(&mut self, digest: &str) -> Option<Vec<u8>> {
         let checkpoint = fs::read(self.path.join(name_of(&self.prefix, digest))).ok()?;
-        if digest_of(&checkpoint) != digest {
+        if sha256_hex(&checkpoint) != digest {
             return None;
         }
         self.last.push_back(digest.to_owned());
@@ -156,7 +147,7 @@ impl Drop for Directory {
 /// Ids are any text, file names are not.
 fn prefix_of(id: &str) -> String {
     let plain = |char: char| if char.is_ascii_alphanumeric() || "-_".contains(char) { char } else { '_' };
-    format!("{}-{}-", id.chars().map(plain).collect::<String>(), &digest_of(id.as_bytes())[..8])
+    format!("{}-{}-", id.chars().map(plain).collect::<String>(), &sha256_hex(id.as_bytes())[..8])
 }
 
 fn name_of(prefix: &str, digest: &str) -> String {
@@ -166,7 +157,7 @@ fn name_of(prefix: &str, digest: &str) -> String {
 /// Writes the file under another name first, so that none is ever there in part, and forgets those of this run that are not
 /// to be kept.
 fn write(path: &Path, prefix: &str, checkpoint: &[u8], keep: &VecDeque<String>) -> io::Result<String> {
-    let digest = digest_of(checkpoint);
+    let digest = sha256_hex(checkpoint);
     let unfinished = path.join(format!("{prefix}unfinished"));
     fs::create_dir_all(path)?;
     let mut file = File::create(&unfinished)?;
@@ -195,17 +186,7 @@ mod tests {
     use super::*;
 
     fn directory(path: &Path) -> Directory {
-        Directory {
-            path: path.to_owned(),
-            prefix: prefix_of("a/b"),
-            every_records: 10,
-            not_before: Instant::now(),
-            writing: None,
-            laid_down: None,
-            last: VecDeque::new(),
-            len: 0,
-            told: String::new(),
-        }
+        Directory::new(path, "a/b", 10)
     }
 
     /// Lays it down and waits for the word.
@@ -225,7 +206,7 @@ mod tests {
         let digest = lay_down(&mut shelf, b"all that is known").unwrap();
         assert_eq!(shelf.laid_down(), None, "told once");
         assert_eq!(shelf.find(&digest).as_deref(), Some(&b"all that is known"[..]));
-        assert_eq!(shelf.find(&digest_of(b"another")), None);
+        assert_eq!(shelf.find(&sha256_hex(b"another")), None);
         let file = fs::read_dir(&shelf.path).unwrap().next().unwrap().unwrap().path();
         fs::write(&file, b"all that is krown").unwrap();
         assert_eq!(shelf.find(&digest), None, "one bit is another");

@@ -13,7 +13,7 @@ use super::ledger::{look, note};
 use super::live::settled_ns;
 use super::program::{Program, Site};
 use super::scene::{Line, Scene};
-use super::stream::from_environment;
+use super::stream::{ARGUMENTS, from_environment};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::BTreeSet;
@@ -44,9 +44,6 @@ const LONG_ENOUGH_S: u64 = 300;
 const MOST_GROWTH: f64 = 1.2;
 /// A process that has just begun has not yet what it needs.
 const WARM_UP: Duration = Duration::from_secs(10);
-
-/// As in the other trials of faults: a restart is to find, to the last digit, what an undisturbed run finds.
-const ARGUMENTS: [&str; 5] = ["--no-archive", "--set", "kafka.recall_s=240", "--set", "kafka.learnt_interval_s=1"];
 
 /// What breaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

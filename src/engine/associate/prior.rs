@@ -46,7 +46,7 @@ const ECHOING: Fading =
     Fading { in_s: ECHO_S, both_ways: true, most: ECHOES, self_s: SELF_S, self_m: SELF_M, counts_far: false };
 const ECHOING_OPEN: Fading = Fading { counts_far: true, ..ECHOING };
 
-/// The prior of one region. What [`Prior::sum_up`] makes of the rest is not written down; see [`Prior::rebuild`].
+/// The prior of one region. What [`Prior::sum_up`] makes of the rest is not written down.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Prior {
     first_rate_per_s: f64,
@@ -192,13 +192,9 @@ impl Prior {
         before + later
     }
 
-    /// Makes what is not written down anew: all that changes the rest ends with the same.
-    pub fn rebuild(&mut self) {
-        self.sum_up();
-    }
-
-    /// Sums up what is left of what is recent, and puts all in columns.
-    fn sum_up(&mut self) {
+    /// Sums up what is left of what is recent, and puts all in columns: what follows from the rest, and is not written down with
+    /// it. All that changes the rest ends with this.
+    pub fn sum_up(&mut self) {
         self.heaviest = self.places.iter().map(|place| place.weight).fold(0.0, f64::max);
         let base_s = if self.last_s.is_nan() { 0.0 } else { self.last_s };
         self.recent_columns.fill(base_s, self.recent.iter().copied());

@@ -253,7 +253,7 @@ impl Region {
     /// Makes what is not written down anew, to the same bits.
     pub fn rebuild(&mut self) {
         self.field.rebuild(|wave| self.learnt.curve(wave));
-        self.prior.rebuild();
+        self.prior.sum_up();
     }
 
     /// Its plane.

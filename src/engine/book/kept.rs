@@ -130,6 +130,12 @@ impl Book {
     pub fn restore(&mut self, kept: impl IntoIterator<Item = Kept>, settled: Settled) {
         for kept in kept {
             let Kept { key, feature, was_final, attributed_at, content_revision, newest_ns, .. } = kept;
+            let known = self.entries.get(key.as_str());
+            if known.is_some_and(|known| known.was_final == was_final && known.feature == feature) {
+                continue;
+            }
+            // What is open here is claimed again when something is heard of it, and taken back when it comes to nothing.
+            let was_open = known.is_some_and(|known| !known.was_final && !known.retracted());
             let alert = &feature.properties;
             let claim = Claim {
                 prohibitions: kept.prohibitions,
@@ -148,12 +154,6 @@ impl Book {
                 ..Claim::new(key.clone(), alert.class, feature.place(), kept.time_ns)
             };
             let key: Arc<str> = key.into();
-            let known = self.entries.get(&key);
-            if known.is_some_and(|known| known.was_final == was_final && known.feature == feature) {
-                continue;
-            }
-            // What is open here is claimed again when something is heard of it, and taken back when it comes to nothing.
-            let was_open = known.is_some_and(|known| !known.was_final && !known.retracted());
             self.keys_by_id.insert(alert.alert.clone(), key.clone());
             let entry = Entry { claim, feature, was_final, attributed_at, content_revision, newest_ns };
             if entry.was_final {

@@ -109,11 +109,12 @@ impl<'a> Live<'a> {
             ahead: BTreeSet::new(),
             waits: 0,
         };
-        if live.neighbours.is_none() {
-            live.topic_ids = (0u16..).zip(&live.topics).map(|(topic, _)| inbox.id_of(topic)).collect();
-        }
         if let Some(table) = table {
-            if let Err(error) = live.take_up(&table, &mut *inbox) {
+            if live.neighbours.is_none() {
+                live.topic_ids = (0u16..).zip(&live.topics).map(|(topic, _)| inbox.id_of(topic)).collect();
+            }
+            let anew = live.made_anew(&table, &*inbox);
+            if let Err(error) = live.take_up(&table, &anew, &mut *inbox) {
                 // It is not as it was before that: from the start, without it.
                 let digest = table.checkpoint.map(|row| row.digest).unwrap_or_default();
                 tracing::warn!("checkpoint {digest} is not taken up: {error}");
@@ -122,7 +123,7 @@ impl<'a> Live<'a> {
                 drop((inbox, outbox));
                 return Live::start(run, owner, broker, shelf);
             }
-            live.take_over(table, &mut *inbox);
+            live.take_over(table, &anew, &mut *inbox);
         }
         let intake = Intake::new(inbox, tables, live.correlator.registry().clone());
         let intake = match second_hop {
@@ -133,7 +134,12 @@ impl<'a> Live<'a> {
     }
 
     /// Takes up the checkpoint that the table names, if it is there and fits.
-    fn take_up(&mut self, table: &SaidTable, inbox: &mut dyn Inbox) -> Result<(), CheckpointError> {
+    fn take_up(
+        &mut self,
+        table: &SaidTable,
+        anew: &BTreeSet<Partition>,
+        inbox: &mut dyn Inbox,
+    ) -> Result<(), CheckpointError> {
         let began = Instant::now();
         let (Some(row), Some(shelf)) = (&table.checkpoint, &mut self.shelf) else { return Ok(()) };
         let Some(checkpoint) = shelf.find(&row.digest) else { return Ok(()) };
@@ -150,7 +156,7 @@ impl<'a> Live<'a> {
             reading.committed.is_none_or(|committed| head.read_to.get(&place).is_some_and(|&to| to >= committed))
         };
         let fits = |(place, reading): (&(String, i32), &Reading)| {
-            self.place(place).is_none_or(|place| is_newer(place, reading) && !self.is_another(place, reading, inbox))
+            self.place(place).is_none_or(|place| is_newer(place, reading) && !anew.contains(&place))
         };
         if !table.readings.iter().all(fits) {
             tracing::info!("a checkpoint is there and is not taken up: what has been committed since is newer");
@@ -162,7 +168,7 @@ impl<'a> Live<'a> {
             let read_to = head.read_to.get(&partition).copied().or_else(|| head.low_water.committed(partition));
             inbox.begin_at(partition, read_to.map_or(Begin::Start, Begin::At));
         }
-        self.resumed = Some(Resumed { digest: row.digest.clone(), assigned: head.assigned, fits: None });
+        self.resumed = Some(Resumed { digest: row.digest.clone(), assigned: head.assigned, is_unfit: false });
         (self.read_to, self.low_water, self.held_keys) = (head.read_to, head.low_water, head.held_keys);
         tracing::info!(
             mib = checkpoint.len() >> 20,
@@ -173,26 +179,27 @@ impl<'a> Live<'a> {
     }
 
     /// Takes over what the predecessor had said and how far it had come.
-    fn take_over(&mut self, table: SaidTable, inbox: &mut dyn Inbox) {
-        for ((name, number), reading) in table.readings {
-            if let Some(neighbours) = self.neighbours.as_ref().filter(|_| name == self.run.kafka.topics.by_region) {
+    fn take_over(&mut self, table: SaidTable, anew: &BTreeSet<Partition>, inbox: &mut dyn Inbox) {
+        for (place, reading) in table.readings {
+            let (name, number) = &place;
+            if let Some(neighbours) = self.neighbours.as_ref().filter(|_| *name == self.run.kafka.topics.by_region) {
                 self.refused_before.insert(neighbours.here, reading);
                 continue;
             }
-            let Some((topic, number)) = self.place(&(name.clone(), number)) else { continue };
-            if self.neighbours.is_none() && self.is_another((topic, number), &reading, inbox) {
+            let Some(partition) = self.place(&place) else { continue };
+            if anew.contains(&partition) {
                 tracing::warn!(
                     "{name} partition {number} had been read to {}: it is another one now, and is taken as new",
                     reading.read_to
                 );
                 // What the group has committed may be of the old one still.
-                inbox.begin_at((topic, number), Begin::Start);
+                inbox.begin_at(partition, Begin::Start);
                 continue;
             }
-            self.awaited.insert((topic, number), reading.read_to);
+            self.awaited.insert(partition, reading.read_to);
             let committed = reading.committed.filter(|_| self.neighbours.is_none());
-            self.low_water.resume((topic, number), committed, reading.newest_ns);
-            self.refused_before.insert((topic, number), reading);
+            self.low_water.resume(partition, committed, reading.newest_ns);
+            self.refused_before.insert(partition, reading);
         }
         let (alerts, settled) = (table.alerts.len(), table.settled.unwrap_or(Settled::NOTHING));
         if alerts > 0 || !self.awaited.is_empty() {
@@ -230,10 +237,17 @@ impl<'a> Live<'a> {
         Some((u16::try_from(topic).ok()?, *number))
     }
 
-    /// Whether a partition is of a topic that was made anew, and counts from nothing again.
-    fn is_another(&self, (topic, number): Partition, reading: &Reading, inbox: &dyn Inbox) -> bool {
-        let id = self.topic_ids.get(usize::from(topic)).cloned().flatten();
-        id.zip(reading.topic_id.as_ref()).is_some_and(|(now, was)| now != *was)
-            || inbox.end_of(topic, number).is_some_and(|end| end < reading.read_to)
+    /// The partitions of topics that were made anew, and count from nothing again. The broker is asked about each.
+    fn made_anew(&self, table: &SaidTable, inbox: &dyn Inbox) -> BTreeSet<Partition> {
+        if self.neighbours.is_some() {
+            return BTreeSet::new();
+        }
+        let is_another = |(topic, number): Partition, reading: &Reading| {
+            let id = self.topic_ids.get(usize::from(topic)).cloned().flatten();
+            id.zip(reading.topic_id.as_ref()).is_some_and(|(now, was)| now != *was)
+                || inbox.end_of(topic, number).is_some_and(|end| end < reading.read_to)
+        };
+        let places = table.readings.iter().filter_map(|(place, reading)| Some((self.place(place)?, reading)));
+        places.filter(|&(place, reading)| is_another(place, reading)).map(|(place, _)| place).collect()
     }
 }

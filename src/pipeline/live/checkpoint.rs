@@ -52,21 +52,18 @@ impl Live<'_> {
     /// A checkpoint tells of the partitions that were read then. Where others are read now, what is needed is read again
     /// without it.
     pub(super) fn look_whether_it_fits(&mut self, assigned: &[Partition]) {
-        let Some(resumed) = self.resumed.as_mut().filter(|resumed| resumed.fits.is_none() && !assigned.is_empty())
-        else {
-            return;
-        };
-        let fits = assigned.iter().copied().collect::<BTreeSet<_>>() == resumed.assigned;
-        resumed.fits = Some(fits);
-        if !fits {
+        // Partitions that are added later are new, and fit.
+        let is_first = self.assigned.is_empty() && !assigned.is_empty();
+        let Live { resumed: Some(resumed), shelf, .. } = self else { return };
+        if is_first && assigned.iter().copied().collect::<BTreeSet<_>>() != resumed.assigned {
             tracing::info!("other partitions are read than before: the checkpoint is not taken up");
-            let digest = resumed.digest.clone();
-            self.shelf.iter_mut().for_each(|shelf| shelf.forget(&digest));
+            resumed.is_unfit = true;
+            shelf.iter_mut().for_each(|shelf| shelf.forget(&resumed.digest));
         }
     }
 
     /// Whether it knows of partitions that it does not read, or not of all that it does: it has to be begun anew.
     pub fn is_unfit(&self) -> bool {
-        self.resumed.as_ref().is_some_and(|resumed| resumed.fits == Some(false))
+        self.resumed.as_ref().is_some_and(|resumed| resumed.is_unfit)
     }
 }

@@ -3,8 +3,9 @@
 use super::faults::{Bug, Fault};
 use super::scene::INPUTS;
 use super::world::{Entry, Fate, GroupEvent, World};
+use crate::engine::book::sha256_hex;
 use crate::kafka::{Begin, Broker, Change, Event, Inbox, KafkaError, Outbox, Position, Record};
-use crate::pipeline::shelf::{Shelf, digest_of};
+use crate::pipeline::shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -76,7 +77,7 @@ impl Shelf for Checkpoints {
             return None;
         }
         let checkpoint = self.on_the_way.take()?;
-        let digest = digest_of(&checkpoint);
+        let digest = sha256_hex(&checkpoint);
         world.checkpoints.insert(digest.clone(), checkpoint);
         Some(digest)
     }
@@ -87,11 +88,10 @@ impl Shelf for Checkpoints {
 
     fn find(&mut self, digest: &str) -> Option<Vec<u8>> {
         let mut world = lock(&self.world);
-        let checkpoint = world.checkpoints.get(digest)?.clone();
-        if world.dice.happens(Fault::CheckpointLost, 0.1) {
+        if world.checkpoints.contains_key(digest) && world.dice.happens(Fault::CheckpointLost, 0.1) {
             world.checkpoints.remove(digest);
-            return None;
         }
+        let checkpoint = world.checkpoints.get(digest)?.clone();
         world.taken_up += 1;
         Some(checkpoint)
     }
