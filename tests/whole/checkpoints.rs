@@ -1,13 +1,17 @@
 //! What a process knew when it made a checkpoint is taken up after a crash: little is read again, and what comes of it is what
-//! an undisturbed run gives. A checkpoint that is damaged costs time alone.
+//! an undisturbed run gives. A checkpoint that is damaged, or of other partitions than are read, costs time alone.
 
 use super::Case;
 use super::broker::Broker;
 use super::program::{Program, Site, field};
 use super::records::consume_all;
 use super::stream::Stream;
+use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 pub const TRIALS: &[Case] = &[
     ("from_a_checkpoint_little_is_read_again", from_a_checkpoint_little_is_read_again),
@@ -15,6 +19,10 @@ pub const TRIALS: &[Case] = &[
     (
         "beside_a_checkpoint_partitions_that_were_added_are_read",
         beside_a_checkpoint_partitions_that_were_added_are_read,
+    ),
+    (
+        "a_checkpoint_of_other_partitions_than_are_read_costs_time_alone",
+        a_checkpoint_of_other_partitions_than_are_read_costs_time_alone,
     ),
 ];
 
@@ -111,6 +119,56 @@ fn beside_a_checkpoint_partitions_that_were_added_are_read(broker: &Broker) {
     stream.await_delivered(&program);
     program.crash();
     stream.conclude_by_a_last_run(broker, "kill -9, and partitions added", 2, vec![recovery]);
+}
+
+fn a_checkpoint_of_other_partitions_than_are_read_costs_time_alone(broker: &Broker) {
+    let mut stream = Stream::new(broker, "halved", 64, 8.0);
+    first_life(broker, &mut stream);
+    let since = Instant::now();
+    let other = Member::join(broker, &stream);
+    let program = run(&stream);
+    let seen = program.await_line(0, "word of the partitions", |line| line.contains("other partitions are read"));
+    let seen = program.await_line(seen, "a new beginning", |line| line.contains("reference data is in"));
+    drop(other);
+    program.await_line(seen, "its recovery", is_replayed);
+    let recovery = since.elapsed();
+    stream.deliver_live(broker, 0.8);
+    stream.await_delivered(&program);
+    program.crash();
+    stream.conclude_by_a_last_run(broker, "kill -9, and a second process in the group", 2, vec![recovery]);
+}
+
+/// Somebody else in a stream's group, who has some of the partitions while this lives.
+struct Member {
+    is_over: Arc<AtomicBool>,
+    polls: Option<JoinHandle<()>>,
+}
+
+impl Member {
+    fn join(broker: &Broker, stream: &Stream) -> Member {
+        let mut client = broker.client();
+        client.set("group.id", stream.site.name()).set("enable.auto.commit", "false");
+        let member: BaseConsumer =
+            client.set("partition.assignment.strategy", "cooperative-sticky").create().expect("a consumer");
+        member.subscribe(&[&stream.site.topic("sensors")]).expect("subscribed");
+        let is_over = Arc::<AtomicBool>::default();
+        let ends = is_over.clone();
+        let polls = std::thread::spawn(move || {
+            while !ends.load(Ordering::Relaxed) {
+                // What it reads is of no account, nor is that it can read nothing for a while.
+                let _ = member.poll(Duration::from_millis(100));
+            }
+        });
+        Member { is_over, polls: Some(polls) }
+    }
+}
+
+impl Drop for Member {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+        // Should it have panicked the trial goes on to tell what came of it.
+        self.polls.take().map(JoinHandle::join);
+    }
 }
 
 fn files(directory: &Path) -> Vec<PathBuf> {
