@@ -203,8 +203,8 @@ mod tests {
                 feed.engine.lines_held(),
                 bytes.len(),
             );
-            let pieces = feed.engine.pieces().into_iter().map(|(name, bytes)| format!("{name} {}", bytes.len()));
-            println!("{}", pieces.collect::<Vec<_>>().join(", "));
+            let piece = |(name, bytes, ms): (_, Vec<u8>, f64)| format!("{name} {} ({ms:.0} ms)", bytes.len());
+            println!("{}", feed.engine.pieces().into_iter().map(piece).collect::<Vec<_>>().join(", "));
             assert!(again == bytes && other.checkpoint(Vec::new()).unwrap().len() == bytes.len());
         }
     }

@@ -95,15 +95,20 @@ pub(super) mod rules {
 
 #[cfg(test)]
 impl Engine {
-    /// What a checkpoint holds, piece by piece.
-    pub(crate) fn pieces(&self) -> Vec<(&'static str, Vec<u8>)> {
+    /// What a checkpoint holds, piece by piece, and how long it takes to write each, ms.
+    pub(crate) fn pieces(&self) -> Vec<(&'static str, Vec<u8>, f64)> {
+        fn timed(name: &'static str, write: impl FnOnce() -> Vec<u8>) -> (&'static str, Vec<u8>, f64) {
+            let started = std::time::Instant::now();
+            let piece = write();
+            (name, piece, started.elapsed().as_secs_f64() * 1e3)
+        }
         macro_rules! pieces {
             ($($field:ident),+) => {
-                vec![$((stringify!($field), postcard::to_stdvec(&self.$field).expect("a piece"))),+]
+                vec![$(timed(stringify!($field), || postcard::to_stdvec(&self.$field).expect("a piece"))),+]
             };
         }
         let mut pieces = pieces!(places, progress, duplicates, weather, fire, slow, escalation, book, held, latecomers);
-        pieces.extend(self.rules.iter().map(|rule| ("a rule", rule.save(Vec::new()).expect("a piece"))));
+        pieces.extend(self.rules.iter().map(|rule| timed("a rule", || rule.save(Vec::new()).expect("a piece"))));
         pieces
     }
 }

@@ -1,7 +1,8 @@
 //! Lines that are ahead of the stream are held back, until others bear them out or refute them.
 
 use super::progress::{Partition, Standing, Verdict};
-use super::{Came, Engine, MAX_HELD, Output, Refused};
+use super::taking_in::Came;
+use super::{Engine, MAX_HELD, Output, Refused};
 use crate::model::node::Registry;
 use crate::model::observation::{Observations, Origin, Part};
 use crate::model::reject::{Reason, Refusal};
