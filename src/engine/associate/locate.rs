@@ -12,7 +12,7 @@
 //! from proving much.
 
 use super::exp::ln;
-use super::learnt::Law;
+use super::loudness::Law;
 use super::wave::Travel;
 use super::window::Slot;
 use super::worth::{Row, Worth};

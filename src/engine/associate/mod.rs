@@ -19,6 +19,7 @@ pub mod layout;
 pub mod learnt;
 pub mod live;
 pub mod locate;
+pub mod loudness;
 mod mirror;
 pub mod partners;
 pub mod plan;

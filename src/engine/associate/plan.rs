@@ -5,8 +5,8 @@
 //! few rival events are taken out together and their arrivals explained anew ([`super::resolve`]).
 
 use super::field::Site;
-use super::learnt::Law;
 use super::locate::{Against, Expected, Free, GATE, How, Located, Place, Problem, Scratch};
+use super::loudness::Law;
 use super::mirror;
 use super::window::Slot;
 use crate::model::node::NodeIx;

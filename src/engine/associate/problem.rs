@@ -1,7 +1,7 @@
 //! What a fit looks at and what comes of it: sites, arrivals, radar's points and air on one side, a located event on the other.
 
 use super::field::{Field, Site};
-use super::learnt::Law;
+use super::loudness::Law;
 use super::prior::Prior;
 use super::wave::Medium;
 use super::window::{Slot, Window};

@@ -1,7 +1,8 @@
 //! What was learnt, as it is written down and taken up again: plain data, regions by their centres, sites by the names
 //! of their nodes, so that it outlives the numbers of one run. Times are seconds since the region's epoch.
 
-use super::learnt::{KNOTS, Loudness};
+use super::learnt::KNOTS;
+use super::loudness::Loudness;
 use super::prior::COMPONENTS;
 use super::wave::Wave;
 use crate::engine::ledger::FinalsRecord;
