@@ -58,7 +58,7 @@ pub struct Said {
     /// The claim's key.
     pub key: Arc<str>,
     /// The alert.
-    #[serde(with = "crate::engine::as_json")]
+    #[serde(with = "crate::engine::as_named")]
     pub feature: AlertFeature,
     /// The newest observation it rests on, by which the shell tells how long it took. `None` when no observation
     /// brought it about: a decision, a retraction, a change of areas or notices.
@@ -91,7 +91,7 @@ pub enum DecisionError {
 struct Entry {
     claim: Claim,
     /// As last said.
-    #[serde(with = "crate::engine::as_json")]
+    #[serde(with = "crate::engine::as_named")]
     feature: AlertFeature,
     /// Whether it ever was final: from then on a change is an amendment.
     was_final: bool,

@@ -1,6 +1,6 @@
 //! Fire: sends arrivals to the regions that could have heard the same event, and makes claims of what they find.
 
-use super::as_json;
+use super::as_named;
 use super::associate::calibration::first_probability;
 use super::associate::locate::{Place, Point};
 use super::associate::record::RegionRecord;
@@ -45,7 +45,7 @@ pub struct FireWatch {
     registry_version: Option<u64>,
     longest_travel_s: f64,
     /// What a record says of regions that are not there yet.
-    #[serde(with = "as_json")]
+    #[serde(with = "as_named")]
     waiting: Vec<RegionRecord>,
     /// Whether those were taught by what is seen again.
     same_stream: bool,

@@ -2,7 +2,7 @@
 //! bring the batches and carry away what it says.
 
 mod as_bytes;
-mod as_json;
+mod as_named;
 pub mod associate;
 pub mod book;
 pub mod checkpoint;
@@ -117,7 +117,7 @@ pub struct Engine {
     slow: SlowWatch,
     /// `None` where it is not looked for.
     escalation: Option<EscalationWatch>,
-    #[serde(with = "as_json")]
+    #[serde(with = "as_named")]
     escalations: Vec<Escalation>,
     /// All before this was in the record that was last asked for, nanoseconds.
     escalation_kept_ns: Option<i64>,
@@ -144,7 +144,7 @@ pub struct Engine {
     /// How far the engine before this one had come.
     settled_before: Settled,
     /// What nodes said of themselves before what is seen, until the first observation is.
-    #[serde(with = "as_json")]
+    #[serde(with = "as_named")]
     reports_before: Vec<ReportRecord>,
     /// The newest time accepted.
     newest_ns: i64,

@@ -1,10 +1,12 @@
 use super::*;
-use crate::model::alert::Measure;
-use crate::model::area::{Area, AreaType, Shape};
+use crate::model::alert::{Class, Measure};
+use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::decision::Verdict;
-use crate::model::kind::Component;
-use crate::model::node::Node;
+use crate::model::geo::LonLat;
+use crate::model::kind::{Component, Kind};
+use crate::model::node::{Node, NodeIx};
 use crate::model::notice::{Notice, NoticeKind};
+use crate::model::observation::Id;
 use geo::{LineString, MultiPolygon, Polygon};
 use proptest::prelude::*;
 

@@ -100,7 +100,7 @@ pub struct Lanes<W: Watch> {
     /// Lanes that were kept and are gone.
     pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
     /// Records of lanes whose senders are not known yet.
-    #[serde(with = "crate::engine::as_json")]
+    #[serde(with = "crate::engine::as_named")]
     pub(super) waiting: BTreeMap<String, LaneRecord>,
     /// What has settled otherwise since it was last asked for, by lane; `None` while nobody listens.
     news: Option<Vec<News<W>>>,
