@@ -7,7 +7,8 @@ use super::{Bench, BenchError, Rate, Watch};
 use crate::engine::Output;
 use crate::engine::book::{Kept, Said};
 use crate::kafka::{Broker, Cluster, KafkaError, KafkaSettings, Outbox, Position, Sink};
-use crate::pipeline::teller::{Counter, Parcel, Tellings, teller};
+use crate::pipeline::parcel::Parcel;
+use crate::pipeline::teller::{Counter, Tellings, teller};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 

@@ -9,7 +9,6 @@ mod compose;
 mod digest;
 mod kept;
 mod review;
-
 mod tally;
 
 use self::compose::{Letterhead, compose, judge_into};

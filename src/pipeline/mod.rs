@@ -25,6 +25,7 @@ mod lessons;
 mod live;
 mod low_water;
 pub mod nodes;
+pub mod parcel;
 pub mod reference;
 pub mod reference_tables;
 pub mod replay;
