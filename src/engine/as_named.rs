@@ -6,8 +6,13 @@ use serde::de::{DeserializeOwned, Error as _};
 use serde::ser::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+/// Room for most of what is written: an alert takes some 2 kB.
+const ROOM_BYTES: usize = 4096;
+
 pub(crate) fn serialize<T: Serialize, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
-    Bytes(&rmp_serde::to_vec_named(value).map_err(S::Error::custom)?).serialize(serializer)
+    let mut bytes = Vec::with_capacity(ROOM_BYTES);
+    rmp_serde::encode::write_named(&mut bytes, value).map_err(S::Error::custom)?;
+    Bytes(&bytes).serialize(serializer)
 }
 
 pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {

@@ -58,10 +58,17 @@ pub struct Said {
     pub key: Arc<str>,
     /// The alert.
     #[serde(with = "crate::engine::as_named")]
-    pub feature: AlertFeature,
+    pub feature: Arc<AlertFeature>,
     /// The newest observation it rests on, by which the shell tells how long it took. `None` when no observation
     /// brought it about: a decision, a retraction, a change of areas or notices.
     pub deciding: Option<Origin>,
+}
+
+impl Said {
+    /// The alert by itself.
+    pub fn into_feature(self) -> AlertFeature {
+        Arc::unwrap_or_clone(self.feature)
+    }
 }
 
 /// Why a decision can't be attached.
@@ -91,7 +98,7 @@ struct Entry {
     claim: Claim,
     /// As last said.
     #[serde(with = "crate::engine::as_named")]
-    feature: AlertFeature,
+    feature: Arc<AlertFeature>,
     /// Whether it ever was final: from then on a change is an amendment.
     was_final: bool,
     /// When the attribution was decided, if it was by one decision.
@@ -196,6 +203,7 @@ impl Book {
             let was_final = stage == Stage::Final;
             feature.properties.revision = 1;
             feature.properties.status = if was_final { Status::Final } else { Status::Preliminary };
+            let feature = Arc::new(feature);
             self.said.push(Said { key: key.clone(), feature: feature.clone(), deciding });
             self.keys_by_id.insert(feature.properties.alert.clone(), key.clone());
             let entry = Entry { claim, feature, was_final, attributed_at: None, content_revision: 1, newest_ns };
@@ -209,7 +217,7 @@ impl Book {
         (new.review, new.panel) = (last.review.clone(), last.panel.clone());
         new.attribution.clone_from(&last.attribution);
         let settles = stage == Stage::Final && !entry.was_final;
-        let is_news = feature != entry.feature && !self.is_no_news(&key, &entry.feature, &feature);
+        let is_news = feature != *entry.feature && !self.is_no_news(&key, &entry.feature, &feature);
         let speaks = is_news || entry.retracted() || settles;
         self.change(&key, |entry| {
             if speaks {
@@ -219,7 +227,7 @@ impl Book {
                     entry.content_revision = feature.properties.revision;
                     mark_outdated(&mut feature.properties, entry.content_revision);
                 }
-                entry.feature = feature;
+                entry.feature = Arc::new(feature);
             }
             entry.was_final |= stage == Stage::Final;
             (entry.claim, entry.newest_ns) = (claim, newest_ns);
@@ -249,7 +257,7 @@ impl Book {
         let key = key.clone();
         self.tally.leave(&key);
         self.change(&key, |entry| {
-            let alert = &mut entry.feature.properties;
+            let alert = &mut Arc::make_mut(&mut entry.feature).properties;
             alert.revision += 1;
             alert.status = Status::Retracted;
             alert.superseded_by = successor.map(compose::alert_id);
@@ -290,7 +298,7 @@ impl Book {
                 return None;
             }
             (decided.revision, decided.status) = (decided.revision + 1, status);
-            entry.feature.properties = decided;
+            Arc::make_mut(&mut entry.feature).properties = decided;
             Some(None)
         });
         self.review = review;
@@ -340,7 +348,7 @@ impl Book {
             alert.status = entry.changed_status(Stage::Open);
             entry.content_revision = alert.revision;
             mark_outdated(&mut alert, entry.content_revision);
-            entry.feature.properties = alert;
+            Arc::make_mut(&mut entry.feature).properties = alert;
             entry.newest_ns = entry.newest_ns.max(counted_until_ns(&entry.feature, places));
             Some(None)
         });
@@ -362,7 +370,7 @@ impl Book {
 
     /// The alert of that key as last said.
     pub fn last(&self, key: &str) -> Option<&AlertFeature> {
-        self.entries.get(key).map(|entry| &entry.feature)
+        self.entries.get(key).map(|entry| &*entry.feature)
     }
 
     /// The alerts that stand, by key.

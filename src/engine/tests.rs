@@ -106,7 +106,7 @@ fn run_with_pauses(parts: &[&[Pick]], batches: &[usize], shift_ns: i64, pause: P
     assert!(out.refused.is_empty(), "{:?}", out.refused);
     let mut revisions: BTreeMap<String, u32> = BTreeMap::new();
     for said in out.said {
-        let (place, alert) = (said.feature.place(), said.feature.properties);
+        let (place, alert) = (said.feature.place(), &said.feature.properties);
         let revision = revisions.entry(alert.alert.clone()).or_default();
         assert_eq!(alert.revision, *revision + 1, "revisions count up");
         *revision = alert.revision;
@@ -119,7 +119,7 @@ fn run_with_pauses(parts: &[&[Pick]], batches: &[usize], shift_ns: i64, pause: P
             alert.evidence.iter().map(|evidence| evidence.id.clone()).collect(),
             alert.silent.clone(),
         );
-        last.insert(alert.alert, essence);
+        last.insert(alert.alert.clone(), essence);
     }
     last.retain(|_, essence| essence.0 != Status::Retracted);
     last
@@ -234,7 +234,7 @@ fn hear(engine: &mut Engine, registry: &Registry, picks: &[Pick]) -> BTreeMap<St
     }
     engine.ingest(&batch, registry, &mut out);
     quiet(engine, registry, &mut out);
-    let said = out.said.into_iter().map(|said| said.feature.properties);
+    let said = out.said.into_iter().map(|said| said.into_feature().properties);
     let last: BTreeMap<_, _> =
         said.map(|alert| (alert.alert, (alert.status, (alert.probability * 1e4) as u32))).collect();
     last.into_iter().filter(|(_, alert)| alert.0 == Status::Final).collect()

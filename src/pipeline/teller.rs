@@ -256,7 +256,7 @@ impl Teller<'_> {
         self.is_urgent |= !parcel.said.is_empty() || !parcel.escalations.is_empty();
         self.is_backlog = parcel.is_backlog;
         for said in parcel.said {
-            self.tell_alert(said.feature, parcel.taken_at, now_ns)?;
+            self.tell_alert(said.into_feature(), parcel.taken_at, now_ns)?;
         }
         for escalation in parcel.escalations {
             self.tell_escalation(&escalation)?;

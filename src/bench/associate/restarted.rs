@@ -75,7 +75,7 @@ fn last_words(stream: &Stream, settings: &Settings, seed: u64) -> (BTreeMap<Stri
         for said in output.said.drain(..) {
             let kept = engine.book().kept(&said.key).expect("what was just said");
             table.kept.insert(said.key.to_string(), serde_json::to_string(&kept).expect("what was said"));
-            last.insert(said.feature.properties.alert.clone(), said.feature);
+            last.insert(said.feature.properties.alert.clone(), said.into_feature());
         }
         for (key, record) in engine.take_changes(&stream.registry) {
             match record {

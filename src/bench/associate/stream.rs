@@ -3,6 +3,7 @@
 
 use crate::bench::usage::thread_cpu;
 use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
+use crate::engine::book::Said;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::engine::{Engine, Output};
@@ -129,7 +130,7 @@ impl Stream {
         engine.caught_up(PARTITION, &self.registry, &mut output);
         engine.finish(&self.registry, &mut output);
         let cpu = started.elapsed();
-        Pass { alerts: output.said.into_iter().map(|said| said.feature).collect(), cpu }
+        Pass { alerts: output.said.into_iter().map(Said::into_feature).collect(), cpu }
     }
 
     /// Once through a new engine, record by record, each timed.
@@ -151,13 +152,13 @@ impl Stream {
                     waits.first_words_us.saturating_record(us);
                 }
                 engine.advance(&self.registry, &mut output);
-                waits.alerts.extend(output.said.drain(..).map(|said| said.feature));
+                waits.alerts.extend(output.said.drain(..).map(Said::into_feature));
                 output.clear();
             }
         }
         engine.caught_up(PARTITION, &self.registry, &mut output);
         engine.finish(&self.registry, &mut output);
-        waits.alerts.extend(output.said.into_iter().map(|said| said.feature));
+        waits.alerts.extend(output.said.into_iter().map(Said::into_feature));
         waits
     }
 }
@@ -223,7 +224,7 @@ mod tests {
         engine.finish(&stream.registry, &mut output);
         let mut last = BTreeMap::new();
         for said in output.said {
-            let mut alert = said.feature;
+            let mut alert = said.into_feature();
             alert.properties.revision = 0;
             alert.properties.evidence_digest.clear();
             alert.properties.evidence.iter_mut().for_each(|evidence| evidence.offset = 0);

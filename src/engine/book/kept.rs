@@ -28,7 +28,7 @@ pub struct Kept {
     /// The claim's key.
     pub key: String,
     /// The alert as last said.
-    pub feature: AlertFeature,
+    pub feature: Arc<AlertFeature>,
     /// Whether it ever was final.
     pub was_final: bool,
     /// When the attribution was decided, if it was.

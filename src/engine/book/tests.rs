@@ -156,7 +156,7 @@ fn where_no_area_says_who_is_routed_to_it_the_first_witness_does() {
         let mut claim = Claim { class, place, ..claim(class.as_str(), 1) };
         claim.evidence = vec![cited(2, "c", 7), cited(1, "b", 6), cited(0, "a", 5)];
         desk.book.say(claim, Stage::Final, &desk.registry, &desk.places, &desk.settings);
-        let alert = desk.book.take_said().remove(0).feature.properties;
+        let alert = desk.book.take_said().remove(0).into_feature().properties;
         (alert.sectors, alert.component)
     };
     let beyond = LonLat { lon_deg: 33.0, lat_deg: 50.0 };
@@ -324,7 +324,7 @@ fn play_at(desk: &mut Desk, acts: &[Act], is_written: bool) -> Vec<AlertFeature>
             }
         }
     }
-    desk.book.take_said().into_iter().map(|said| said.feature).collect()
+    desk.book.take_said().into_iter().map(Said::into_feature).collect()
 }
 
 fn legal(to: Status, was_final: bool) -> bool {

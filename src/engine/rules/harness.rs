@@ -7,7 +7,7 @@ mod sent;
 
 pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, status, supersede, withdraw};
 use super::{Rule, World};
-use crate::engine::book::{Book, Kept, Settled};
+use crate::engine::book::{Book, Kept, Said, Settled};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
@@ -238,7 +238,7 @@ fn told_by_two<R: Rule + Default>(
         after.hear(at, sent, delivery);
     }
     said.extend(after.book.take_said());
-    let first_half = said.into_iter().map(|said| said.feature);
+    let first_half = said.into_iter().map(Said::into_feature);
     first_half.chain(after.end(delivery)).collect()
 }
 
@@ -301,7 +301,7 @@ impl<'a> Post<'a> {
         if delivery.ends {
             self.rule.advance(self.newest_ns.saturating_add(1), self.world, &mut self.book);
         }
-        self.book.take_said().into_iter().map(|said| said.feature).collect()
+        self.book.take_said().into_iter().map(Said::into_feature).collect()
     }
 }
 

@@ -43,7 +43,7 @@ fn hear(scene: &Scene, sent: &[Sent], some: usize) -> Vec<AlertFeature> {
         engine.ingest(&batch, &registry, &mut out);
     }
     engine.finish(&registry, &mut out);
-    out.said.into_iter().map(|said| said.feature).collect()
+    out.said.into_iter().map(Said::into_feature).collect()
 }
 
 /// The last words that stand, but for where their evidence stood in the stream and how often they were said.
@@ -155,7 +155,7 @@ fn a_solution_is_corrected_and_taken_back_whatever_came_first() {
             engine.ingest(&batch, &registry, &mut out);
         }
         engine.finish(&registry, &mut out);
-        last_words(out.said.into_iter().map(|said| said.feature).collect())
+        last_words(out.said.into_iter().map(Said::into_feature).collect())
     };
     let (unheard, first, second) = (hear(&[], None), hear(&[0], None), hear(&[1], None));
     for (words, id) in [(&first, "wlr-0"), (&second, "wlr-1")] {

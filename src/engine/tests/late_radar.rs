@@ -58,7 +58,7 @@ fn a_solution_that_comes_minutes_late_is_taken_between_two_steps_as_at_any_other
         engine.ingest(&batch, &registry, &mut out);
     }
     engine.finish(&registry, &mut out);
-    let said = out.said.iter().map(|said| &said.feature).filter(|alert| alert.properties.status == Status::Final);
+    let said = out.said.iter().map(|said| &*said.feature).filter(|alert| alert.properties.status == Status::Final);
     let near = |alert: &&AlertFeature| {
         let (x_m, y_m) = frame.to_plane(alert.place());
         (x_m - 500.0).hypot(y_m + 700.0) < 200.0

@@ -57,7 +57,7 @@ fn read(lines: &[Line], mut between: impl FnMut(&Engine)) -> (LastWords, u64) {
     assert!(out.refused.is_empty(), "{:?}", out.refused);
     let mut last = BTreeMap::new();
     for said in out.said {
-        let alert = said.feature.properties;
+        let alert = said.into_feature().properties;
         let evidence = alert.evidence.iter().map(|evidence| evidence.id.clone()).collect();
         last.insert(alert.alert, (alert.status, evidence, (alert.probability * 1e4).round() as u32));
     }

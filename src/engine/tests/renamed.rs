@@ -18,8 +18,11 @@ fn a_first_word_whose_event_stands_under_another_id_names_it() {
         engine.ingest(&batch, &registry, &mut out);
     }
     engine.finish(&registry, &mut out);
-    let last: BTreeMap<String, Alert> =
-        out.said.into_iter().map(|said| (said.feature.properties.alert.clone(), said.feature.properties)).collect();
+    let last: BTreeMap<String, Alert> = out
+        .said
+        .into_iter()
+        .map(|said| (said.feature.properties.alert.clone(), said.into_feature().properties))
+        .collect();
     let (taken_back, standing): (Vec<&Alert>, Vec<&Alert>) =
         last.values().partition(|alert| alert.status == Status::Retracted);
     let ([first], [event]) = (taken_back.as_slice(), standing.as_slice()) else { panic!("{last:#?}") };

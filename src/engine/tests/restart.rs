@@ -54,7 +54,7 @@ fn successor(before: &mut Engine, said: &[Said], registry: &Registry) -> Engine 
 /// The last words that stand: how they stand, how sure they are, and on what they rest.
 fn standing(said: &[Said]) -> BTreeMap<String, (Status, u64, Vec<String>)> {
     let last: BTreeMap<&str, &AlertFeature> =
-        said.iter().map(|said| (&*said.feature.properties.alert, &said.feature)).collect();
+        said.iter().map(|said| (&*said.feature.properties.alert, &*said.feature)).collect();
     let stands = last.into_iter().filter(|(_, alert)| alert.properties.status != Status::Retracted);
     stands
         .map(|(id, alert)| {

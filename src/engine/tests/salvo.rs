@@ -42,7 +42,7 @@ fn words(rounds: u32, solved: &[u32]) -> Vec<AlertFeature> {
     engine.finish(&registry, &mut out);
     let mut last = BTreeMap::new();
     for said in out.said {
-        last.insert(said.feature.properties.alert.clone(), said.feature);
+        last.insert(said.feature.properties.alert.clone(), said.into_feature());
     }
     last.into_values().filter(|alert| alert.properties.status != Status::Retracted).collect()
 }

@@ -1,6 +1,7 @@
 //! Small scenes for tests of the whole engine: nodes in a plane about any place of the earth, what they pick, and the
 //! last words about it.
 
+use crate::engine::book::Said;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::engine::weather::Air;
@@ -138,7 +139,7 @@ pub fn hear(engine: &mut Engine, registry: &Registry, picks: &[Pick], batch: usi
         engine.ingest(&batch, registry, &mut out);
     }
     engine.finish(registry, &mut out);
-    out.said.into_iter().map(|said| said.feature).collect()
+    out.said.into_iter().map(Said::into_feature).collect()
 }
 
 /// What a node picks, as an observation.

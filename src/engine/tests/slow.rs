@@ -114,7 +114,7 @@ fn say(lines: &[Line], size: usize) -> Vec<AlertFeature> {
     }
     engine.finish(&registry, &mut out);
     assert!(out.refused.is_empty(), "{:?}", out.refused);
-    out.said.into_iter().map(|said| said.feature).collect()
+    out.said.into_iter().map(Said::into_feature).collect()
 }
 
 /// Time, probability, evidence, who was silent, whether the count is a minimum.

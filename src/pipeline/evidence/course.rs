@@ -172,7 +172,7 @@ impl Course {
         for said in results.said.drain(..) {
             let history = self.said.entry(said.feature.properties.alert.clone()).or_default();
             history.steps = self.steps.len();
-            history.revisions.push(said.feature);
+            history.revisions.push(said.into_feature());
         }
         results.clear();
     }

@@ -6,7 +6,7 @@ use super::course::Step;
 use crate::codec::alert::alert_json;
 use crate::codec::{DecodeOptions, Decoder, Lines, RecordAt};
 use crate::engine::associate::record::LearntRecord;
-use crate::engine::book::{Settled, UNDETERMINED};
+use crate::engine::book::{Said, Settled, UNDETERMINED};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{Alert, AlertFeature, Status};
@@ -104,7 +104,7 @@ pub fn revisions(alert: &str, setting: &Setting, context: &Context) -> Result<Ve
     correlator.correlate(&mut lines, &mut results);
     correlator.advance(&mut results);
     correlator.finish(&mut results);
-    let said = results.said.into_iter().map(|said| said.feature);
+    let said = results.said.into_iter().map(Said::into_feature);
     Ok(said.filter(|feature| feature.properties.alert == alert).collect())
 }
 
