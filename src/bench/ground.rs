@@ -139,7 +139,7 @@ impl Ground {
         remove_groups(&self.settings, &groups.iter().map(String::as_str).collect::<Vec<&str>>())
     }
 
-    /// Makes one more topic, of so many partitions as the others; gives its name.
+    /// Makes one more topic for alerts; gives its name.
     ///
     /// # Errors
     /// The broker's.

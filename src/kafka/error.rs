@@ -37,7 +37,7 @@ pub enum KafkaError {
     },
     /// A topic with too few partitions.
     #[error(
-        "kafka.topics.{key} is {topic:?}, which has {found} partitions; expected at least kafka.partitions = {expected}"
+        "kafka.topics.{key} is {topic:?}, which has {found} partitions; expected at least kafka.{setting} = {expected}"
     )]
     Partitions {
         /// The key below `kafka.topics`.
@@ -46,8 +46,10 @@ pub enum KafkaError {
         topic: String,
         /// How many it has.
         found: usize,
-        /// How many it should have.
-        expected: usize,
+        /// The key below `kafka` of how many it should have.
+        setting: &'static str,
+        /// How many that is.
+        expected: u32,
     },
     /// A topic that could not be made.
     #[error("kafka.topics.{key} is {topic:?}, which could not be created: {why}")]

@@ -68,8 +68,10 @@ pub struct KafkaSettings {
     pub start: Start,
     /// The topics' names.
     pub topics: Topics,
-    /// Partitions of the topics that are created, and the least that existing ones must have.
+    /// Partitions of the topics of telemetry that are created, and the least that existing ones must have.
     pub partitions: u32,
+    /// The same of all other topics. Of these little is written, and in one partition it has one order.
+    pub alert_partitions: u32,
     /// Copies of the topics that are created.
     pub replication: u32,
     /// How long created telemetry topics keep records, hours; 0 is for ever.
@@ -123,6 +125,7 @@ impl Default for KafkaSettings {
             start: Start::Earliest,
             topics: Topics::default(),
             partitions: 4,
+            alert_partitions: 1,
             replication: 1,
             telemetry_retention_h: 7 * 24,
             alerts_retention_h: 0,
@@ -293,6 +296,7 @@ impl KafkaSettings {
         fault(self.group.trim().is_empty(), "group", &self.group, "a name");
         let positive = [
             ("partitions", self.partitions),
+            ("alert_partitions", self.alert_partitions),
             ("replication", self.replication),
             ("answer_timeout_ms", self.answer_timeout_ms),
             ("session_timeout_ms", self.session_timeout_ms),
@@ -309,6 +313,7 @@ impl KafkaSettings {
             fault(value == 0, key, &value, "a number above 0");
         }
         fault(self.partitions > 10_000, "partitions", &self.partitions, "at most 10000");
+        fault(self.alert_partitions > 10_000, "alert_partitions", &self.alert_partitions, "at most 10000");
         fault(self.replication > 100, "replication", &self.replication, "at most 100");
         fault(self.prefetch_records > 10_000_000, "prefetch_records", &self.prefetch_records, "at most 10000000");
         fault(self.prefetch_kib > 2_097_151, "prefetch_kib", &self.prefetch_kib, "at most 2097151");

@@ -102,6 +102,17 @@ pub struct TopicSpec {
     pub keep: Keep,
 }
 
+impl TopicSpec {
+    /// The key below `kafka` of how many partitions it is to have, and how many these are. A commit takes a request for each
+    /// partition that is written to, and a broker works through them one after the other: so alerts have few.
+    fn partitions(&self, settings: &KafkaSettings) -> (&'static str, u32) {
+        match self.keep {
+            Keep::Telemetry => ("partitions", settings.partitions),
+            Keep::Newest | Keep::Alerts => ("alert_partitions", settings.alert_partitions),
+        }
+    }
+}
+
 impl Topics {
     /// All topics but the components', in the order of the contract.
     pub fn all(&self) -> Vec<TopicSpec> {
@@ -174,13 +185,13 @@ impl Topics {
 /// One sentence a fault.
 pub fn check(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<(), Vec<KafkaError>> {
     let found = ask(settings).map_err(|error| vec![error])?;
-    let expected = settings.partitions as usize;
     let fault = |spec: &TopicSpec| {
         let (key, topic) = (spec.key.to_owned(), spec.name.clone());
+        let (setting, expected) = spec.partitions(settings);
         match partitions(&found, &spec.name) {
             None => Some(KafkaError::TopicMissing { key, topic }),
-            Some(found) if found < expected && spec.keep != Keep::Newest => {
-                Some(KafkaError::Partitions { key, topic, found, expected })
+            Some(found) if found < expected as usize && spec.keep != Keep::Newest => {
+                Some(KafkaError::Partitions { key, topic, found, setting, expected })
             }
             Some(_) => None,
         }
@@ -220,7 +231,7 @@ pub fn create_missing(settings: &KafkaSettings, topics: &[TopicSpec]) -> Result<
         .iter()
         .zip(&wishes)
         .map(|(spec, wishes)| {
-            let partitions = i32::try_from(settings.partitions).unwrap_or(i32::MAX);
+            let partitions = i32::try_from(spec.partitions(settings).1).unwrap_or(i32::MAX);
             let copies = TopicReplication::Fixed(i32::try_from(settings.replication).unwrap_or(i32::MAX));
             let new = NewTopic::new(&spec.name, partitions, copies);
             wishes.iter().fold(new, |new, (key, value)| new.set(key, value))
