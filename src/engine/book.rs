@@ -10,11 +10,13 @@ mod digest;
 mod kept;
 mod review;
 mod tally;
+mod written;
 
 use self::compose::{Letterhead, compose, judge_into};
 use self::kept::Memory;
 use self::review::mark_outdated;
 use self::tally::Tally;
+use self::written::Bare;
 use super::places::Places;
 use super::settings::Settings;
 use crate::model::alert::{Alert, AlertFeature, Status, Term};
@@ -93,11 +95,9 @@ pub enum DecisionError {
 }
 
 /// What is remembered of an alert.
-#[derive(Serialize, Deserialize)]
 struct Entry {
     claim: Claim,
     /// As last said.
-    #[serde(with = "crate::engine::as_named")]
     feature: Arc<AlertFeature>,
     /// Whether it ever was final: from then on a change is an amendment.
     was_final: bool,
@@ -143,21 +143,18 @@ impl Entry {
 
 /// All alerts that may still change, by key. Read from a checkpoint it is to be given to one that has just been made
 /// ([`Book::load`]), which has what is not written down.
-#[derive(Serialize, Deserialize)]
 pub struct Book {
-    #[serde(skip)]
     letterhead: Letterhead,
-    #[serde(skip)]
     review: Review,
     entries: BTreeMap<Arc<str>, Entry>,
-    #[serde(skip)]
     by_rank: BTreeSet<(bool, i64, Arc<str>)>,
-    #[serde(skip)]
     keys_by_id: FxHashMap<String, Arc<str>>,
     judged_version: Option<u64>,
     tally: Tally,
     said: Vec<Said>,
     memory: Memory,
+    /// Of a book that has been read from a checkpoint and not been loaded: its entries, whose alerts stand elsewhere.
+    bare: Vec<Bare>,
 }
 
 impl Book {
@@ -173,21 +170,13 @@ impl Book {
             tally: Tally::default(),
             said: Vec::new(),
             memory: Memory::default(),
+            bare: Vec::new(),
         }
     }
 
     /// From now on these reviewers decide.
     pub fn convene(&mut self, review: Review) {
         self.review = review;
-    }
-
-    /// Goes on with all that was written down; letterhead and reviewers stay.
-    pub fn load(&mut self, saved: Book) {
-        let (letterhead, review) = (std::mem::take(&mut self.letterhead), std::mem::take(&mut self.review));
-        *self = Book { letterhead, review, ..saved };
-        self.by_rank = self.entries.iter().map(|(key, entry)| entry.rank(key)).collect();
-        let id = |entry: &Entry| entry.feature.properties.alert.clone();
-        self.keys_by_id = self.entries.iter().map(|(key, entry)| (id(entry), key.clone())).collect();
     }
 
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.

@@ -112,11 +112,14 @@ mod packed {
             bytes.clear();
             for report in reports {
                 let Report { time_ns, clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s, health } = *report;
-                bytes.extend_from_slice(&time_ns.to_le_bytes());
-                for number in [clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s] {
-                    bytes.extend_from_slice(&number.to_le_bytes());
-                }
-                bytes.push(health as u8);
+                let mut packed = [0; BYTES];
+                packed[..8].copy_from_slice(&time_ns.to_le_bytes());
+                packed[8..12].copy_from_slice(&clock_sd_s.to_le_bytes());
+                packed[12..16].copy_from_slice(&temperature_c.to_le_bytes());
+                packed[16..20].copy_from_slice(&wind_east_m_s.to_le_bytes());
+                packed[20..24].copy_from_slice(&wind_north_m_s.to_le_bytes());
+                packed[24] = health as u8;
+                bytes.extend_from_slice(&packed);
             }
             nodes.serialize_element(&Bytes(&bytes))?;
         }

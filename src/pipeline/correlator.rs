@@ -6,7 +6,7 @@ use crate::codec::Lines;
 use crate::codec::reviewers::Reviewers;
 use crate::engine::associate::record::{LearntRecord, RegionRecord};
 use crate::engine::book::{DecisionError, Said};
-use crate::engine::checkpoint::CheckpointError;
+use crate::engine::checkpoint::{CheckpointError, Written};
 use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::places::Places;
 use crate::engine::rules::memory::{Change, LaneRecord};
@@ -157,7 +157,7 @@ impl Correlator {
     ///
     /// # Errors
     /// None in practice.
-    pub fn checkpoint(&self, out: Vec<u8>) -> Result<Vec<u8>, CheckpointError> {
+    pub fn checkpoint(&self, out: Vec<u8>) -> Result<Written, CheckpointError> {
         let out = postcard::to_extend(&self.registry, out).map_err(CheckpointError::Unwritable)?;
         self.engine.checkpoint(out)
     }

@@ -4,7 +4,7 @@
 use super::restarted::corrected;
 use super::stream::{PARTITION, Stream};
 use crate::engine::book::Kept;
-use crate::engine::checkpoint::CheckpointError;
+use crate::engine::checkpoint::{CheckpointError, Written};
 use crate::engine::settings::Settings;
 use crate::engine::{Engine, Output};
 use crate::model::observation::Observations;
@@ -72,7 +72,7 @@ fn engine(stream: &Stream) -> Engine {
 
 /// Another that goes on where this one is.
 fn successor(before: Engine, stream: &Stream, seen: &mut Seen) -> Engine {
-    let bytes = before.checkpoint(Vec::new()).expect("a checkpoint");
+    let bytes = before.checkpoint(Vec::new()).and_then(Written::finish).expect("a checkpoint");
     seen.times += 1;
     seen.held = seen.held.max(before.lines_held());
     seen.arrivals = seen.arrivals.max(before.arrivals_held());
@@ -193,7 +193,7 @@ fn what_is_cut_short_or_goes_on_is_refused_and_leaves_the_engine_as_it_was() {
     let (mut before, mut out) = (engine(&stream), Output::default());
     stream.batches.iter().for_each(|batch| before.ingest(batch, &stream.registry, &mut out));
     // Behind what is there already.
-    let bytes = before.checkpoint(b"before".to_vec()).expect("a checkpoint").split_off(6);
+    let bytes = before.checkpoint(b"before".to_vec()).and_then(Written::finish).expect("a checkpoint").split_off(6);
     let mut other = engine(&stream);
     for len in (0..bytes.len()).step_by(bytes.len() / 200 + 1) {
         assert!(matches!(other.take_up(&bytes[..len]), Err(CheckpointError::Unreadable(_))), "{len}");

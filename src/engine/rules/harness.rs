@@ -8,6 +8,7 @@ mod sent;
 pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, status, supersede, withdraw};
 use super::{Rule, World};
 use crate::engine::book::{Book, Kept, Said, Settled};
+use crate::engine::checkpoint::{read_alerts, write_alerts};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
@@ -268,8 +269,9 @@ impl<'a> Post<'a> {
         let bytes = self.rule.save(Vec::new()).unwrap();
         self.rule.load(&bytes).unwrap();
         let bytes = postcard::to_stdvec(&self.book).unwrap();
+        let alerts = read_alerts(&write_alerts(&self.book.alerts(), Vec::new()).unwrap()).unwrap();
         self.book = empty_book();
-        self.book.load(postcard::from_bytes(&bytes).unwrap());
+        assert!(self.book.load(postcard::from_bytes(&bytes).unwrap(), alerts));
     }
 
     fn hear(&mut self, at: usize, sent: &[Sent], delivery: &Delivery) {

@@ -3,6 +3,7 @@
 use super::super::checkpoint::{CheckpointError, Head, Reader};
 use super::super::said_table::CheckpointRow;
 use super::Live;
+use crate::engine::checkpoint::Written;
 use crate::engine::progress::Partition;
 use crate::kafka::settings::Start;
 use std::collections::BTreeSet;
@@ -43,7 +44,7 @@ impl Live<'_> {
     }
 
     /// All that is known now, written into `room`.
-    fn checkpoint(&self, room: Vec<u8>) -> Result<Vec<u8>, CheckpointError> {
+    fn checkpoint(&self, room: Vec<u8>) -> Result<Written, CheckpointError> {
         let Live { assigned, read_to, low_water, held_keys, .. } = self;
         let written = Head::write(room, self.reader(), (assigned, read_to), low_water, held_keys)?;
         Ok(self.correlator.checkpoint(written)?)

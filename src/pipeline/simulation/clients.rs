@@ -6,6 +6,7 @@ use self::reader::Reader;
 use super::faults::{Bug, Fault};
 use super::world::{Entry, Fate, World};
 use crate::engine::book::sha256_hex;
+use crate::engine::checkpoint::Written;
 use crate::kafka::{Broker, Change, Inbox, KafkaError, Outbox, Position};
 use crate::pipeline::shelf::Shelf;
 use std::collections::{BTreeMap, BTreeSet};
@@ -68,8 +69,8 @@ impl Shelf for Checkpoints {
         (self.on_the_way.is_none() && world.lays_checkpoints_down && world.dice.chance(0.1)).then(Vec::new)
     }
 
-    fn lay_down(&mut self, checkpoint: Vec<u8>, _: Duration) {
-        self.on_the_way = Some(checkpoint);
+    fn lay_down(&mut self, checkpoint: Written, _: Duration) {
+        self.on_the_way = Some(checkpoint.finish().expect("all of it has a form"));
     }
 
     fn laid_down(&mut self) -> Option<String> {
