@@ -37,7 +37,7 @@ pub enum KafkaError {
     },
     /// A topic with too few partitions.
     #[error(
-        "kafka.topics.{key} is {topic:?}, which has {found} partitions; expected at least kafka.{setting} = {expected}"
+        "kafka.topics.{key} is {topic:?}, whose number of partitions is {found}; expected at least kafka.{setting} = {expected}"
     )]
     Partitions {
         /// The key below `kafka.topics`.

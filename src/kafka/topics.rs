@@ -444,7 +444,7 @@ mod tests {
         assert_eq!(
             said,
             [
-                "kafka.topics.sensors is \"telemetry.sensors\", which has 2 partitions; expected at least kafka.partitions = 4",
+                "kafka.topics.sensors is \"telemetry.sensors\", whose number of partitions is 2; expected at least kafka.partitions = 4",
                 "kafka.topics.patrols is \"telemetry.patrols\", but the broker has no such topic; expected an existing topic, or create it with --create-topics",
             ]
         );

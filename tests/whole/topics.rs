@@ -8,7 +8,7 @@ use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::time::Instant;
-use truceline::kafka::topics::{Topics, check, create_missing, warnings};
+use truceline::kafka::topics::{Topics, check, create_missing, partition_counts, warnings};
 use truceline::kafka::{KafkaError, KafkaSettings};
 
 pub const TRIALS: &[Case] = &[
@@ -48,6 +48,15 @@ fn missing_topics_are_named_then_made_then_there(broker: &Broker) {
     assert_eq!(told(broker, &settings.topics.state, "cleanup.policy"), "compact");
     assert_eq!(told(broker, &settings.topics.sensors, "retention.ms"), (7 * 24 * 3_600_000u64).to_string());
     assert_eq!(told(broker, &settings.topics.violations, "retention.ms"), "-1");
+    let Topics { sensors, rejected, violations, current, state, .. } = &settings.topics;
+    let names: Vec<String> = [sensors, rejected, violations, current, state].map(Clone::clone).to_vec();
+    assert_eq!(partition_counts(&settings, &names), Ok(vec![4, 4, 1, 1, 1]));
+    let more = KafkaSettings { alert_partitions: 2, ..settings };
+    let faults: Vec<String> = check(&more, &all).expect_err("too few").iter().map(ToString::to_string).collect();
+    assert!(
+        faults[0].contains("whose number of partitions is 1; expected at least kafka.alert_partitions = 2"),
+        "{faults:?}"
+    );
 }
 
 fn told(broker: &Broker, topic: &str, key: &str) -> String {
