@@ -27,7 +27,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// From so many records on that stand in the topics and are not yet read, what is told is late anyway.
-const BACKLOG_RECORDS: u64 = 16_384;
+const BACKLOG_RECORDS: u64 = 65_536;
 
 /// Longest wait for a batch before everything else is looked at.
 const WAIT: Duration = Duration::from_millis(20);
