@@ -1,8 +1,8 @@
 //! The last stage of a live run, on a thread of its own: what the engine came to goes out, and is committed with how far
 //! was read.
 //!
-//! An alert is committed as soon as it is there, together with all that waits by then; without one, a commit is due
-//! every `commit_interval_ms`. So commits follow one another closely when there is much to say, and none waits for a
+//! An alert is committed as soon as it is there, together with all that waits by then; without one, and while a backlog is read, a commit is
+//! due every `commit_interval_ms`. So commits follow one another closely when there is much to say, and none waits for a
 //! clock. Parcels that wait are few: when the broker is slow, the engine waits, and then the intake.
 
 use super::by_region::{Forward, ForwardWhat, LineHead, What};
@@ -27,11 +27,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
-
-/// While a backlog is read, alerts that wait share a commit for as long as this. A commit costs this process and the broker some
-/// milliseconds of processor time, which are missing for catching up: with 25 ms exactly once cost 15 to 20% of the observations a CPU
-/// second, with this 9 to 13%.
-const BACKLOG_COMMIT: Duration = Duration::from_millis(100);
 
 /// Parcels on their way; at it the engine waits.
 pub const MAX_PARCELS: usize = 8;
@@ -224,14 +219,11 @@ impl Teller<'_> {
         Ok(true)
     }
 
-    /// How long after the last commit the next one is due.
+    /// How long after the last commit the next one is due. Alerts that come out of a backlog are late anyway, and share one: a commit, and a
+    /// row of the said-table for each alert that changed since the last, cost processor time that is missing for catching up.
     fn interval(&self) -> Duration {
-        let usual = Duration::from_millis(self.kafka.commit_interval_ms.into());
-        match self.is_urgent && self.outbox.keeps_state() {
-            true if self.is_backlog => usual.min(BACKLOG_COMMIT),
-            true => Duration::ZERO,
-            false => usual,
-        }
+        let is_urgent = self.is_urgent && !self.is_backlog && self.outbox.keeps_state();
+        if is_urgent { Duration::ZERO } else { Duration::from_millis(self.kafka.commit_interval_ms.into()) }
     }
 
     fn carry_out(&mut self, order: Order) -> Result<(), TellError> {
