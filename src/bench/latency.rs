@@ -9,7 +9,7 @@ use super::ground::Ground;
 use super::percentiles::Percentiles;
 use super::{Bench, BenchError, PATIENCE, Step, Watch};
 use crate::kafka::{Event, KafkaError, KafkaSettings, Sink, Source};
-use crate::model::alert::{AlertFeature, Status};
+use crate::model::alert::{AlertFeature, Class, Status};
 use crate::pipeline::latency::latencies;
 use crate::pipeline::run::Figures;
 use hdrhistogram::Histogram;
@@ -101,9 +101,11 @@ pub struct Seen<'a> {
     pub payload: &'a [u8],
 }
 
-/// The number of the newest observation that a first word rests on.
+/// The number of the newest observation that a first word rests on. Of silence there is none: what was heard last was heard
+/// minutes of event time before.
 pub fn deciding(alert: &AlertFeature) -> Option<u64> {
-    let is_first = alert.properties.revision == 1 && alert.properties.status == Status::Preliminary;
+    let is_of_silence = matches!(alert.properties.class, Class::SensorSilent | Class::SeaDark);
+    let is_first = alert.properties.revision == 1 && alert.properties.status == Status::Preliminary && !is_of_silence;
     let numbers = alert.properties.evidence.iter().filter_map(|evidence| evidence.id.parse::<u64>().ok());
     is_first.then(|| numbers.max()).flatten()
 }
