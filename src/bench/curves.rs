@@ -163,6 +163,7 @@ fn restriction() -> impl FnMut(&mut Vec<u8>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::checkpoint::Piece;
 
     #[test]
     fn a_point_is_measured_with_as_many_as_there_are_to_be() {
@@ -207,7 +208,10 @@ mod tests {
                 feed.engine.lines_held(),
                 bytes.len(),
             );
-            let piece = |(name, bytes, ms): (_, Vec<u8>, f64)| format!("{name} {} ({ms:.0} ms)", bytes.len());
+            let piece = |(name, write): (&str, Piece<'_>)| {
+                let (started, bytes) = (Instant::now(), write().len());
+                format!("{name} {bytes} ({:.0} ms)", ms(started))
+            };
             println!("{}", feed.engine.pieces().into_iter().map(piece).collect::<Vec<_>>().join(", "));
             let len = other.checkpoint(Vec::new()).unwrap().finish().unwrap().len();
             assert!(again.finish().unwrap() == bytes && len == bytes.len());

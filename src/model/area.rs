@@ -49,6 +49,23 @@ pub struct Area {
 }
 
 impl Area {
+    /// An area of that shape, in force at all times and heights.
+    pub fn new(area: &str, kind: AreaType, prohibits: &[Prohibition], shape: geo::MultiPolygon<f64>) -> Area {
+        Area {
+            area: area.to_owned(),
+            name: None,
+            kind,
+            prohibits: prohibits.to_vec(),
+            component: None,
+            sector: None,
+            valid_from_ns: None,
+            valid_to_ns: None,
+            floor_m: None,
+            ceiling_m: None,
+            shape: Shape::Polygons(shape),
+        }
+    }
+
     /// Whether it is in force at that time.
     pub fn valid_at(&self, time_ns: i64) -> bool {
         self.valid_from_ns.is_none_or(|from| from <= time_ns) && self.valid_to_ns.is_none_or(|to| time_ns < to)

@@ -8,7 +8,7 @@
 
 use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
-use super::ground::{area, offset, polygon};
+use super::ground::{offset, polygon};
 use super::hear::to_microseconds;
 use super::movers::{Mover, plot, send};
 use super::site::Site;
@@ -16,7 +16,7 @@ use super::traffic::{COAST, map};
 use super::world::{Event, World};
 use super::{Options, Simulation, chatter, network, post};
 use crate::model::alert::{Class, Sign};
-use crate::model::area::{AreaType, Prohibition};
+use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::{Frame, LonLat};
 use crate::model::kind::{Component, Domain, Kind};
 use crate::model::notice::{Notice, NoticeKind};
@@ -335,7 +335,8 @@ fn batteries(world: &mut World, radar: usize, chance: &mut Chance) {
 /// Nine aircraft and drones through a zone with a ceiling: four below it, four above, and one that sends no height.
 fn flights(world: &mut World, chance: &mut Chance) {
     let corners = [(20e3, 26e3), (34e3, 26e3), (34e3, 36e3), (20e3, 36e3)];
-    let mut zone = area("low-1", AreaType::NoFly, &[Prohibition::Flight, Prohibition::Uav], polygon(COAST, &corners));
+    let mut zone =
+        Area::new("low-1", AreaType::NoFly, &[Prohibition::Flight, Prohibition::Uav], polygon(COAST, &corners));
     zone.ceiling_m = Some(CEILING_M);
     world.areas.push(zone);
     let radar = node(world, "radar-2", Kind::Track, COAST, Component::Air);

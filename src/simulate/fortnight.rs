@@ -8,7 +8,7 @@
 
 use super::DEFAULT_START_NS;
 use super::chance::{Chance, Purpose};
-use super::ground::{area, offset, polygon};
+use super::ground::{offset, polygon};
 use crate::engine::escalation::Sign;
 use crate::model::area::{Area, AreaType};
 use crate::model::escalation::Modality;
@@ -164,7 +164,7 @@ fn place(corner: LonLat, at: (f64, f64)) -> LonLat {
 /// The sectors' areas.
 pub fn areas() -> Vec<Area> {
     let square = [(0.0, 0.0), (SIDE_M, 0.0), (SIDE_M, SIDE_M), (0.0, SIDE_M)];
-    (0..SECTORS).map(|at| area(&name(at), AreaType::Sector, &[], polygon(corner(at), &square))).collect()
+    (0..SECTORS).map(|at| Area::new(&name(at), AreaType::Sector, &[], polygon(corner(at), &square))).collect()
 }
 
 /// What a sector is called.

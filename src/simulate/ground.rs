@@ -36,28 +36,11 @@ pub(super) fn polygon(centre: LonLat, corners_m: &[(f64, f64)]) -> MultiPolygon<
     MultiPolygon(vec![Polygon::new(ring(&corners), Vec::new())])
 }
 
-/// An area of that shape.
-pub(super) fn area(name: &str, kind: AreaType, prohibits: &[Prohibition], shape: MultiPolygon<f64>) -> Area {
-    Area {
-        area: name.to_owned(),
-        name: None,
-        kind,
-        prohibits: prohibits.to_vec(),
-        component: None,
-        sector: None,
-        valid_from_ns: None,
-        valid_to_ns: None,
-        floor_m: None,
-        ceiling_m: None,
-        shape: Shape::Polygons(shape),
-    }
-}
-
 /// What a land scene has: a disengagement area in the middle, a village in it, four sectors, a line of contact.
 /// `reach_m` is half the scene's width; the disengagement area takes about a sixth of it.
 pub(super) fn land(centre: LonLat, reach_m: f64) -> Vec<Area> {
     let r = reach_m;
-    let mut disengagement = area(
+    let mut disengagement = Area::new(
         "disengagement-1",
         AreaType::Disengagement,
         &[Prohibition::Fire, Prohibition::Entry, Prohibition::HeavyWeapons, Prohibition::Uav, Prohibition::Flight],
@@ -74,7 +57,7 @@ pub(super) fn land(centre: LonLat, reach_m: f64) -> Vec<Area> {
     );
     disengagement.name = Some("Disengagement area 1".to_owned());
     disengagement.component = Some(Component::Ground);
-    let site = area(
+    let site = Area::new(
         "village-1",
         AreaType::ProtectedSite,
         &[Prohibition::Fire, Prohibition::HeavyWeapons],
@@ -87,12 +70,13 @@ pub(super) fn land(centre: LonLat, reach_m: f64) -> Vec<Area> {
             offset(centre, -0.03 * r, 0.3 * r),
             offset(centre, 0.1 * r, 1.2 * r),
         ])),
-        ..area("line-1", AreaType::LineOfContact, &[], MultiPolygon(Vec::new()))
+        ..Area::new("line-1", AreaType::LineOfContact, &[], MultiPolygon(Vec::new()))
     };
     let mut areas = vec![disengagement, site, line];
     for (name, (east, north)) in SECTORS.into_iter().zip([(-1.0, 1.0), (1.0, 1.0), (-1.0, -1.0), (1.0, -1.0)]) {
         let (x, y) = (east * 1.5 * r, north * 1.5 * r);
-        let mut sector = area(name, AreaType::Sector, &[], polygon(centre, &[(0.0, 0.0), (x, 0.0), (x, y), (0.0, y)]));
+        let mut sector =
+            Area::new(name, AreaType::Sector, &[], polygon(centre, &[(0.0, 0.0), (x, 0.0), (x, y), (0.0, y)]));
         sector.sector = Some(name.to_owned());
         areas.push(sector);
     }

@@ -1,13 +1,13 @@
 //! The scenario `theatre`: a line of 1,200 km with 14,000 microphones, the size of the largest network in service.
 
 use super::chance::{Chance, Purpose};
-use super::ground::{area, offset};
+use super::ground::offset;
 use super::scenes::{LEAD_S, TAIL_S, finish};
 use super::site::Site;
 use super::world::World;
 use super::{Options, Simulation};
 use crate::model::alert::Class;
-use crate::model::area::{AreaType, Prohibition};
+use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::LonLat;
 use geo::{Coord, LineString, MultiPolygon, Polygon};
 
@@ -63,9 +63,9 @@ pub(super) fn make(seed: u64, options: &Options) -> Simulation {
     let mut world = World::new(seed, options, middle, LEAD_S + lasts_s + TAIL_S);
     for at in 0..SECTORS {
         let (from, to) = (at as f64 / SECTORS as f64, (at + 1) as f64 / SECTORS as f64);
-        let mut part = area(&sector(from), AreaType::Sector, &[], strip(from, to, DEPTH_M));
+        let mut part = Area::new(&sector(from), AreaType::Sector, &[], strip(from, to, DEPTH_M));
         part.sector = Some(sector(from));
-        let zone = area(
+        let zone = Area::new(
             &format!("disengagement-{:02}", at + 1),
             AreaType::Disengagement,
             &[Prohibition::Fire, Prohibition::HeavyWeapons, Prohibition::Uav],

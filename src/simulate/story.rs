@@ -8,7 +8,7 @@ use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
 use super::fire::{self, Batteries};
 use super::fusion::{self, Senses};
-use super::ground::{self, area, offset, polygon};
+use super::ground::{self, offset, polygon};
 use super::movers::{Mover, send};
 use super::scenes::{LAND, RANGE_M, REACH_M};
 use super::site::Site;
@@ -50,9 +50,10 @@ fn lay_out(world: &mut World) {
     world.areas[0].prohibits.push(Prohibition::Interference);
     let square =
         |half_m: f64| polygon(SEA, &[(-half_m, -half_m), (half_m, -half_m), (half_m, half_m), (-half_m, half_m)]);
-    let mut maritime = area("maritime-1", AreaType::Maritime, &[Prohibition::AisOff], square(8000.0));
+    let mut maritime = Area::new("maritime-1", AreaType::Maritime, &[Prohibition::AisOff], square(8000.0));
     maritime.component = Some(Component::Maritime);
-    let sea = Area { sector: Some("sector-sea".into()), ..area("sector-sea", AreaType::Sector, &[], square(20_000.0)) };
+    let sea =
+        Area { sector: Some("sector-sea".into()), ..Area::new("sector-sea", AreaType::Sector, &[], square(20_000.0)) };
     world.areas.extend([maritime, sea]);
     for cell in 0..60 {
         let (column, row) = ((cell % 10) as f64, (cell / 10) as f64);

@@ -1,7 +1,7 @@
 //! The scenario `tracks`: a coast with ships, aircraft, drones and vehicles, most of them where they may be.
 
 use super::chance::{Chance, Purpose};
-use super::ground::{area, offset, polygon};
+use super::ground::{offset, polygon};
 use super::movers::{Mover, is_clear, outline, send, straight};
 use super::scenes::{LEAD_S, TAIL_S};
 use super::site::Site;
@@ -25,36 +25,41 @@ pub(super) fn map() -> Vec<Area> {
     let rectangle = |west: f64, south: f64, east: f64, north: f64| {
         polygon(COAST, &[(west, south), (east, south), (east, north), (west, north)])
     };
-    let mut disengagement = area(
+    let mut disengagement = Area::new(
         "disengagement-1",
         AreaType::Disengagement,
         &[Prohibition::Fire, Prohibition::Entry, Prohibition::HeavyWeapons, Prohibition::Uav, Prohibition::Flight],
         rectangle(-32e3, 8e3, -14e3, 20e3),
     );
     disengagement.component = Some(Component::Ground);
-    let mut maritime = area(
+    let mut maritime = Area::new(
         "maritime-1",
         AreaType::Maritime,
         &[Prohibition::Vessel, Prohibition::AisOff],
         rectangle(-18e3, -30e3, -4e3, -16e3),
     );
     maritime.component = Some(Component::Maritime);
-    let mut lane = area("maritime-2", AreaType::Maritime, &[Prohibition::AisOff], rectangle(8e3, -30e3, 24e3, -16e3));
+    let mut lane =
+        Area::new("maritime-2", AreaType::Maritime, &[Prohibition::AisOff], rectangle(8e3, -30e3, 24e3, -16e3));
     lane.component = Some(Component::Maritime);
-    let mut no_fly = area(
+    let mut no_fly = Area::new(
         "no-fly-1",
         AreaType::NoFly,
         &[Prohibition::Flight, Prohibition::Uav],
         polygon(COAST, &[(0.0, 6e3), (8e3, 4e3), (13e3, 11e3), (8e3, 18e3), (0.0, 16e3), (-4e3, 11e3)]),
     );
     no_fly.component = Some(Component::Air);
-    let withdrawal =
-        area("withdrawal-1", AreaType::Withdrawal, &[Prohibition::HeavyWeapons], rectangle(20e3, 10e3, 36e3, 22e3));
+    let withdrawal = Area::new(
+        "withdrawal-1",
+        AreaType::Withdrawal,
+        &[Prohibition::HeavyWeapons],
+        rectangle(20e3, 10e3, 36e3, 22e3),
+    );
     let mut areas = vec![disengagement, maritime, lane, no_fly, withdrawal];
     for (name, south, north) in [("sector-coast", 0.0, 45e3), ("sector-sea", -60e3, 0.0)] {
         areas.push(Area {
             sector: Some(name.to_owned()),
-            ..area(name, AreaType::Sector, &[], rectangle(-60e3, south, 60e3, north))
+            ..Area::new(name, AreaType::Sector, &[], rectangle(-60e3, south, 60e3, north))
         });
     }
     areas

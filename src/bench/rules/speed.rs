@@ -3,7 +3,7 @@
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::engine::{Engine, Output};
-use crate::model::area::{Area, AreaType, Prohibition, Shape};
+use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind};
 use crate::model::node::{Node, NodeIx, Registry};
@@ -72,19 +72,12 @@ fn areas() -> Vec<Area> {
                 })
                 .collect();
             let (kind, prohibits) = kinds[n % kinds.len()].clone();
-            Area {
-                area: format!("area-{n:04}"),
-                name: None,
+            Area::new(
+                &format!("area-{n:04}"),
                 kind,
-                prohibits,
-                component: None,
-                sector: None,
-                valid_from_ns: None,
-                valid_to_ns: None,
-                floor_m: None,
-                ceiling_m: None,
-                shape: Shape::Polygons(MultiPolygon(vec![Polygon::new(LineString(ring), Vec::new())])),
-            }
+                &prohibits,
+                MultiPolygon(vec![Polygon::new(LineString(ring), Vec::new())]),
+            )
         })
         .collect()
 }
@@ -162,6 +155,7 @@ fn push(batch: &mut Observations, number: usize, text: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::area::Shape;
 
     #[test]
     fn the_areas_are_as_many_and_as_winding_as_they_are_said_to_be() {

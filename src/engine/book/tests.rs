@@ -1,6 +1,6 @@
 use super::*;
 use crate::model::alert::{Class, Measure};
-use crate::model::area::{Area, AreaType, Prohibition, Shape};
+use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::decision::Verdict;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Component, Kind};
@@ -64,19 +64,7 @@ fn square() -> MultiPolygon<f64> {
 }
 
 fn zone() -> Area {
-    Area {
-        area: "zone".to_owned(),
-        name: None,
-        kind: AreaType::Disengagement,
-        prohibits: vec![Prohibition::Fire],
-        component: None,
-        sector: None,
-        valid_from_ns: None,
-        valid_to_ns: None,
-        floor_m: None,
-        ceiling_m: None,
-        shape: Shape::Polygons(square()),
-    }
+    Area::new("zone", AreaType::Disengagement, &[Prohibition::Fire], square())
 }
 
 fn cited(node: u32, id: &str, time_ns: i64) -> Cited {

@@ -9,22 +9,6 @@ fn square(west: f64, south: f64, size: f64) -> MultiPolygon<f64> {
     MultiPolygon::new(vec![Polygon::new(ring, Vec::new())])
 }
 
-fn area(id: &str, kind: AreaType, prohibits: &[Prohibition], shape: MultiPolygon<f64>) -> Area {
-    Area {
-        area: id.to_owned(),
-        name: None,
-        kind,
-        prohibits: prohibits.to_vec(),
-        component: None,
-        sector: None,
-        valid_from_ns: None,
-        valid_to_ns: None,
-        floor_m: None,
-        ceiling_m: None,
-        shape: Shape::Polygons(shape),
-    }
-}
-
 fn notice(id: &str, kind: NoticeKind, from_ns: i64, to_ns: i64) -> Notice {
     Notice {
         notice: id.to_owned(),
@@ -41,14 +25,14 @@ const INSIDE: LonLat = LonLat { lon_deg: 30.05, lat_deg: 50.05 };
 const FIRE: &[Prohibition] = &[Prohibition::Fire];
 
 fn front() -> Places {
-    let mut zone = area("zone", AreaType::Disengagement, FIRE, square(30.0, 50.0, 0.1));
+    let mut zone = Area::new("zone", AreaType::Disengagement, FIRE, square(30.0, 50.0, 0.1));
     zone.component = Some(Component::Logistics);
     let line = Area {
         shape: Shape::Line(LineString::from(vec![(29.0, 50.05), (31.0, 50.05)])),
-        ..area("line", AreaType::LineOfContact, FIRE, square(0.0, 0.0, 1.0))
+        ..Area::new("line", AreaType::LineOfContact, FIRE, square(0.0, 0.0, 1.0))
     };
-    let site = area("site", AreaType::ProtectedSite, &[Prohibition::Entry], square(30.0, 50.0, 0.06));
-    Places::new(vec![zone, line, site, area("north", AreaType::Sector, &[], square(29.0, 49.0, 3.0))], Vec::new())
+    let site = Area::new("site", AreaType::ProtectedSite, &[Prohibition::Entry], square(30.0, 50.0, 0.06));
+    Places::new(vec![zone, line, site, Area::new("north", AreaType::Sector, &[], square(29.0, 49.0, 3.0))], Vec::new())
 }
 
 #[test]
@@ -66,7 +50,7 @@ fn what_contains_it_and_what_it_breaches_are_told_apart() {
 
 #[test]
 fn an_area_counts_while_it_is_valid() {
-    let mut zone = area("zone", AreaType::Disengagement, FIRE, square(30.0, 50.0, 0.1));
+    let mut zone = Area::new("zone", AreaType::Disengagement, FIRE, square(30.0, 50.0, 0.1));
     (zone.valid_from_ns, zone.valid_to_ns) = (Some(100), Some(200));
     let places = Places::new(vec![zone], Vec::new());
     let breached = |time_ns| places.judge(Class::FireShot, FIRE, INSIDE, time_ns).violation;
@@ -124,7 +108,7 @@ proptest! {
         lon in -1.0f64..1.0, lat in -1.0f64..1.0, metres in 0.0f64..9_000.0, turn in 0.0f64..1.0, share in 0.0f64..1.0,
     ) {
         let areas = corners.iter().enumerate()
-            .map(|(n, &(x, y, size))| area(&format!("a{n}"), AreaType::NoFly, &[Prohibition::Uav], square(west + x, north + y, size)))
+            .map(|(n, &(x, y, size))| Area::new(&format!("a{n}"), AreaType::NoFly, &[Prohibition::Uav], square(west + x, north + y, size)))
             .collect();
         let places = Places::new(areas, Vec::new());
         let place = LonLat { lon_deg: west + lon, lat_deg: north + lat };
@@ -142,7 +126,7 @@ proptest! {
         lon in -180.0f64..180.0, lat in -70.0f64..70.0, metres in 0.0f64..200_000.0,
     ) {
         let areas = corners.iter().enumerate()
-            .map(|(n, &(west, south, size))| area(&format!("a{n}"), AreaType::NoFly, &[Prohibition::Uav], square(west, south, size)))
+            .map(|(n, &(west, south, size))| Area::new(&format!("a{n}"), AreaType::NoFly, &[Prohibition::Uav], square(west, south, size)))
             .collect();
         let places = Places::new(areas, Vec::new());
         let place = LonLat { lon_deg: lon, lat_deg: lat };

@@ -12,7 +12,7 @@ use crate::engine::checkpoint::{read_alerts, write_alerts};
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
-use crate::model::area::{Area, AreaType, Prohibition, Shape};
+use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Kind, KindSet};
 use crate::model::node::{Node, Registry};
@@ -105,19 +105,7 @@ fn square() -> MultiPolygon<f64> {
 
 /// A zone of 0.2° about 30° east, 50° north in which everything is prohibited.
 pub fn zone() -> Places {
-    let area = Area {
-        area: "zone".to_owned(),
-        name: None,
-        kind: AreaType::Disengagement,
-        prohibits: Prohibition::ALL.to_vec(),
-        component: None,
-        sector: None,
-        valid_from_ns: None,
-        valid_to_ns: None,
-        floor_m: None,
-        ceiling_m: None,
-        shape: Shape::Polygons(square()),
-    };
+    let area = Area::new("zone", AreaType::Disengagement, Prohibition::ALL, square());
     Places::new(vec![area], Vec::new())
 }
 

@@ -5,7 +5,7 @@ use super::crossing::MAX_CITED;
 use super::*;
 use crate::engine::places::Places;
 use crate::model::alert::{AlertFeature, Class, Measure, Status};
-use crate::model::area::{Area, AreaType, Shape};
+use crate::model::area::{Area, AreaType};
 use crate::model::notice::{Notice, NoticeKind};
 use crate::model::time::s_from_ns;
 use proptest::prelude::*;
@@ -135,19 +135,12 @@ fn of_unknown_height_it_is_inside_with_half_the_chance_until_one_is_known() {
 
 fn zone_that_prohibits(prohibits: &[Prohibition]) -> Places {
     let ring = geo::LineString::from(vec![(29.9, 49.9), (30.1, 49.9), (30.1, 50.1), (29.9, 50.1), (29.9, 49.9)]);
-    let area = Area {
-        area: "weapons".to_owned(),
-        name: None,
-        kind: AreaType::Withdrawal,
-        prohibits: prohibits.to_vec(),
-        component: None,
-        sector: None,
-        valid_from_ns: None,
-        valid_to_ns: None,
-        floor_m: None,
-        ceiling_m: None,
-        shape: Shape::Polygons(geo::MultiPolygon::new(vec![geo::Polygon::new(ring, Vec::new())])),
-    };
+    let area = Area::new(
+        "weapons",
+        AreaType::Withdrawal,
+        prohibits,
+        geo::MultiPolygon::new(vec![geo::Polygon::new(ring, Vec::new())]),
+    );
     Places::new(vec![area], Vec::new())
 }
 
