@@ -35,6 +35,9 @@ pub const DEFAULT_LARGEST_RECORD_BYTES: u32 = 2 * 1024 * 1024;
 /// open, which its successor ends at once; this is for one that has no successor.
 pub(super) const TRANSACTION_TIMEOUT_MS: u32 = 60_000;
 
+/// How long a record waits in a transaction for others, milliseconds, unless a commit sends it before.
+pub(super) const TRANSACTION_LINGER_MS: u32 = 5;
+
 /// How Kafka is reached, which topics are used and how much is kept in memory.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

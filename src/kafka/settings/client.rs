@@ -1,6 +1,6 @@
 //! What librdkafka is told by the settings.
 
-use super::{Compression, KafkaSettings, Start, TRANSACTION_TIMEOUT_MS};
+use super::{Compression, KafkaSettings, Start, TRANSACTION_LINGER_MS, TRANSACTION_TIMEOUT_MS};
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
@@ -82,8 +82,8 @@ impl KafkaSettings {
         let batch_bytes = smallest_limit_bytes.saturating_sub(BATCH_OVERHEAD_BYTES).clamp(1, LARGEST_BATCH_BYTES);
         config
             .set("transactional.id", id)
-            // A commit follows on the last record at once, and sends all that waits.
-            .set("linger.ms", "0")
+            // A commit sends all that waits; until it comes, records wait for one another, or each is a request of its own.
+            .set("linger.ms", TRANSACTION_LINGER_MS.to_string())
             .set("transaction.timeout.ms", TRANSACTION_TIMEOUT_MS.to_string())
             .set("batch.size", batch_bytes.to_string());
         // A record can't wait longer than its transaction.
