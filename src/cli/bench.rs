@@ -8,7 +8,7 @@ use crate::bench::decode::Decoded;
 use crate::bench::ground::{Ground, MOST_EMBEDDED_RECORDS};
 use crate::bench::latency::Latencies;
 use crate::bench::percentiles::{Percentiles, write_hgrm};
-use crate::bench::whole::{Delivery, TURNS, Whole};
+use crate::bench::whole::{Delivery, TURNS, WARM_UP, Whole};
 use crate::bench::{self as measure, Rate, Watch, usage};
 use crate::simulate::load::Mix;
 use serde::Serialize;
@@ -103,6 +103,7 @@ pub(super) fn command(args: &Bench, common: &Common) -> Outcome {
             teller.consumed(ground.consume(records, &mut watch)?)?;
         }
         if wants(Stage::Whole) {
+            bench.whole(&ground, records, WARM_UP, &mut watch)?;
             for turn in TURNS {
                 teller.whole(bench.whole(&ground, records, turn, &mut watch)?, turn.0)?;
             }
@@ -198,11 +199,14 @@ impl Teller<'_> {
         Ok(())
     }
 
-    /// What exactly once costs, by what both took in all their turns.
+    /// What exactly once costs, by what an observation took with either in all their turns.
     fn cost(&mut self) -> Outcome {
-        let took = |all: &[Whole], of: fn(&Rate) -> f64| all.iter().map(|whole| of(&whole.rate)).sum::<f64>();
+        // Runs are measured from when they were first looked at, so none covers quite as many observations as another.
+        let each = |all: &[Whole], of: fn(&Rate) -> f64| {
+            all.iter().map(|whole| of(&whole.rate) / whole.rate.observations.max(1) as f64).sum::<f64>()
+        };
         let cost = |of: fn(&Rate) -> f64| {
-            1.0 - took(&self.report.whole_at_least_once, of) / took(&self.report.whole, of).max(1e-9)
+            1.0 - each(&self.report.whole_at_least_once, of) / each(&self.report.whole, of).max(f64::MIN_POSITIVE)
         };
         let costs = [cost(|rate| rate.cpu_s), cost(|rate| rate.wall_s)];
         self.say(&format!(
