@@ -96,7 +96,7 @@ pub enum DecisionError {
 
 /// What is remembered of an alert.
 struct Entry {
-    claim: Claim,
+    claim: Arc<Claim>,
     /// As last said.
     feature: Arc<AlertFeature>,
     /// Whether it ever was final: from then on a change is an amendment.
@@ -195,6 +195,7 @@ impl Book {
             let feature = Arc::new(feature);
             self.said.push(Said { key: key.clone(), feature: feature.clone(), deciding });
             self.keys_by_id.insert(feature.properties.alert.clone(), key.clone());
+            let claim = Arc::new(claim);
             let entry = Entry { claim, feature, was_final, attributed_at: None, content_revision: 1, newest_ns };
             self.by_rank.insert(entry.rank(&key));
             self.entries.insert(key, entry);
@@ -219,7 +220,7 @@ impl Book {
                 entry.feature = Arc::new(feature);
             }
             entry.was_final |= stage == Stage::Final;
-            (entry.claim, entry.newest_ns) = (claim, newest_ns);
+            (entry.claim, entry.newest_ns) = (Arc::new(claim), newest_ns);
             speaks.then_some(deciding)
         });
     }

@@ -8,7 +8,8 @@
 //! Left out is what the new engine is made with (settings, who reviews), memory that means nothing from one call to the next,
 //! and tables that follow from the rest to the same bits ([`super::fire::FireWatch::rebuild`]).
 
-use super::book::Book;
+use super::book::{Book, Claim};
+use super::settled::Settled;
 use super::{Engine, as_named};
 use crate::model::alert::AlertFeature;
 use serde::{Deserialize, Serialize};
@@ -27,18 +28,31 @@ pub enum CheckpointError {
     /// They are, and others come after them.
     #[error("the checkpoint of the engine is followed by {0} bytes that are none of it")]
     TooLong(usize),
-    /// They are, and there are other alerts than it had.
-    #[error("the checkpoint of the engine has not as many alerts as its book")]
-    Alerts,
+    /// They are, and what goes with it is not all there.
+    #[error("the checkpoint of the engine has not as many alerts or final events as were written down")]
+    Lasting,
 }
 
-/// An engine that was written down, all but its alerts. These never change, so they can be written while the engine goes on; they take
-/// half of the time.
+/// An engine that was written down, all but what never changes once it is made. That can be written while the engine goes on; it
+/// takes more than half of the time.
 #[derive(Debug)]
 pub struct Written {
     bytes: Vec<u8>,
-    alerts: Vec<Arc<AlertFeature>>,
+    lasting: Lasting,
 }
+
+/// What never changes once it is made; who has something else to say makes another. It stands behind all else.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Lasting {
+    claims: Vec<Arc<Claim>>,
+    /// By region.
+    finals: Vec<Vec<Arc<Settled>>>,
+    alerts: Vec<Alert>,
+}
+
+/// An alert as it is written down.
+#[derive(Debug, Serialize, Deserialize)]
+struct Alert(#[serde(with = "as_named")] Arc<AlertFeature>);
 
 impl Written {
     /// All of it.
@@ -46,31 +60,20 @@ impl Written {
     /// # Errors
     /// As [`Engine::checkpoint`].
     pub fn finish(self) -> Result<Vec<u8>, CheckpointError> {
-        write_alerts(&self.alerts, self.bytes).map_err(CheckpointError::Unwritable)
+        postcard::to_extend(&self.lasting, self.bytes).map_err(CheckpointError::Unwritable)
     }
 }
 
-/// An alert as it is written down.
-#[derive(Serialize, Deserialize)]
-struct Alert(#[serde(with = "as_named")] Arc<AlertFeature>);
-
-/// Writes alerts behind what stands in `out`.
-pub(super) fn write_alerts(alerts: &[Arc<AlertFeature>], out: Vec<u8>) -> Result<Vec<u8>, postcard::Error> {
-    let mut out = postcard::to_extend(&alerts.len(), out)?;
-    for alert in alerts {
-        out = postcard::to_extend(&Alert(alert.clone()), out)?;
+impl Lasting {
+    fn of(engine: &Engine) -> Lasting {
+        let (claims, alerts) = engine.book.lasting();
+        Lasting { claims, finals: engine.fire.finals(), alerts: alerts.into_iter().map(Alert).collect() }
     }
-    Ok(out)
-}
 
-/// The alerts that were written, which are all there is.
-pub(super) fn read_alerts(bytes: &[u8]) -> Result<Vec<Arc<AlertFeature>>, CheckpointError> {
-    let read = postcard::take_from_bytes::<Vec<Alert>>(bytes);
-    let (alerts, rest) = read.map_err(CheckpointError::Unreadable)?;
-    if !rest.is_empty() {
-        return Err(CheckpointError::TooLong(rest.len()));
+    fn read(bytes: &[u8]) -> Result<Lasting, CheckpointError> {
+        let (lasting, rest) = postcard::take_from_bytes(bytes).map_err(CheckpointError::Unreadable)?;
+        if rest.is_empty() { Ok(lasting) } else { Err(CheckpointError::TooLong(rest.len())) }
     }
-    Ok(alerts.into_iter().map(|Alert(alert)| alert).collect())
 }
 
 impl Engine {
@@ -80,7 +83,7 @@ impl Engine {
     /// Something in it has no form; there is nothing of that kind as far as is known.
     pub fn checkpoint(&self, out: Vec<u8>) -> Result<Written, CheckpointError> {
         let bytes = postcard::to_extend(self, out).map_err(CheckpointError::Unwritable)?;
-        Ok(Written { bytes, alerts: self.book.alerts() })
+        Ok(Written { bytes, lasting: Lasting::of(self) })
     }
 
     /// Becomes the engine that was written down. To be called on one that was made with the same settings, topics and
@@ -90,10 +93,11 @@ impl Engine {
     /// The bytes are not those of an engine; this one is as it was.
     pub fn take_up(&mut self, bytes: &[u8]) -> Result<(), CheckpointError> {
         let (mut written, rest) = postcard::take_from_bytes::<Engine>(bytes).map_err(CheckpointError::Unreadable)?;
-        let alerts = read_alerts(rest)?;
-        // Of these some is as they were made.
-        if !self.book.load(written.book, alerts) {
-            return Err(CheckpointError::Alerts);
+        let Lasting { claims, finals, alerts } = Lasting::read(rest)?;
+        let alerts = alerts.into_iter().map(|Alert(alert)| alert).collect();
+        // The book has some that is as it was made.
+        if !written.fire.load(finals) || !self.book.load(written.book, claims, alerts) {
+            return Err(CheckpointError::Lasting);
         }
         let book = std::mem::replace(&mut self.book, Book::new(String::new(), Vec::new()));
         written.fire.rebuild();
@@ -141,11 +145,23 @@ pub(super) mod rules {
     }
 }
 
+/// A book that was written down and is taken up by one that has just been made.
+#[cfg(test)]
+pub(super) fn taken_up(book: &Book, mut new: Book) -> Book {
+    let (claims, alerts) = book.lasting();
+    let lasting = Lasting { claims, finals: Vec::new(), alerts: alerts.into_iter().map(Alert).collect() };
+    let (rest, lasting) = (postcard::to_stdvec(book).unwrap(), postcard::to_stdvec(&lasting).unwrap());
+    let Lasting { claims, alerts, .. } = Lasting::read(&lasting).unwrap();
+    let alerts = alerts.into_iter().map(|Alert(alert)| alert).collect();
+    assert!(new.load(postcard::from_bytes(&rest).unwrap(), claims, alerts));
+    new
+}
+
 #[cfg(test)]
 impl Written {
-    /// Of some bytes, and no alerts.
+    /// Of some bytes, and nothing that goes with them.
     pub(crate) fn of(bytes: &[u8]) -> Written {
-        Written { bytes: bytes.to_vec(), alerts: Vec::new() }
+        Written { bytes: bytes.to_vec(), lasting: Lasting::default() }
     }
 }
 
@@ -162,7 +178,7 @@ impl Engine {
         pieces.extend(
             self.rules.iter().map(|rule| ("a rule", Box::new(|| rule.save(Vec::new()).expect("a piece")) as Piece<'_>)),
         );
-        pieces.push(("alerts", Box::new(|| write_alerts(&self.book.alerts(), Vec::new()).expect("a piece"))));
+        pieces.push(("what lasts", Box::new(|| postcard::to_stdvec(&Lasting::of(self)).expect("a piece"))));
         pieces
     }
 }

@@ -21,6 +21,7 @@ use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Id, Observations, RadarPoint};
 use crate::model::time::ns_from_s;
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// Waves that take longer than this to a node do not count in a region of near nodes, s.
 const NEAR_TRAVEL_S: f64 = 45.0;
@@ -108,6 +109,17 @@ impl FireWatch {
     /// Makes what is not written down anew, to the same bits.
     pub fn rebuild(&mut self) {
         self.regions.iter_mut().for_each(Region::rebuild);
+    }
+
+    /// The final events of each region, for who writes them down: they are no part of what else is.
+    pub fn finals(&self) -> Vec<Vec<Arc<Settled>>> {
+        self.settled.iter().map(Finals::share).collect()
+    }
+
+    /// Takes in the final events that go with what was written down; false if these are not as many.
+    pub fn load(&mut self, finals: Vec<Vec<Arc<Settled>>>) -> bool {
+        finals.len() == self.settled.len()
+            && self.settled.iter_mut().zip(finals).all(|(settled, events)| settled.load(events))
     }
 
     /// Final events that may still be amended.
@@ -341,9 +353,9 @@ impl FireWatch {
         let foreign = || (0..self.settled.len() as u32).find(|&number| !self.is_mine(number));
         let Some(number) = Some(event.region).filter(|_| laid_out).or_else(foreign) else { return };
         let events = &mut self.settled[number as usize];
-        match events.iter_mut().rev().find(|known| known.claim.key == event.key) {
-            Some(known) => {
-                if known.is_now(event) {
+        match (0..events.len()).rev().find(|&at| events[at].claim.key == event.key) {
+            Some(at) => {
+                if events[at].is_now(event) {
                     events.has_changed = true;
                     events.retime();
                 }
@@ -356,8 +368,8 @@ impl FireWatch {
     pub fn take_finals(&mut self) -> Vec<FinalEvent> {
         let mut finals = Vec::new();
         for number in (0..self.settled.len() as u32).filter(|&number| self.is_mine(number)).collect::<Vec<_>>() {
-            let fresh = self.settled[number as usize].iter_mut().filter(|event| event.is_news);
-            finals.extend(fresh.map(|event| {
+            let fresh = self.settled[number as usize].those_mut(|event| event.is_news);
+            finals.extend(fresh.map(|(_, event)| {
                 event.is_news = false;
                 FinalEvent::of(number, &event.claim)
             }));

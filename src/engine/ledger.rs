@@ -4,8 +4,8 @@
 use super::settled::Settled;
 use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
-use std::collections::vec_deque;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
 mod kept;
 
@@ -17,7 +17,9 @@ pub type Ledger = Vec<Finals>;
 /// The final events of one region, by the order in which they became final.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Finals {
-    events: VecDeque<Settled>,
+    /// Shared with who writes them down. They do not stand among the rest then, see [`Finals::load`].
+    #[serde(skip)]
+    events: VecDeque<Arc<Settled>>,
     /// Of each of them the newest time up to it, nanoseconds: in order, which their own times are only nearly.
     newest_ns: VecDeque<i64>,
     /// How many were forgotten.
@@ -35,7 +37,7 @@ impl Finals {
         self.newest_ns.push_back(newest_ns);
         self.unpaired.push(self.forgotten + self.events.len() as u64);
         self.has_changed |= event.changed;
-        self.events.push_back(event);
+        self.events.push_back(Arc::new(event));
     }
 
     /// Forgets the first.
@@ -43,7 +45,7 @@ impl Finals {
         self.newest_ns.pop_front();
         let event = self.events.pop_front()?;
         self.forgotten += 1;
-        Some(event)
+        Some(Arc::unwrap_or_clone(event))
     }
 
     /// The time of an event was changed from outside.
@@ -57,7 +59,7 @@ impl Finals {
 
     /// The oldest.
     pub fn first(&self) -> Option<&Settled> {
-        self.events.front()
+        self.events.front().map(|event| &**event)
     }
 
     /// How many there are.
@@ -71,13 +73,31 @@ impl Finals {
     }
 
     /// All of them.
-    pub fn iter(&self) -> vec_deque::Iter<'_, Settled> {
-        self.events.iter()
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Settled> {
+        self.events.iter().map(|event| &**event)
     }
 
-    /// All of them, to be changed: but not their times, see [`Finals::retime`].
-    pub fn iter_mut(&mut self) -> vec_deque::IterMut<'_, Settled> {
-        self.events.iter_mut()
+    /// Those that are such, with their places, to be changed: but not their times, see [`Finals::retime`].
+    pub fn those_mut(
+        &mut self,
+        are_such: impl Fn(&Settled) -> bool,
+    ) -> impl DoubleEndedIterator<Item = (usize, &mut Settled)> {
+        let such = self.events.iter_mut().enumerate().filter(move |(_, event)| are_such(event));
+        such.map(|(at, event)| (at, Arc::make_mut(event)))
+    }
+
+    /// All of them, for who writes them down while they may go on changing here.
+    pub fn share(&self) -> Vec<Arc<Settled>> {
+        self.events.iter().cloned().collect()
+    }
+
+    /// Takes in the events that go with what was written down; false, and nothing is changed, if these are not as many.
+    pub fn load(&mut self, events: Vec<Arc<Settled>>) -> bool {
+        let are_as_many = events.len() == self.newest_ns.len();
+        if are_as_many {
+            self.events = events.into();
+        }
+        are_as_many
     }
 
     /// Those of a stretch of time, both ends included, nanoseconds.
@@ -88,7 +108,7 @@ impl Finals {
     /// The same with their places.
     pub fn numbered_between(&self, from_ns: i64, to_ns: i64) -> impl Iterator<Item = (usize, &Settled)> {
         let first = self.newest_ns.partition_point(|&newest_ns| newest_ns < from_ns);
-        let late = (first..).zip(self.events.range(first..));
+        let late = (first..).zip(self.events.range(first..).map(|event| &**event));
         late.filter(move |(_, event)| (from_ns..=to_ns).contains(&event.claim.time_ns))
     }
 
@@ -118,7 +138,7 @@ impl Index<usize> for Finals {
 
 impl IndexMut<usize> for Finals {
     fn index_mut(&mut self, at: usize) -> &mut Settled {
-        &mut self.events[at]
+        Arc::make_mut(&mut self.events[at])
     }
 }
 
@@ -135,6 +155,22 @@ mod tests {
     fn event(time_ns: i64) -> Settled {
         let claim = Claim::new(String::new(), Class::FireImpact, LonLat { lon_deg: 0.0, lat_deg: 0.0 }, time_ns);
         Settled::new(Place { x_m: 0.0, y_m: 0.0, time_s: 0.0 }, Air::default(), 0.0, 0.0, claim)
+    }
+
+    #[test]
+    fn who_writes_events_down_has_them_as_they_were() {
+        let mut finals = Finals::default();
+        [1, 2].into_iter().for_each(|time_ns| finals.push(event(time_ns)));
+        let (shared, bytes) = (finals.share(), postcard::to_stdvec(&finals).unwrap());
+        for (_, event) in finals.those_mut(|event| event.claim.time_ns == 2) {
+            event.score = 3.0;
+        }
+        finals[0].score = 4.0;
+        assert_eq!(shared.iter().map(|event| event.score).collect::<Vec<_>>(), [0.0, 0.0]);
+        assert_eq!(finals.iter().map(|event| event.score).collect::<Vec<_>>(), [4.0, 3.0]);
+        let mut others: Finals = postcard::from_bytes(&bytes).unwrap();
+        assert!(!others.load(shared[1..].to_vec()) && others.load(shared.clone()));
+        assert_eq!(others.share(), shared);
     }
 
     proptest! {

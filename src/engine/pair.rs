@@ -239,7 +239,7 @@ mod tests {
     #[test]
     fn what_no_shell_can_fly_is_no_pair() {
         let mut ledger = shoot(8);
-        for event in ledger[0].iter_mut().filter(|event| event.claim.class == Class::FireImpact) {
+        for (_, event) in ledger[0].those_mut(|event| event.claim.class == Class::FireImpact) {
             event.claim.time_ns -= ns_from_s(20.0);
         }
         assert!(pair(&mut ledger, i64::MAX).is_empty());

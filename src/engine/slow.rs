@@ -162,7 +162,7 @@ impl SlowWatch {
             if !std::mem::take(&mut events.has_changed) {
                 continue;
             }
-            for (at, event) in events.iter_mut().enumerate().filter(|(_, event)| event.changed) {
+            for (at, event) in events.those_mut(|event| event.changed) {
                 event.changed = false;
                 touched.insert((region, at));
                 let weighed = self.kept.iter().filter(|(_, kept)| kept.weighed && kept.report.fit(event).is_some());
@@ -305,7 +305,7 @@ fn candidates(ledger: &Ledger, report: &Report) -> Vec<Candidate> {
 fn untell(ledger: &mut Ledger, report: &Report, touched: &mut BTreeSet<(usize, usize)>) {
     let own = |told: &Told| (told.cited.node, told.cited.id) == (report.cited.node, report.cited.id);
     for (region, events) in ledger.iter_mut().enumerate() {
-        for (at, event) in events.iter_mut().enumerate().filter(|(_, event)| event.told.iter().any(own)) {
+        for (at, event) in events.those_mut(|event| event.told.iter().any(own)) {
             event.told.retain(|told| !own(told));
             touched.insert((region, at));
         }

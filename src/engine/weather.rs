@@ -9,6 +9,7 @@ use crate::model::observation::Status;
 use crate::model::time::NS_PER_S;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 /// Reports kept of one node; older ones go first.
 pub const MAX_REPORTS: usize = 2_048;
@@ -22,15 +23,24 @@ const BUCKET_NS: i64 = 60 * NS_PER_S;
 /// Degrees Celsius assumed where nobody measures.
 pub const DEFAULT_TEMPERATURE_C: f64 = 10.0;
 
-/// What is kept of a status: half a line of memory, in which nobody misses the digits that an f32 lacks.
-#[derive(Clone, Copy, Debug)]
+/// What is kept of a status: half a line of memory, in which nobody misses the digits that an f32 lacks. It lies in memory as a
+/// checkpoint holds it, for there are more of them than of anything else.
+#[derive(Clone, Copy, Debug, FromBytes, IntoBytes, Immutable)]
+#[repr(C)]
 struct Report {
     time_ns: i64,
     clock_sd_s: f32,
     temperature_c: f32,
     wind_east_m_s: f32,
     wind_north_m_s: f32,
-    health: Health,
+    /// Its place in [`Health::ALL`].
+    health: u64,
+}
+
+impl Report {
+    fn health(&self) -> Health {
+        Health::ALL[self.health as usize]
+    }
 }
 
 /// What a node last said of itself before a time, as it is written down.
@@ -92,35 +102,25 @@ impl Air {
     }
 }
 
-/// Reports as a checkpoint holds them, a node's in one piece: there are more of them than of anything else.
+/// Reports as a checkpoint holds them, a node's in one piece.
 mod packed {
-    use super::Report;
+    use super::{Health, Report};
     use crate::engine::as_bytes::Bytes;
-    use crate::model::kind::Health;
     use serde::de::Error as _;
     use serde::ser::SerializeSeq;
     use serde::{Deserialize, Deserializer, Serializer};
     use std::collections::VecDeque;
-
-    /// The time, four numbers, how it is.
-    const BYTES: usize = 8 + 4 * 4 + 1;
+    use zerocopy::{FromBytes, IntoBytes};
 
     pub fn serialize<S: Serializer>(by_node: &[VecDeque<Report>], serializer: S) -> Result<S::Ok, S::Error> {
         let mut nodes = serializer.serialize_seq(Some(by_node.len()))?;
         let mut bytes = Vec::new();
         for reports in by_node {
+            // Where one ends and the other begins means nothing.
+            let (first, second) = reports.as_slices();
             bytes.clear();
-            for report in reports {
-                let Report { time_ns, clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s, health } = *report;
-                let mut packed = [0; BYTES];
-                packed[..8].copy_from_slice(&time_ns.to_le_bytes());
-                packed[8..12].copy_from_slice(&clock_sd_s.to_le_bytes());
-                packed[12..16].copy_from_slice(&temperature_c.to_le_bytes());
-                packed[16..20].copy_from_slice(&wind_east_m_s.to_le_bytes());
-                packed[20..24].copy_from_slice(&wind_north_m_s.to_le_bytes());
-                packed[24] = health as u8;
-                bytes.extend_from_slice(&packed);
-            }
+            bytes.extend_from_slice(first.as_bytes());
+            bytes.extend_from_slice(second.as_bytes());
             nodes.serialize_element(&Bytes(&bytes))?;
         }
         nodes.end()
@@ -129,25 +129,13 @@ mod packed {
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<VecDeque<Report>>, D::Error> {
         let nodes = Vec::<Bytes<'de>>::deserialize(deserializer)?;
         let node = |Bytes(bytes): Bytes<'de>| {
-            let (reports, rest) = bytes.as_chunks::<BYTES>();
-            let reports: Option<VecDeque<Report>> = reports.iter().map(report).collect();
+            let (reports, rest) = bytes.as_chunks::<{ size_of::<Report>() }>();
+            let is_one = |report: &Report| report.health < Health::ALL.len() as u64;
+            let report = |bytes: &[u8]| Report::read_from_bytes(bytes).ok().filter(is_one);
+            let reports: Option<VecDeque<Report>> = reports.iter().map(|bytes| report(bytes)).collect();
             reports.filter(|_| rest.is_empty()).ok_or_else(|| D::Error::custom("these are no reports"))
         };
         nodes.into_iter().map(node).collect()
-    }
-
-    fn report(bytes: &[u8; BYTES]) -> Option<Report> {
-        let (time, rest) = bytes.split_first_chunk::<8>()?;
-        let (numbers, health) = rest.as_chunks::<4>();
-        let [clock_sd_s, temperature_c, wind_east_m_s, wind_north_m_s] = *numbers.first_chunk::<4>()?;
-        Some(Report {
-            time_ns: i64::from_le_bytes(*time),
-            clock_sd_s: f32::from_le_bytes(clock_sd_s),
-            temperature_c: f32::from_le_bytes(temperature_c),
-            wind_east_m_s: f32::from_le_bytes(wind_east_m_s),
-            wind_north_m_s: f32::from_le_bytes(wind_north_m_s),
-            health: *Health::ALL.get(usize::from(*health.first()?))?,
-        })
     }
 }
 
@@ -164,7 +152,7 @@ impl Weather {
         let speed_m_s = status.wind_speed_m_s as f32;
         let report = Report {
             time_ns,
-            health: status.health,
+            health: status.health as u64,
             clock_sd_s: status.clock_sd_s as f32,
             temperature_c: status.temperature_c as f32,
             wind_east_m_s: -speed_m_s * sin,
@@ -208,7 +196,7 @@ impl Weather {
             clock_sd_s: known(report.clock_sd_s),
             temperature_c: known(report.temperature_c),
             wind_m_s: known(report.wind_east_m_s).zip(known(report.wind_north_m_s)),
-            health: report.health,
+            health: report.health(),
         })
         .collect()
     }
@@ -227,7 +215,7 @@ impl Weather {
             temperature_c: record.temperature_c.unwrap_or(f32::NAN),
             wind_east_m_s,
             wind_north_m_s,
-            health: record.health,
+            health: record.health as u64,
         };
         self.keep(node, report);
     }
@@ -287,7 +275,7 @@ impl Weather {
         };
         match self.last_before(node, time_ns) {
             None => self.by_node.get(node.at()).is_none_or(VecDeque::is_empty) && self.oldest_ns.is_none_or(is_recent),
-            Some(report) => !matches!(report.health, Health::Offline | Health::Tamper) && is_recent(report.time_ns),
+            Some(report) => !matches!(report.health(), Health::Offline | Health::Tamper) && is_recent(report.time_ns),
         }
     }
 

@@ -22,7 +22,9 @@ use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::rules::memory::LaneRecord;
 use crate::kafka::{Broker, Change, KafkaError, KafkaSettings};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The version of what is written. A record of a later one is not guessed at.
 const VERSION: u32 = 1;
@@ -174,6 +176,15 @@ pub fn settled_key(id: &str) -> String {
     format!("{id}/settled")
 }
 
+/// An alert's row with the alert as it was sent, so that it is not encoded once more.
+///
+/// # Errors
+/// What was sent is no JSON.
+pub fn alert_row_json(kept: Kept, sent: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+    let alert: &RawValue = serde_json::from_slice(sent)?;
+    row_json(&kept.with(alert))
+}
+
 /// A row as it is written.
 ///
 /// # Errors
@@ -212,7 +223,12 @@ impl SaidTable {
         let Some(rest) = key.strip_prefix(id).and_then(|rest| rest.strip_prefix('/')) else { return Ok(()) };
         if let Some(alert) = rest.strip_prefix("alert/") {
             match change.payload {
-                Some(payload) => self.alerts.insert(alert.to_owned(), read(topic, key, payload)?),
+                Some(payload) => {
+                    let mut kept: Kept = read(topic, key, payload)?;
+                    // How long it took is of what was sent, and not of what was said.
+                    Arc::make_mut(&mut kept.feature).properties.latency = None;
+                    self.alerts.insert(alert.to_owned(), kept)
+                }
                 None => self.alerts.remove(alert),
             };
         } else if let Some(piece) = rest.strip_prefix("learnt/") {
@@ -266,6 +282,13 @@ fn read<T: DeserializeOwned>(topic: &str, key: &str, payload: &[u8]) -> Result<T
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::alert::alert_json;
+    use crate::engine::book::{Book, Claim, Stage};
+    use crate::engine::places::Places;
+    use crate::engine::settings::Settings;
+    use crate::model::alert::{Class, Latency};
+    use crate::model::geo::LonLat;
+    use crate::model::node::Registry;
 
     fn change<'a>(key: &'a str, payload: Option<&'a [u8]>) -> Change<'a> {
         Change { topic: 0, key: key.as_bytes(), payload, partition: 0, offset: 0 }
@@ -297,5 +320,20 @@ mod tests {
         assert!(later.contains("\"watch/alert/fire/a\" is of version 2; this program knows up to 1"), "{later}");
         let broken = table.apply("watch", "state", change(&key, Some(br#"{"version":1}"#))).unwrap_err().to_string();
         assert!(broken.contains("can't be read: missing field"), "{broken}");
+    }
+
+    #[test]
+    fn a_row_with_the_alert_as_it_was_sent_is_read_as_what_was_said() {
+        let (mut book, mut table) = (Book::new("c0ffee".to_owned(), Vec::new()), SaidTable::default());
+        let claim = Claim::new("fire/a".to_owned(), Class::FireExplosion, LonLat { lon_deg: 30.1, lat_deg: 50.2 }, 7);
+        let places = Places::new(Vec::new(), Vec::new());
+        book.say(claim, Stage::Final, &Registry::new([]), &places, &Settings::default());
+        let kept = book.kept("fire/a").unwrap();
+        let mut sent = (*kept.feature).clone();
+        sent.properties.latency = Some(Latency { event_to_alert_ms: 12.5, ingest_to_alert_ms: 0.25 });
+        let row = alert_row_json(kept.clone(), &alert_json(&sent).unwrap()).unwrap();
+        table.apply("watch", "state", change(&alert_key("watch", "fire/a"), Some(&row))).unwrap();
+        assert_eq!(table.alerts["fire/a"], kept);
+        assert!(alert_row_json(kept, b"{").is_err());
     }
 }

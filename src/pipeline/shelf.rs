@@ -14,8 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Making a checkpoint takes the engine's time: no more than this share of it. An alert waits for it as long as it takes, and for what
-/// came meanwhile as long again at half load: so of a hundred alerts one does at most.
-const SHARE: u32 = 200;
+/// came meanwhile as long again at half load: so of 150 alerts one does at most.
+const SHARE: u32 = 300;
 
 /// Files that are kept beside the newest: that may not be committed, nor the one before.
 const KEPT: usize = 2;
@@ -95,7 +95,8 @@ impl Shelf for Directory {
             return Some(Vec::new());
         }
         let room = self.room.get_or_insert_with(|| std::thread::spawn(move || touched(len)));
-        room.is_finished().then(|| self.room.take())??.join().ok()
+        let room = room.is_finished().then(|| self.room.take())??;
+        Some(room.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     }
 
     fn lay_down(&mut self, checkpoint: Written, took: Duration) {
@@ -147,6 +148,7 @@ impl Shelf for Directory {
             return None;
         }
         self.last.push_back(digest.to_owned());
+        self.len = checkpoint.len();
         Some(checkpoint)
     }
 }
@@ -229,7 +231,7 @@ mod tests {
         assert!(shelf.room(9).is_none() && shelf.room(10).is_some(), "when there is something to be spared");
         let digest = lay_down(&mut shelf, b"all that is known").unwrap();
         assert_eq!(shelf.laid_down(), None, "told once");
-        assert_eq!(shelf.find(&digest).as_deref(), Some(&b"all that is known\0"[..]), "and no alerts");
+        assert_eq!(shelf.find(&digest).as_deref(), Some(&b"all that is known\0\0\0"[..]), "and no alerts");
         assert_eq!(shelf.find(&sha256_hex(b"another")), None);
         let file = fs::read_dir(&shelf.path).unwrap().next().unwrap().unwrap().path();
         fs::write(&file, b"all that is krown").unwrap();

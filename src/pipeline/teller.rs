@@ -9,17 +9,17 @@ use super::by_region::{Forward, ForwardWhat, LineHead, What};
 use super::latency::latencies;
 use super::parcel::Parcel;
 use super::said_table::{
-    CheckpointRow, Reading, alert_key, checkpoint_key, escalation_key, lane_key, learnt_key, reading_key, row_json,
-    settled_key,
+    CheckpointRow, Reading, alert_key, alert_row_json, checkpoint_key, escalation_key, lane_key, learnt_key,
+    reading_key, row_json, settled_key,
 };
 use crate::codec::alert::{EncodeError, alert_headers, alert_json, rejected_headers};
 use crate::codec::escalation::{escalation_headers, escalation_json};
 use crate::engine::associate::record::RegionRecord;
-use crate::engine::book::{Kept, Settled};
+use crate::engine::book::{Kept, Said, Settled};
 use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::rules::memory::LaneRecord;
 use crate::kafka::{KafkaError, KafkaSettings, Outbox, Position};
-use crate::model::alert::{AlertFeature, Latency};
+use crate::model::alert::Latency;
 use crate::model::escalation::Escalation;
 use hdrhistogram::Histogram;
 use std::collections::BTreeMap;
@@ -132,6 +132,8 @@ pub struct Teller<'a> {
     tellings: &'a Tellings,
     /// Rows of the said-table that the next commit writes.
     kept: BTreeMap<String, Option<Kept>>,
+    /// By the claims' keys, the newest revision that was sent since the last commit, as it was sent.
+    sent: BTreeMap<Arc<str>, (u32, Vec<u8>)>,
     readings: BTreeMap<(u16, i32), Reading>,
     settled: Option<Settled>,
     lanes: BTreeMap<String, Option<LaneRecord>>,
@@ -169,6 +171,7 @@ pub fn teller<'a>(
         by_component,
         tellings,
         kept: BTreeMap::new(),
+        sent: BTreeMap::new(),
         readings: BTreeMap::new(),
         settled: None,
         lanes: BTreeMap::new(),
@@ -248,7 +251,7 @@ impl Teller<'_> {
         self.is_urgent |= !parcel.said.is_empty() || !parcel.escalations.is_empty();
         self.is_backlog = parcel.is_backlog;
         for said in parcel.said {
-            self.tell_alert(said.into_feature(), parcel.taken_at, now_ns)?;
+            self.tell_alert(said, parcel.taken_at, now_ns)?;
         }
         for escalation in parcel.escalations {
             self.tell_escalation(&escalation)?;
@@ -308,12 +311,8 @@ impl Teller<'_> {
         Ok(())
     }
 
-    fn tell_alert(
-        &mut self,
-        mut feature: AlertFeature,
-        taken_at: Option<Instant>,
-        now_ns: i64,
-    ) -> Result<(), TellError> {
+    fn tell_alert(&mut self, said: Said, taken_at: Option<Instant>, now_ns: i64) -> Result<(), TellError> {
+        let (said_key, mut feature) = (said.key.clone(), said.into_feature());
         let names = &self.kafka.topics;
         let ingest = taken_at.map_or(Duration::ZERO, |at| at.elapsed());
         feature.properties.latency = Some(Latency {
@@ -333,6 +332,9 @@ impl Teller<'_> {
         self.outbox.send(&names.current, key, &json, &headers)?;
         if let Some(component) = feature.properties.component.filter(|_| self.by_component) {
             self.outbox.send(names.component(component).1, key, &json, &headers)?;
+        }
+        if self.outbox.keeps_state() {
+            self.sent.insert(said_key, (feature.properties.revision, json));
         }
         Ok(())
     }
@@ -376,9 +378,15 @@ impl Teller<'_> {
     fn tell_state(&mut self) -> Result<(), TellError> {
         let id = self.kafka.transactional_id();
         while let Some((key, kept)) = self.kept.pop_first() {
-            let row = kept.map(|kept| row_json(&kept)).transpose()?;
+            let row = match (kept, self.sent.get(key.as_str())) {
+                (Some(kept), Some((revision, sent))) if kept.feature.properties.revision == *revision => {
+                    Some(alert_row_json(kept, sent)?)
+                }
+                (kept, _) => kept.map(|kept| row_json(&kept)).transpose()?,
+            };
             self.outbox.keep(&alert_key(&id, &key), row.as_deref())?;
         }
+        self.sent.clear();
         while let Some(((index, partition), reading)) = self.readings.pop_first() {
             let Some(name) = self.topics.get(usize::from(index)) else { continue };
             self.outbox.keep(&reading_key(&id, name, partition), Some(&row_json(&reading)?))?;

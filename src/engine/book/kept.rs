@@ -22,13 +22,13 @@ use std::sync::Arc;
 /// With this the keys of fire begin.
 pub const FIRE: &str = "fire/";
 
-/// What was said of one alert, and what the book needs to go on with it.
+/// What was said of one alert, and what the book needs to go on with it. `A` is the alert, in whatever form.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Kept {
+pub struct Kept<A = Arc<AlertFeature>> {
     /// The claim's key.
     pub key: String,
     /// The alert as last said.
-    pub feature: Arc<AlertFeature>,
+    pub feature: A,
     /// Whether it ever was final.
     pub was_final: bool,
     /// When the attribution was decided, if it was.
@@ -53,6 +53,26 @@ pub struct Kept {
     /// Of fire: where it came from, or went.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub other_end: Option<OtherEnd>,
+}
+
+impl<A> Kept<A> {
+    /// The same with the alert in another form.
+    pub fn with<B>(self, feature: B) -> Kept<B> {
+        Kept {
+            key: self.key,
+            feature,
+            was_final: self.was_final,
+            attributed_at: self.attributed_at,
+            content_revision: self.content_revision,
+            newest_ns: self.newest_ns,
+            time_ns: self.time_ns,
+            prohibitions: self.prohibitions,
+            areas: self.areas,
+            breach: self.breach,
+            path: self.path,
+            other_end: self.other_end,
+        }
+    }
 }
 
 /// How far event time had settled things: what is of before that and was not found to be so, is not so.
@@ -155,6 +175,7 @@ impl Book {
             };
             let key: Arc<str> = key.into();
             self.keys_by_id.insert(alert.alert.clone(), key.clone());
+            let claim = Arc::new(claim);
             let entry = Entry { claim, feature, was_final, attributed_at, content_revision, newest_ns };
             if entry.was_final {
                 if key.starts_with(FIRE) && !settled.covers(&entry.claim) {

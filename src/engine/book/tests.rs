@@ -43,12 +43,12 @@ impl Desk {
 
     /// Writes the book down and takes it up again.
     fn write_down(&mut self) {
-        let (bytes, alerts) = (postcard::to_stdvec(&self.book).unwrap(), self.book.alerts());
+        let (bytes, (claims, alerts)) = (postcard::to_stdvec(&self.book).unwrap(), self.book.lasting());
         self.book = Book::new("c0ffee".to_owned(), vec!["telemetry.sensors".to_owned()]);
         let one_less = alerts.split_last().map(|(_, others)| others.to_vec());
         let saved = || postcard::from_bytes(&bytes).unwrap();
-        assert!(one_less.is_none_or(|alerts| !self.book.load(saved(), alerts)));
-        assert!(self.book.load(saved(), alerts));
+        assert!(one_less.is_none_or(|alerts| !self.book.load(saved(), claims.clone(), alerts)));
+        assert!(self.book.load(saved(), claims, alerts));
         assert_eq!(postcard::to_stdvec(&self.book).unwrap(), bytes);
     }
 

@@ -1,4 +1,4 @@
-//! The book as a checkpoint has it: all but the alerts as they were last said. These never change, and take longest to be
+//! The book as a checkpoint has it: all but what was claimed last and how it was said. These never change, and take longest to be
 //! written; so they stand behind everything else, and somebody else writes them ([`crate::engine::checkpoint::Written`]).
 
 use super::{Book, Claim, Entry};
@@ -9,8 +9,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// An entry by its key, without its alert: the rest in the order in which [`Entry`] has it.
-pub(super) type Bare = (Arc<str>, Claim, bool, Option<Timestamp>, u32, i64);
+/// An entry by its key, without its claim and its alert: the rest in the order in which [`Entry`] has it.
+pub(super) type Bare = (Arc<str>, bool, Option<Timestamp>, u32, i64);
 
 struct Entries<'a>(&'a BTreeMap<Arc<str>, Entry>);
 
@@ -18,8 +18,8 @@ impl Serialize for Entries<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut all = serializer.serialize_seq(Some(self.0.len()))?;
         for (key, entry) in self.0 {
-            let Entry { claim, feature: _, was_final, attributed_at, content_revision, newest_ns } = entry;
-            all.serialize_element(&(key, claim, was_final, attributed_at, content_revision, newest_ns))?;
+            let Entry { claim: _, feature: _, was_final, attributed_at, content_revision, newest_ns } = entry;
+            all.serialize_element(&(key, was_final, attributed_at, content_revision, newest_ns))?;
         }
         all.end()
     }
@@ -40,22 +40,23 @@ impl<'de> Deserialize<'de> for Book {
 }
 
 impl Book {
-    /// The alerts as they were last said, in the order in which the book is written down.
-    pub fn alerts(&self) -> Vec<Arc<AlertFeature>> {
-        self.entries.values().map(|entry| entry.feature.clone()).collect()
+    /// The claims, and the alerts as they were last said, both in the order in which the book is written down.
+    pub fn lasting(&self) -> (Vec<Arc<Claim>>, Vec<Arc<AlertFeature>>) {
+        self.entries.values().map(|entry| (entry.claim.clone(), entry.feature.clone())).unzip()
     }
 
-    /// Goes on with all that was written down, and the alerts of it; letterhead and reviewers stay. False if these are not as
-    /// many as it has: then it is as it was.
-    pub fn load(&mut self, mut saved: Book, alerts: Vec<Arc<AlertFeature>>) -> bool {
-        if saved.bare.len() != alerts.len() {
+    /// Goes on with all that was written down, and the claims and alerts of it; letterhead and reviewers stay. False if these
+    /// are not as many as it has: then it is as it was.
+    pub fn load(&mut self, mut saved: Book, claims: Vec<Arc<Claim>>, alerts: Vec<Arc<AlertFeature>>) -> bool {
+        if saved.bare.len() != alerts.len() || saved.bare.len() != claims.len() {
             return false;
         }
-        let entry = |((key, claim, was_final, attributed_at, content_revision, newest_ns), feature): (Bare, _)| {
-            (key, Entry { claim, feature, was_final, attributed_at, content_revision, newest_ns })
-        };
+        let entry =
+            |(((key, was_final, attributed_at, content_revision, newest_ns), claim), feature): ((Bare, _), _)| {
+                (key, Entry { claim, feature, was_final, attributed_at, content_revision, newest_ns })
+            };
         let entries: BTreeMap<Arc<str>, Entry> =
-            std::mem::take(&mut saved.bare).into_iter().zip(alerts).map(entry).collect();
+            std::mem::take(&mut saved.bare).into_iter().zip(claims).zip(alerts).map(entry).collect();
         let (letterhead, review) = (std::mem::take(&mut self.letterhead), std::mem::take(&mut self.review));
         *self = Book { letterhead, review, entries, ..saved };
         self.by_rank = self.entries.iter().map(|(key, entry)| entry.rank(key)).collect();

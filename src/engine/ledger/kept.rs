@@ -41,7 +41,7 @@ impl Finals {
             for &at in some {
                 // They stand in the order in which they came.
                 let is_paired = self.unpaired.binary_search(&(self.forgotten + at as u64)).is_err();
-                let mut event = self.events[at].clone();
+                let mut event = Settled::clone(&self.events[at]);
                 if event.is_sound() && event.rename(&mut named).is_some() {
                     events.push((event, is_paired));
                 }

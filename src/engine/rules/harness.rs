@@ -8,7 +8,7 @@ mod sent;
 pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, status, supersede, withdraw};
 use super::{Rule, World};
 use crate::engine::book::{Book, Kept, Said, Settled};
-use crate::engine::checkpoint::{read_alerts, write_alerts};
+use crate::engine::checkpoint::taken_up;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status};
@@ -256,10 +256,7 @@ impl<'a> Post<'a> {
     fn write_down(&mut self) {
         let bytes = self.rule.save(Vec::new()).unwrap();
         self.rule.load(&bytes).unwrap();
-        let bytes = postcard::to_stdvec(&self.book).unwrap();
-        let alerts = read_alerts(&write_alerts(&self.book.alerts(), Vec::new()).unwrap()).unwrap();
-        self.book = empty_book();
-        assert!(self.book.load(postcard::from_bytes(&bytes).unwrap(), alerts));
+        self.book = taken_up(&self.book, empty_book());
     }
 
     fn hear(&mut self, at: usize, sent: &[Sent], delivery: &Delivery) {
