@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::model::time::Timestamp;
 use crate::pipeline::archive::{ArchiveRun, ArchiveRunError, ArchiveStatus, Waits};
 use crate::pipeline::reference::ReferenceFiles;
-use crate::pipeline::run::{self as pipeline, Figures, RunError};
+use crate::pipeline::run::{self as pipeline, Figures, RunError, named};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -63,7 +63,7 @@ fn run(config: &Config, args: &Run, stop: &Stop) -> Result<(), Failed> {
     let status = || (!args.no_archive).then(|| *archived.lock().unwrap_or_else(PoisonError::into_inner));
     let ended = std::thread::scope(|scope| {
         let keeper = (!args.no_archive).then(|| {
-            scope.spawn(|| {
+            named(scope, "archive", || {
                 let kept = archive.run_watched(Waits::default(), &|| stop.is_asked(), &mut |now| {
                     *archived.lock().unwrap_or_else(PoisonError::into_inner) = *now;
                 });

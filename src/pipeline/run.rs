@@ -27,6 +27,7 @@ use crate::model::review::Review;
 use hdrhistogram::Histogram;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, Scope, ScopedJoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Between two attempts to begin anew while the broker is away, and between two looks whether to stop meanwhile.
@@ -264,15 +265,15 @@ impl Run {
         let heard: Mutex<Option<Figures>> = Mutex::new(None);
         std::thread::scope(|scope| {
             let (over, heard) = (&over, &heard);
-            let reading = scope.spawn(move || {
+            let reading = named(scope, "reading", move || {
                 let mut intake = intake;
                 let read = intake.run(giver, over);
                 // It stays in the group until the last commit.
                 (intake, read)
             });
-            let telling = scope.spawn(move || teller.run());
+            let telling = named(scope, "telling", move || teller.run());
             let (batches, parcels) = (taker.waiting(), counter.waiting());
-            let working = scope.spawn(move || {
+            let working = named(scope, "engine", move || {
                 let ended = live.work(&taker, &counter, &mut |live| {
                     *lock(heard) = Some(live.figures(tellings, started));
                 });
@@ -317,6 +318,16 @@ impl Run {
             }
         })
     }
+}
+
+/// A thread that the system lists under that name (`top -H`), so that anybody sees which one is full.
+pub fn named<'scope, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, '_>,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> ScopedJoinHandle<'scope, T> {
+    // As `Scope::spawn` does where the system has no thread to give.
+    Builder::new().name(name.to_owned()).spawn_scoped(scope, work).expect("a thread can be started")
 }
 
 fn lock(figures: &Mutex<Option<Figures>>) -> MutexGuard<'_, Option<Figures>> {
