@@ -101,6 +101,7 @@ impl Engine {
         }
         let book = std::mem::replace(&mut self.book, Book::new(String::new(), Vec::new()));
         written.fire.rebuild();
+        written.weather.rebuild();
         let mut escalation = self.escalation.take();
         if let (Some(own), Some(saved)) = (&mut escalation, written.escalation) {
             own.load(saved);

@@ -68,6 +68,10 @@ pub struct ReportRecord {
 pub struct Weather {
     #[serde(with = "packed")]
     by_node: Vec<VecDeque<Report>>,
+    /// Of each node the newest of these, by which most questions are answered: side by side they stay in the cache, where the ends of
+    /// all rows do not.
+    #[serde(skip)]
+    newest: Vec<Option<Report>>,
     /// How many reports were noted up to the end of each minute, by its number.
     noted: BTreeMap<i64, u64>,
     /// The same of all minutes that are forgotten.
@@ -165,13 +169,18 @@ impl Weather {
         let time_ns = report.time_ns;
         if self.by_node.len() <= node.at() {
             self.by_node.resize_with(node.at() + 1, VecDeque::new);
+            self.newest.resize(node.at() + 1, None);
         }
         self.oldest_ns = Some(self.oldest_ns.map_or(time_ns, |oldest_ns| oldest_ns.min(time_ns)));
         let reports = &mut self.by_node[node.at()];
         // Most come in order; a search through all of them would touch as many lines of memory as it takes steps.
-        let at = match reports.back() {
+        let newest = &mut self.newest[node.at()];
+        let at = match newest {
             Some(newest) if newest.time_ns > time_ns => reports.partition_point(|report| report.time_ns <= time_ns),
-            _ => reports.len(),
+            _ => {
+                *newest = Some(report);
+                reports.len()
+            }
         };
         if reports.len() < MAX_REPORTS {
             reports.insert(at, report);
@@ -220,6 +229,11 @@ impl Weather {
         self.keep(node, report);
     }
 
+    /// Makes what is not written down anew.
+    pub fn rebuild(&mut self) {
+        self.newest = self.by_node.iter().map(|reports| reports.back().copied()).collect();
+    }
+
     /// How many reports have been noted up to that time, or up to the next whole minute if it is none. While it stays
     /// the same, so does every answer about that time: whoever caches one compares it. What is reported of later
     /// changes neither.
@@ -246,8 +260,12 @@ impl Weather {
     }
 
     fn last_before(&self, node: NodeIx, time_ns: i64) -> Option<&Report> {
-        let reports = self.by_node.get(node.at())?;
-        // Most are asked about a time shortly before the newest report.
+        let newest = self.newest.get(node.at())?.as_ref()?;
+        if newest.time_ns <= time_ns {
+            return Some(newest);
+        }
+        let reports = &self.by_node[node.at()];
+        // Most others are asked about a time shortly before it.
         if let Some(recent) = reports.iter().rev().take(RECENT).find(|report| report.time_ns <= time_ns) {
             return Some(recent);
         }
@@ -308,6 +326,7 @@ impl Weather {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn status(temperature_c: f64, wind_speed_m_s: f64, wind_from_deg: f64) -> Status {
         Status {
@@ -331,6 +350,33 @@ mod tests {
         assert_eq!((reports.len(), reports.capacity()), (MAX_REPORTS, MAX_REPORTS));
         assert!(reports.iter().all(|report| report.time_ns >= 100 * BUCKET_NS + 2 * MAX_REPORTS as i64), "the newest");
         assert_eq!(std::mem::size_of::<Report>(), 32);
+    }
+
+    proptest! {
+        #[test]
+        fn a_look_up_finds_what_a_search_through_all_finds(
+            reports in proptest::collection::vec((0u32..3, 0i64..400), 1..60), asked in 0i64..400, forget in 0i64..400,
+        ) {
+            let mut weather = Weather::default();
+            for (at, &(node, minute)) in reports.iter().enumerate() {
+                weather.note(NodeIx(node), minute * BUCKET_NS, &status(at as f64, 0.0, 0.0));
+            }
+            // Of reports of one time the one that came last.
+            let found = |weather: &Weather, node: u32| {
+                weather.last_before(NodeIx(node), asked * BUCKET_NS).map(|report| f64::from(report.temperature_c))
+            };
+            let expected = |node: u32| {
+                let own = reports.iter().enumerate().filter(|(_, (of, minute))| *of == node && *minute <= asked);
+                own.max_by_key(|(at, (_, minute))| (*minute, *at)).map(|(at, _)| at as f64)
+            };
+            let mut again: Weather = postcard::from_bytes(&postcard::to_stdvec(&weather).unwrap()).unwrap();
+            again.rebuild();
+            again.forget_before(forget.min(asked) * BUCKET_NS);
+            for node in 0..4 {
+                prop_assert_eq!(found(&weather, node), expected(node));
+                prop_assert_eq!(found(&again, node), expected(node));
+            }
+        }
     }
 
     #[test]
