@@ -22,6 +22,9 @@ const KEPT: usize = 2;
 
 const ENDING: &str = "checkpoint";
 
+/// So much is written to the disk at once: who writes to the same one, as the archive does, waits no longer than for that.
+const SLICE_BYTES: usize = 4 << 20;
+
 /// Keeps checkpoints.
 pub trait Shelf {
     /// Room for a checkpoint, when it is time for one: so many records have been read since the last one, or since the
@@ -187,7 +190,9 @@ fn write(path: &Path, prefix: &str, checkpoint: &[u8], keep: &VecDeque<String>) 
     let unfinished = path.join(format!("{prefix}unfinished"));
     fs::create_dir_all(path)?;
     let mut file = File::create(&unfinished)?;
-    let written = file.write_all(checkpoint).and_then(|()| file.sync_all());
+    let mut slices = checkpoint.chunks(SLICE_BYTES);
+    let written = slices.try_for_each(|slice| file.write_all(slice).and_then(|()| file.sync_data()));
+    let written = written.and_then(|()| file.sync_all());
     drop(file);
     if let Err(error) = written {
         // What a full disk has no room for is not to stay and take some.
