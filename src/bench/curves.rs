@@ -170,7 +170,8 @@ mod tests {
         let settings = Settings::default();
         let nodes = measure(Of::Nodes, 1_000, &settings).unwrap();
         assert_eq!((nodes.of, nodes.count, nodes.observations), (Of::Nodes, 1_000, LEAST));
-        assert!(nodes.each_ns > 0.0 && nodes.grown_kib.is_none_or(|kib| kib > 0), "{nodes:?}");
+        // How much memory came with it can't be told here, where other tests give some back meanwhile.
+        assert!(nodes.each_ns > 0.0, "{nodes:?}");
         let alerts = measure(Of::Alerts, 500, &settings).unwrap();
         assert!(alerts.each_ns > 0.0, "{alerts:?}");
     }
