@@ -65,9 +65,9 @@ impl Written {
 }
 
 impl Lasting {
-    fn of(engine: &Engine) -> Lasting {
-        let (claims, alerts) = engine.book.lasting();
-        Lasting { claims, finals: engine.fire.finals(), alerts: alerts.into_iter().map(Alert).collect() }
+    fn of(book: &Book, finals: Vec<Vec<Arc<Settled>>>) -> Lasting {
+        let (claims, alerts) = book.lasting();
+        Lasting { claims, finals, alerts: alerts.into_iter().map(Alert).collect() }
     }
 
     fn read(bytes: &[u8]) -> Result<Lasting, CheckpointError> {
@@ -83,7 +83,7 @@ impl Engine {
     /// Something in it has no form; there is nothing of that kind as far as is known.
     pub fn checkpoint(&self, out: Vec<u8>) -> Result<Written, CheckpointError> {
         let bytes = postcard::to_extend(self, out).map_err(CheckpointError::Unwritable)?;
-        Ok(Written { bytes, lasting: Lasting::of(self) })
+        Ok(Written { bytes, lasting: Lasting::of(&self.book, self.fire.finals()) })
     }
 
     /// Becomes the engine that was written down. To be called on one that was made with the same settings, topics and
@@ -101,7 +101,6 @@ impl Engine {
         }
         let book = std::mem::replace(&mut self.book, Book::new(String::new(), Vec::new()));
         written.fire.rebuild();
-        written.weather.rebuild();
         let mut escalation = self.escalation.take();
         if let (Some(own), Some(saved)) = (&mut escalation, written.escalation) {
             own.load(saved);
@@ -149,8 +148,7 @@ pub(super) mod rules {
 /// A book that was written down and is taken up by one that has just been made.
 #[cfg(test)]
 pub(super) fn taken_up(book: &Book, mut new: Book) -> Book {
-    let (claims, alerts) = book.lasting();
-    let lasting = Lasting { claims, finals: Vec::new(), alerts: alerts.into_iter().map(Alert).collect() };
+    let lasting = Lasting::of(book, Vec::new());
     let (rest, lasting) = (postcard::to_stdvec(book).unwrap(), postcard::to_stdvec(&lasting).unwrap());
     let Lasting { claims, alerts, .. } = Lasting::read(&lasting).unwrap();
     let alerts = alerts.into_iter().map(|Alert(alert)| alert).collect();
@@ -179,7 +177,10 @@ impl Engine {
         pieces.extend(
             self.rules.iter().map(|rule| ("a rule", Box::new(|| rule.save(Vec::new()).expect("a piece")) as Piece<'_>)),
         );
-        pieces.push(("what lasts", Box::new(|| postcard::to_stdvec(&Lasting::of(self)).expect("a piece"))));
+        pieces.push((
+            "what lasts",
+            Box::new(|| postcard::to_stdvec(&Lasting::of(&self.book, self.fire.finals())).expect("a piece")),
+        ));
         pieces
     }
 }

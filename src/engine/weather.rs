@@ -65,6 +65,7 @@ pub struct ReportRecord {
 
 /// The reports of every node, newest last.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(from = "Kept")]
 pub struct Weather {
     #[serde(with = "packed")]
     by_node: Vec<VecDeque<Report>>,
@@ -80,6 +81,24 @@ pub struct Weather {
     forgotten_to: i64,
     /// The first time of which anything was reported, nanoseconds.
     oldest_ns: Option<i64>,
+}
+
+/// [`Weather`] as it is written down.
+#[derive(Deserialize)]
+struct Kept {
+    #[serde(with = "packed")]
+    by_node: Vec<VecDeque<Report>>,
+    noted: BTreeMap<i64, u64>,
+    noted_before: u64,
+    forgotten_to: i64,
+    oldest_ns: Option<i64>,
+}
+
+impl From<Kept> for Weather {
+    fn from(Kept { by_node, noted, noted_before, forgotten_to, oldest_ns }: Kept) -> Weather {
+        let newest = by_node.iter().map(|reports| reports.back().copied()).collect();
+        Weather { by_node, newest, noted, noted_before, forgotten_to, oldest_ns }
+    }
 }
 
 /// The air over a region.
@@ -229,11 +248,6 @@ impl Weather {
         self.keep(node, report);
     }
 
-    /// Makes what is not written down anew.
-    pub fn rebuild(&mut self) {
-        self.newest = self.by_node.iter().map(|reports| reports.back().copied()).collect();
-    }
-
     /// How many reports have been noted up to that time, or up to the next whole minute if it is none. While it stays
     /// the same, so does every answer about that time: whoever caches one compares it. What is reported of later
     /// changes neither.
@@ -370,7 +384,6 @@ mod tests {
                 own.max_by_key(|(at, (_, minute))| (*minute, *at)).map(|(at, _)| at as f64)
             };
             let mut again: Weather = postcard::from_bytes(&postcard::to_stdvec(&weather).unwrap()).unwrap();
-            again.rebuild();
             again.forget_before(forget.min(asked) * BUCKET_NS);
             for node in 0..4 {
                 prop_assert_eq!(found(&weather, node), expected(node));
