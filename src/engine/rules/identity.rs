@@ -51,7 +51,8 @@ impl Whence {
 
     /// Whether who was here can be there then.
     fn reaches(&self, there: LonLat, there_sd_m: f64, then_ns: i64, world: World<'_>) -> bool {
-        let slack_m = CERTAIN_SD * self.sd_m.hypot(there_sd_m) + world.settings.identity.min_jump_m.max(0.0);
+        let sd_m = (self.sd_m * self.sd_m + there_sd_m * there_sd_m).sqrt();
+        let slack_m = CERTAIN_SD * sd_m + world.settings.identity.min_jump_m.max(0.0);
         let most_m = slack_m + self.most_m_s * s_from_ns((then_ns - self.time_ns).abs());
         // Most plots need no exact distance.
         self.place.most_m(there) <= most_m || self.place.distance_m(there) <= most_m

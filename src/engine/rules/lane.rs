@@ -8,6 +8,7 @@ use crate::engine::corrections::can_be_about;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::{NS_PER_S, ns_from_s};
+use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
@@ -77,25 +78,43 @@ pub trait Episode: Clone {
 }
 
 /// What lanes are told apart by, in this process, and what that is called in every process.
-pub trait LaneKey: Eq + Hash + ToOwned<Owned: Clone + Eq + Hash + Send + Serialize + DeserializeOwned> {
+pub trait LaneKey: Eq + Hash {
+    /// As a lane has it, where it is found without another look at memory.
+    type Kept: Borrow<Self> + Clone + Send + Serialize + DeserializeOwned;
+
+    /// The key to keep.
+    fn kept(&self) -> Self::Kept;
+
     /// What a lane is called.
     fn name(&self, registry: &Registry) -> String;
 
     /// The key of the lane that is called so; `None` if there can't be one yet.
-    fn of_name(name: &str, registry: &Registry) -> Option<Self::Owned>;
+    fn of_name(name: &str, registry: &Registry) -> Option<Self::Kept>;
 }
 
 impl LaneKey for str {
+    type Kept = CompactString;
+
+    fn kept(&self) -> CompactString {
+        self.into()
+    }
+
     fn name(&self, _registry: &Registry) -> String {
         self.to_owned()
     }
 
-    fn of_name(name: &str, _registry: &Registry) -> Option<String> {
-        Some(name.to_owned())
+    fn of_name(name: &str, _registry: &Registry) -> Option<CompactString> {
+        Some(name.into())
     }
 }
 
 impl LaneKey for NodeIx {
+    type Kept = NodeIx;
+
+    fn kept(&self) -> NodeIx {
+        *self
+    }
+
     fn name(&self, registry: &Registry) -> String {
         registry.node(*self).name.clone()
     }
@@ -201,7 +220,7 @@ pub struct Told {
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(super) struct Lane<W: Watch> {
-    pub(super) key: <W::Key as ToOwned>::Owned,
+    pub(super) key: <W::Key as LaneKey>::Kept,
     pub(super) settled: W,
     pending: VecDeque<W::Seen>,
     /// `settled` with `pending` folded over it, and what ended on the way.
@@ -223,7 +242,7 @@ pub(super) struct Lane<W: Watch> {
 }
 
 impl<W: Watch> Lane<W> {
-    pub(super) fn new(key: <W::Key as ToOwned>::Owned) -> Lane<W> {
+    pub(super) fn new(key: <W::Key as LaneKey>::Kept) -> Lane<W> {
         Lane {
             key,
             settled: W::default(),
@@ -241,7 +260,7 @@ impl<W: Watch> Lane<W> {
     }
 
     /// A lane as it was kept.
-    pub(super) fn restored(key: <W::Key as ToOwned>::Owned, settled: W, stands_ns: i64, told: Vec<Told>) -> Lane<W> {
+    pub(super) fn restored(key: <W::Key as LaneKey>::Kept, settled: W, stands_ns: i64, told: Vec<Told>) -> Lane<W> {
         Lane { provisional: settled.clone(), settled, told, stands_ns, is_kept: true, ..Lane::new(key) }
     }
 

@@ -7,6 +7,7 @@
 
 use super::World;
 use super::calendar::{Calendar, Entry};
+use super::index::Index;
 use super::lane::{Correction, Lane, LaneKey, Scene, Seen, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
@@ -14,7 +15,6 @@ use crate::engine::book::{Book, Cited};
 use crate::engine::corrections::Corrections;
 use crate::model::node::NodeIx;
 use crate::model::observation::Id;
-use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
 use std::collections::BTreeMap;
@@ -35,6 +35,15 @@ pub(super) enum Place<W: Watch> {
 }
 
 impl<W: Watch> Place<W> {
+    /// What it is told from others by, if anything stands there.
+    pub(super) fn key(&self) -> Option<&W::Key> {
+        match self {
+            Place::Lane(lane) => Some(lane.key.borrow()),
+            Place::Rest(rest) => Some(rest.key.borrow()),
+            Place::Vacant => None,
+        }
+    }
+
     /// The lane, if it is not at rest.
     pub(super) fn lane_mut(&mut self) -> Option<&mut Lane<W>> {
         match self {
@@ -66,7 +75,7 @@ impl<W: Watch> Place<W> {
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(super) struct News<W: Watch> {
-    pub(super) key: <W::Key as ToOwned>::Owned,
+    pub(super) key: <W::Key as LaneKey>::Kept,
     /// What has ended or was corrected; what lasts is told by the lane.
     pub(super) corrections: Vec<Correction<W::Episode>>,
 }
@@ -79,7 +88,7 @@ pub struct Lanes<W: Watch> {
     pub(super) vacant: Vec<usize>,
     /// Where each stands.
     #[serde(skip)]
-    pub(super) by_key: FxHashMap<<W::Key as ToOwned>::Owned, usize>,
+    pub(super) index: Index,
     /// When each lane wants to be looked at, or before.
     pub(super) calendar: Calendar,
     /// What was taken back and may still come.
@@ -100,7 +109,7 @@ pub struct Lanes<W: Watch> {
     /// Lanes of which a record is to be kept at once.
     pub(super) urgent: Vec<usize>,
     /// Lanes that were kept and are gone.
-    pub(super) gone: Vec<<W::Key as ToOwned>::Owned>,
+    pub(super) gone: Vec<<W::Key as LaneKey>::Kept>,
     /// Records of lanes whose senders are not known yet.
     #[serde(with = "crate::engine::as_named")]
     pub(super) waiting: BTreeMap<String, LaneRecord>,
@@ -116,7 +125,7 @@ impl<W: Watch> Default for Lanes<W> {
         Lanes {
             lanes: Vec::new(),
             vacant: Vec::new(),
-            by_key: FxHashMap::default(),
+            index: Index::default(),
             calendar: Calendar::default(),
             corrections: Corrections::default(),
             due: Vec::new(),
@@ -139,12 +148,12 @@ impl<W: Watch> Default for Lanes<W> {
 impl<W: Watch> Lanes<W> {
     /// Lanes in use.
     pub fn len(&self) -> usize {
-        self.by_key.len()
+        self.index.len()
     }
 
     /// Whether none is in use.
     pub fn is_empty(&self) -> bool {
-        self.by_key.is_empty()
+        self.index.is_empty()
     }
 
     /// Observations that came behind the watermark and changed nothing.
@@ -178,12 +187,12 @@ impl<W: Watch> Lanes<W> {
 
     /// The settled state of that lane; `None` for one at rest, in which nothing has happened.
     pub fn settled(&self, key: &W::Key) -> Option<&W> {
-        self.lanes[*self.by_key.get(key)?].settled()
+        self.lanes[self.find(key)?].settled()
     }
 
     /// Where that lane stands, until the next call that may change lanes.
     pub fn find(&self, key: &W::Key) -> Option<usize> {
-        self.by_key.get(key).copied()
+        self.index.find(key, |at| self.lanes[at].key())
     }
 
     /// Takes in what was seen in the lane that stands there, where it takes no more than to write it down: it corrects
@@ -222,7 +231,7 @@ impl<W: Watch> Lanes<W> {
             }
             return;
         }
-        let known = self.by_key.get(key).copied();
+        let known = self.find(key);
         if late && known.is_none() {
             self.late += 1;
             return;
@@ -234,9 +243,9 @@ impl<W: Watch> Lanes<W> {
             && let Some((first, calm)) = W::brief(&seen, world)
             && !self.is_memorable(key, &seen, world)
         {
-            let rest = Rest::new(key.to_owned(), first, calm, None);
+            let rest = Rest::new(key.kept(), first, calm, None);
             let due_ns = rest.due_ns();
-            let at = self.place(key, Place::Rest(rest), world, book);
+            let at = self.place(Place::Rest(rest), world, book);
             return self.calendar.enter(due_ns, at);
         }
         let at = known.unwrap_or_else(|| self.new_lane(key, world, book));
@@ -270,7 +279,7 @@ impl<W: Watch> Lanes<W> {
     /// Goes on with a lane of which a record has waited for its sender.
     fn take_up(&mut self, key: &W::Key, world: World<'_>) {
         if !self.waiting.is_empty()
-            && !self.by_key.contains_key(key)
+            && self.find(key).is_none()
             && let Some(record) = self.waiting.remove(&key.name(world.registry))
         {
             self.restore(record, world);
@@ -380,11 +389,11 @@ impl<W: Watch> Lanes<W> {
 
     /// Makes a new lane, and tells where.
     fn new_lane(&mut self, key: &W::Key, world: World<'_>, book: &mut Book) -> usize {
-        self.place(key, Place::Lane(Box::new(Lane::new(key.to_owned()))), world, book)
+        self.place(Place::Lane(Box::new(Lane::new(key.kept()))), world, book)
     }
 
-    fn place(&mut self, key: &W::Key, place: Place<W>, world: World<'_>, book: &mut Book) -> usize {
-        if self.by_key.len() >= MAX_LANES {
+    fn place(&mut self, place: Place<W>, world: World<'_>, book: &mut Book) -> usize {
+        if self.index.len() >= MAX_LANES {
             self.close_first(world, book);
         }
         let at = self.vacant.pop().unwrap_or_else(|| {
@@ -392,7 +401,8 @@ impl<W: Watch> Lanes<W> {
             self.lanes.len() - 1
         });
         self.lanes[at] = place;
-        self.by_key.insert(key.to_owned(), at);
+        let lanes = &self.lanes;
+        self.index.enter(at, |at| lanes[at].key());
         at
     }
 
@@ -402,7 +412,7 @@ impl<W: Watch> Lanes<W> {
             Place::Rest(rest) => (rest.key, rest.is_kept),
             Place::Lane(lane) => (lane.key, lane.is_kept),
         };
-        self.by_key.remove(key.borrow());
+        self.index.strike::<W::Key>(at, key.borrow());
         self.vacant.push(at);
         if is_kept {
             self.gone.push(key);

@@ -143,11 +143,9 @@ impl Watch for Lingerer {
     }
 
     fn goes_on(&self, _last: Brief<'_>, next: Brief<'_>, _calm: &Calm<()>, world: World<'_>) -> bool {
-        let settings = &world.settings.loitering;
-        self.anchor.as_ref().is_some_and(|anchor| {
-            anchor.is_within(settings.within_m, next.place)
-                && next.time_ns - anchor.cited.time_ns < span_ns(settings.after_s)
-        })
+        // Where it has moved on since it has been in one place for less.
+        let after_ns = span_ns(world.settings.loitering.after_s);
+        self.anchor.as_ref().is_some_and(|anchor| next.time_ns - anchor.cited.time_ns < after_ns)
     }
 
     fn seen(brief: Brief<'_>, _calm: &Calm<()>) -> Option<Plot> {

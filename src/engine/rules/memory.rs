@@ -107,12 +107,16 @@ impl<W: Watch> Memory for Lanes<W> {
         if is_whole {
             let mut lane = Lane::restored(lane_key, settled, record.stands_ns, record.told);
             // What was known of it otherwise, from a checkpoint of before, is no more.
-            let at = self.find(lane.key.borrow()).or_else(|| self.vacant.pop()).unwrap_or(self.lanes.len());
+            let known = self.find(lane.key.borrow());
+            let at = known.or_else(|| self.vacant.pop()).unwrap_or(self.lanes.len());
             lane.enter(at, &mut self.calendar, world);
-            self.by_key.insert(lane.key.clone(), at);
             match self.lanes.get_mut(at) {
                 Some(place) => *place = Place::Lane(Box::new(lane)),
                 None => self.lanes.push(Place::Lane(Box::new(lane))),
+            }
+            if known.is_none() {
+                let lanes = &self.lanes;
+                self.index.enter(at, |at| lanes[at].key());
             }
             self.tell_news(at);
         }

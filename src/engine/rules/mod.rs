@@ -10,6 +10,7 @@ pub mod coincidence;
 pub mod dark;
 pub mod found;
 pub mod identity;
+mod index;
 pub mod interference;
 pub mod lane;
 pub mod lanes;

@@ -7,7 +7,7 @@
 //! what was written down, and what is read there is settled in one go.
 
 use super::World;
-use super::lane::{Scene, Watch};
+use super::lane::{LaneKey, Scene, Watch};
 use crate::engine::book::Cited;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
@@ -114,7 +114,7 @@ fn take<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
 #[derive(Serialize, Deserialize)]
 #[serde(bound = "")]
 pub(super) struct Rest<W: Watch> {
-    pub(super) key: <W::Key as ToOwned>::Owned,
+    pub(super) key: <W::Key as LaneKey>::Kept,
     calm: Calm<W::Common>,
     newest_ns: i64,
     /// When it stands in the calendar.
@@ -153,7 +153,7 @@ mod briefs {
 impl<W: Watch> Rest<W> {
     /// A lane in which this was seen last, whether it has settled or not. `settled`: with that, if it is not all there is to know.
     pub(super) fn new(
-        key: <W::Key as ToOwned>::Owned,
+        key: <W::Key as LaneKey>::Kept,
         last: Brief<'_>,
         calm: Calm<W::Common>,
         settled: Option<Box<W>>,
@@ -208,11 +208,12 @@ impl<W: Watch> Rest<W> {
         if next.time_ns <= self.newest_ns || next.time_ns >= self.due_ns() || *calm != self.calm {
             return false;
         }
-        if let Some(settled) = &self.settled
-            && let Some(newest) = Brief::read(&mut &self.briefs[self.newest_at..])
-            && !settled.goes_on(newest, next, calm, world)
-        {
-            return false;
+        if !self.comes_to_nothing(next, calm, world) {
+            // It may be otherwise by what has settled since.
+            self.settle(watermark_ns, world);
+            if !self.comes_to_nothing(next, calm, world) {
+                return false;
+            }
         }
         if self.briefs.capacity() - self.briefs.len() < HEAD + next.id.len() {
             self.settle(watermark_ns, world);
@@ -228,6 +229,13 @@ impl<W: Watch> Rest<W> {
         next.write(&mut self.briefs);
         self.newest_ns = next.time_ns;
         true
+    }
+
+    /// Whether nothing comes of it that this is seen next.
+    fn comes_to_nothing(&self, next: Brief<'_>, calm: &Calm<W::Common>, world: World<'_>) -> bool {
+        let Some(settled) = &self.settled else { return true };
+        let newest = Brief::read(&mut &self.briefs[self.newest_at..]);
+        newest.is_none_or(|newest| settled.goes_on(newest, next, calm, world))
     }
 
     /// Settles what was seen before the watermark, and forgets all of that but the last.

@@ -4,7 +4,7 @@
 //! again: what comes later is the same to the last bit. It holds for the nodes, areas and settings of then.
 
 use super::lane::Watch;
-use super::lanes::{Lanes, Place};
+use super::lanes::Lanes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -39,16 +39,6 @@ impl<T: Serialize + DeserializeOwned> Resumed for T {
     }
 }
 
-impl<W: Watch> Place<W> {
-    fn key(&self) -> Option<&<W::Key as ToOwned>::Owned> {
-        match self {
-            Place::Lane(lane) => Some(&lane.key),
-            Place::Rest(rest) => Some(&rest.key),
-            Place::Vacant => None,
-        }
-    }
-}
-
 impl<W: Watch> Serialize for Lanes<W> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         Self::serialize(self, serializer)
@@ -58,8 +48,8 @@ impl<W: Watch> Serialize for Lanes<W> {
 impl<'de, W: Watch> Deserialize<'de> for Lanes<W> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Lanes<W>, D::Error> {
         let mut lanes = Self::deserialize(deserializer)?;
-        let keys = lanes.lanes.iter().enumerate().filter_map(|(at, place)| Some((place.key()?.clone(), at)));
-        lanes.by_key = keys.collect();
+        let (places, index) = (&lanes.lanes, &mut lanes.index);
+        (0..places.len()).for_each(|at| index.enter(at, |at| places[at].key()));
         Ok(lanes)
     }
 }

@@ -32,19 +32,22 @@ pub fn in_force_near(
 /// Answers to one question.
 pub struct Spots<A> {
     spots: Vec<Option<Spot<A>>>,
+    /// Of [`Places`] for which they hold.
+    version: u64,
 }
 
+/// An answer, in a line of the processor's cache.
+#[repr(align(64))]
 struct Spot<A> {
     place: LonLat,
     holds_m: f64,
-    version: u64,
     about: u8,
     answer: A,
 }
 
 impl<A> Default for Spots<A> {
     fn default() -> Spots<A> {
-        Spots { spots: Vec::new() }
+        Spots { spots: Vec::new(), version: 0 }
     }
 }
 
@@ -52,16 +55,18 @@ impl<A> Spots<A> {
     /// The answer to a question about that which is kept for that object, if it holds there.
     pub fn known(&self, object: &[u8], about: u8, place: LonLat, places: &Places) -> Option<&A> {
         let spot = self.spots.get(at(object))?.as_ref()?;
-        let holds = spot.version == places.version() && spot.about == about;
+        let holds = self.version == places.version() && spot.about == about;
         (holds && place.most_m(spot.place) <= spot.holds_m).then_some(&spot.answer)
     }
 
     /// Keeps an answer that holds within so many metres of the place.
     pub fn note(&mut self, object: &[u8], about: u8, place: LonLat, holds_m: f64, places: &Places, answer: A) {
-        if self.spots.is_empty() {
+        if self.version != places.version() || self.spots.is_empty() {
+            self.spots.clear();
             self.spots.resize_with(SPOTS, || None);
+            self.version = places.version();
         }
-        self.spots[at(object)] = Some(Spot { place, holds_m, version: places.version(), about, answer });
+        self.spots[at(object)] = Some(Spot { place, holds_m, about, answer });
     }
 }
 
