@@ -205,9 +205,11 @@ impl Engine {
         self.book.convene(review);
     }
 
-    /// Areas and notices, to be changed as reference data changes.
-    pub fn places_mut(&mut self) -> &mut Places {
-        &mut self.places
+    /// Changes areas and notices, as reference data changes.
+    pub fn change_places(&mut self, registry: &Registry, change: impl FnOnce(&mut Places)) {
+        let world = World::new(registry, &self.places, &self.settings);
+        self.rules.iter_mut().for_each(|rule| rule.before_places_change(world));
+        change(&mut self.places);
     }
 
     /// Areas and notices.

@@ -172,7 +172,7 @@ impl Correlator {
             postcard::take_from_bytes::<Registry>(checkpoint).map_err(CheckpointError::Unreadable)?;
         let places = self.engine.places().clone();
         self.engine.take_up(rest)?;
-        self.engine.places_mut().become_like(&places);
+        self.engine.change_places(&registry, |then| then.become_like(&places));
         let now = std::mem::replace(&mut self.registry, registry);
         for node in now.nodes() {
             self.registry.upsert(node.clone());
@@ -239,11 +239,15 @@ impl Correlator {
             Reference::Node(node) => {
                 self.registry.upsert(node);
             }
-            Reference::Area(area) => self.engine.places_mut().upsert_area(area),
-            Reference::Notice(notice) => self.engine.places_mut().upsert_notice(notice),
-            Reference::AreaGone(area) => self.engine.places_mut().remove_area(&area),
-            Reference::NoticeGone(notice) => self.engine.places_mut().remove_notice(&notice),
+            Reference::Area(area) => self.change_places(|places| places.upsert_area(area)),
+            Reference::Notice(notice) => self.change_places(|places| places.upsert_notice(notice)),
+            Reference::AreaGone(area) => self.change_places(|places| places.remove_area(&area)),
+            Reference::NoticeGone(notice) => self.change_places(|places| places.remove_notice(&notice)),
         }
+    }
+
+    fn change_places(&mut self, change: impl FnOnce(&mut Places)) {
+        self.engine.change_places(&self.registry, change);
     }
 
     /// The engine, for assignments and figures.

@@ -15,10 +15,10 @@ mod bound;
 mod company;
 mod habit;
 
-pub use self::bound::AreaIds;
 use self::bound::Bound;
 use self::company::Company;
 use self::habit::{Habit, Tail};
+use super::area_ids::AreaIds;
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -49,6 +49,7 @@ const MAX_PAST: usize = 32;
 pub struct Sighting {
     cited: Cited,
     place: LonLat,
+    /// The areas in force that it is in; if in none, the nearest one near by. None: it may be silent.
     areas: AreaIds,
 }
 

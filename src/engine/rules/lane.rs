@@ -47,7 +47,7 @@ pub trait Seen: Clone {
 /// How far an episode reaches: what must change for it to be told again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Extent {
-    /// How many observations it rests on.
+    /// How many observations it rests on: one more with each at the most.
     pub seen: u64,
     /// The time of the newest, nanoseconds.
     pub newest_ns: i64,
@@ -58,12 +58,16 @@ pub struct Extent {
 }
 
 impl Extent {
+    /// What lasts and was told of so far is told again when so many have been seen, or one at that time, nanoseconds, or later.
+    fn say_again_at(&self) -> (u64, i64) {
+        let half_ns = self.newest_ns.saturating_sub(self.from_ns) / 2;
+        (self.seen.saturating_mul(2), self.newest_ns.saturating_add(half_ns.max(SAY_AGAIN_AFTER_NS)))
+    }
+
     /// Whether it has changed enough to be told again.
     fn outgrows(&self, told: &Extent) -> bool {
-        let half_ns = told.newest_ns.saturating_sub(told.from_ns) / 2;
-        (self.from_ns, self.to_ns) != (told.from_ns, told.to_ns)
-            || self.seen >= told.seen.saturating_mul(2)
-            || self.newest_ns.saturating_sub(told.newest_ns) >= half_ns.max(SAY_AGAIN_AFTER_NS)
+        let (seen, newest_ns) = told.say_again_at();
+        (self.from_ns, self.to_ns) != (told.from_ns, told.to_ns) || self.seen >= seen || self.newest_ns >= newest_ns
     }
 }
 
@@ -267,19 +271,19 @@ impl<W: Watch> Lane<W> {
     /// The lane that was at rest.
     pub(super) fn woken(mut rest: Rest<W>, watermark_ns: i64, world: World<'_>) -> Lane<W> {
         let (settled, pending) = rest.unpack(watermark_ns, world);
-        let Rest { key, entered_ns, changed_ns, is_kept, .. } = rest;
+        let Rest { key, entered_ns, changed_ns, is_kept, told, .. } = rest;
         let entered_ns = [None, Some(entered_ns)];
         // What is pending may yet come to be preceded: its change is noted when it settles.
         let changed_ns = changed_ns.filter(|&since_ns| since_ns < watermark_ns);
-        let mut lane = Lane { settled, pending, entered_ns, changed_ns, is_kept, ..Lane::new(key) };
+        let mut lane = Lane { settled, pending, told, entered_ns, changed_ns, is_kept, ..Lane::new(key) };
         lane.fold(world);
         lane
     }
 
-    /// The lane at rest if nothing goes on in it: nothing has been said that may still change, and nothing comes of what is
-    /// pending.
+    /// The lane at rest if nothing goes on in it: nothing begins or ends in what is pending, and nothing is to be told again.
     pub(super) fn rest(&self, watermark_ns: i64, world: World<'_>) -> Option<Rest<W>> {
-        let is_idle = self.told.is_empty() && self.ended.is_empty();
+        let lasts = |told: &Told| self.settled.lasting().any(|episode| episode.key() == told.key);
+        let is_idle = self.ended.is_empty() && self.told.iter().all(lasts);
         if !is_idle || self.stands_ns > watermark_ns {
             return None;
         }
@@ -294,6 +298,11 @@ impl<W: Watch> Lane<W> {
         (rest.is_kept, rest.changed_ns) = (self.is_kept, self.changed_ns);
         let mut pending = self.pending.iter().map(|seen| W::brief(seen, world));
         let goes_on = pending.all(|next| next.is_some_and(|(next, calm)| rest.go_on(next, &calm, watermark_ns, world)));
+        for told in &self.told {
+            let now = self.provisional.lasting().find(|episode| episode.key() == told.key)?.extent();
+            let (seen, newest_ns) = told.extent.say_again_at();
+            rest.told(told.clone(), seen.saturating_sub(now.seen), newest_ns);
+        }
         (goes_on && rest.due_ns() > watermark_ns).then_some(rest)
     }
 

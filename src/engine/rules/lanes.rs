@@ -115,6 +115,8 @@ pub struct Lanes<W: Watch> {
     pub(super) waiting: BTreeMap<String, LaneRecord>,
     /// What has settled otherwise since it was last asked for, by lane; `None` while nobody listens.
     news: Option<Vec<News<W>>>,
+    /// A lane may be at rest of which more is known than what was seen last.
+    rests: bool,
     /// Lanes never rest: what is said has to be the same.
     #[cfg(test)]
     pub(super) sleepless: bool,
@@ -139,6 +141,7 @@ impl<W: Watch> Default for Lanes<W> {
             gone: Vec::new(),
             waiting: BTreeMap::new(),
             news: None,
+            rests: false,
             #[cfg(test)]
             sleepless: false,
         }
@@ -239,9 +242,8 @@ impl<W: Watch> Lanes<W> {
         if known.is_none()
             && supersedes.is_none()
             && self.may_rest()
-            && W::default().is_plain()
+            && self.is_plain_at_first(key, &seen, world)
             && let Some((first, calm)) = W::brief(&seen, world)
-            && !self.is_memorable(key, &seen, world)
         {
             let rest = Rest::new(key.kept(), first, calm, None);
             let due_ns = rest.due_ns();
@@ -249,6 +251,7 @@ impl<W: Watch> Lanes<W> {
             return self.calendar.enter(due_ns, at);
         }
         let at = known.unwrap_or_else(|| self.new_lane(key, world, book));
+        let was_at_rest = matches!(self.lanes[at], Place::Rest(_));
         let Some(lane) = self.lanes[at].wake(self.watermark_ns, world) else { return };
         if late || time_ns < lane.stands_ns {
             let changed = lane.recall(&seen, world, book);
@@ -262,6 +265,10 @@ impl<W: Watch> Lanes<W> {
             if !lane.news.is_empty() {
                 self.tell_news(at);
             }
+        }
+        // What was to be told again has been, and no more may come of it.
+        if was_at_rest {
+            self.lay_to_rest(at, world);
         }
         if let Some(lane) = self.lanes[at].lane_mut() {
             lane.enter(at, &mut self.calendar, world);
@@ -378,13 +385,11 @@ impl<W: Watch> Lanes<W> {
         true
     }
 
-    /// Whether a record is to be kept of a lane in which that was seen and nothing else.
-    fn is_memorable(&self, key: &W::Key, seen: &W::Seen, world: World<'_>) -> bool {
-        self.keep_within_ns.is_some_and(|span_ns| {
-            let mut watch = W::default();
-            watch.step(seen, Scene { key, world }, &mut Vec::new());
-            watch.is_memorable(span_ns)
-        })
+    /// Whether of a lane in which that was seen and nothing else there is no more to know, and no record to be kept.
+    fn is_plain_at_first(&self, key: &W::Key, seen: &W::Seen, world: World<'_>) -> bool {
+        let mut watch = W::default();
+        watch.step(seen, Scene { key, world }, &mut Vec::new());
+        watch.is_plain() && self.keep_within_ns.is_none_or(|span_ns| !watch.is_memorable(span_ns))
     }
 
     /// Makes a new lane, and tells where.

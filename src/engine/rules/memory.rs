@@ -179,7 +179,7 @@ impl<W: Watch> Place<W> {
             }
             Place::Rest(rest) => {
                 let settled = rest.settled.as_deref()?;
-                (rest.key.borrow(), settled, Vec::new(), &mut rest.changed_ns, &mut rest.is_kept)
+                (rest.key.borrow(), settled, rest.told.clone(), &mut rest.changed_ns, &mut rest.is_kept)
             }
             Place::Vacant => return None,
         };

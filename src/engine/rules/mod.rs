@@ -4,6 +4,7 @@
 //! What it says before that is provisional; what it says at a watermark is a function of the set of observations
 //! up to it.
 
+pub mod area_ids;
 mod blackout;
 mod calendar;
 pub mod coincidence;
@@ -76,6 +77,9 @@ pub trait Rule: Send + Resumed {
     /// provisional and forgets what is no longer needed. Silence is silence only while others are heard, so this is
     /// never more than a nanosecond beyond the newest observation of any kind.
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book);
+
+    /// Areas and notices are about to change: what has settled did so with those there are.
+    fn before_places_change(&mut self, _world: World<'_>) {}
 
     /// A batch has been taken in that moved event time no further: what came late in it may change what rests on other alerts.
     fn go_over(&mut self, _world: World<'_>, _book: &mut Book) {}

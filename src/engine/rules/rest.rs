@@ -7,7 +7,7 @@
 //! what was written down, and what is read there is settled in one go.
 
 use super::World;
-use super::lane::{LaneKey, Scene, Watch};
+use super::lane::{LaneKey, Scene, Told, Watch};
 use crate::engine::book::Cited;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
@@ -130,6 +130,11 @@ pub(super) struct Rest<W: Watch> {
     pub(super) changed_ns: Option<i64>,
     /// Whether a record is kept of it.
     pub(super) is_kept: bool,
+    /// Episodes that last, as they were last told.
+    pub(super) told: Vec<Told>,
+    /// They are told again by so many more, or by one at that time, nanoseconds, or later.
+    say_again_after: u64,
+    say_again_ns: i64,
 }
 
 /// What is written down as a checkpoint has it: with its room, for where that ends some of it settles.
@@ -171,6 +176,9 @@ impl<W: Watch> Rest<W> {
             newest_at: 0,
             changed_ns: None,
             is_kept: false,
+            told: Vec::new(),
+            say_again_after: u64::MAX,
+            say_again_ns: i64::MAX,
         };
         rest.entered_ns = rest.due_ns();
         rest
@@ -179,6 +187,13 @@ impl<W: Watch> Rest<W> {
     /// When something comes of it that nothing more is seen, nanoseconds.
     pub(super) fn due_ns(&self) -> i64 {
         self.newest_ns.saturating_add(self.calm.lasts_ns)
+    }
+
+    /// An episode lasts in it that was told, and is to be told again by so many more, or one at that time, nanoseconds, or later.
+    pub(super) fn told(&mut self, told: Told, after: u64, newest_ns: i64) {
+        self.told.push(told);
+        self.say_again_after = self.say_again_after.min(after);
+        self.say_again_ns = self.say_again_ns.min(newest_ns);
     }
 
     /// What has settled, as far as it has been settled; `None` where there is nothing to know but what was seen last.
@@ -208,6 +223,9 @@ impl<W: Watch> Rest<W> {
         if next.time_ns <= self.newest_ns || next.time_ns >= self.due_ns() || *calm != self.calm {
             return false;
         }
+        if self.say_again_after <= 1 || next.time_ns >= self.say_again_ns {
+            return false;
+        }
         if !self.comes_to_nothing(next, calm, world) {
             // It may be otherwise by what has settled since.
             self.settle(watermark_ns, world);
@@ -228,6 +246,9 @@ impl<W: Watch> Rest<W> {
         self.newest_at = self.briefs.len();
         next.write(&mut self.briefs);
         self.newest_ns = next.time_ns;
+        if !self.told.is_empty() {
+            self.say_again_after -= 1;
+        }
         true
     }
 

@@ -7,8 +7,11 @@
 
 mod crossing;
 mod height;
+mod near;
 
 use self::crossing::{border, enter};
+use self::near::Near;
+use super::area_ids::AreaIds;
 use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -16,7 +19,7 @@ use super::rest::{Brief, Calm};
 use super::spots::{self, Spots};
 use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
-use crate::model::area::Prohibition;
+use crate::model::area::{Area, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
@@ -86,14 +89,26 @@ fn lost_after_ns(world: World<'_>) -> i64 {
     span_ns(world.settings.tracks.lost_after_s).max(1)
 }
 
+/// What plots of a track have in common while it rests.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Common {
+    /// Whether it is a heavy weapon.
+    heavy: bool,
+    /// The areas that it is within for certain.
+    within: AreaIds,
+}
+
+fn calm(heavy: bool, within: AreaIds, world: World<'_>) -> Calm<Common> {
+    Calm { lasts_ns: lost_after_ns(world), common: Common { heavy, within } }
+}
+
 impl Watch for Watched {
     const NAME: &'static str = "track";
 
     type Key = str;
     type Seen = Plot;
     type Episode = Crossing;
-    /// Whether it is a heavy weapon.
-    type Common = bool;
+    type Common = Common;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
@@ -114,7 +129,7 @@ impl Watch for Watched {
     fn step(&mut self, plot: &Plot, scene: Scene<'_>, ended: &mut Vec<Crossing>) {
         self.lost_after_ns = lost_after_ns(scene.world);
         self.heavy |= plot.heavy;
-        for (area, _) in &plot.near {
+        for area in plot.near.ids() {
             if !self.standings.iter().any(|standing| standing.area == *area) {
                 let area = area.clone();
                 self.standings.push(Standing { area, run: 0, open: false, crossing: None, left_ns: None });
@@ -147,25 +162,29 @@ impl Watch for Watched {
         !self.standings.is_empty() || !self.past.is_empty()
     }
 
-    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<bool>)> {
-        let last = self.last.as_ref().filter(|last| self.standings.is_empty() && last.heavy == self.heavy)?;
-        Watched::brief(last, world)
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<Common>)> {
+        let last = self.last.as_ref().filter(|last| last.heavy == self.heavy)?;
+        // It is in all of these and goes on to be.
+        let within = last.near.within.as_slice();
+        let is_steady = self.standings.len() == within.len()
+            && self.standings.iter().all(|standing| standing.is_steady() && within.contains(&standing.area));
+        if is_steady { Watched::brief(last, world) } else { None }
     }
 
     fn is_plain(&self) -> bool {
-        self.past.is_empty()
+        self.past.is_empty() && self.standings.is_empty()
     }
 
-    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<bool>)> {
-        let calm = Calm { lasts_ns: lost_after_ns(world), common: plot.heavy };
+    fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<Common>)> {
         let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, plot.domain as u8);
-        plot.near.is_empty().then_some((brief, calm))
+        plot.is_calm.then(|| (brief, calm(plot.heavy, plot.near.within.clone(), world)))
     }
 
-    fn seen(brief: Brief<'_>, calm: &Calm<bool>) -> Option<Plot> {
+    fn seen(brief: Brief<'_>, calm: &Calm<Common>) -> Option<Plot> {
         let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
-        let Brief { place, sd_m, .. } = brief;
-        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: calm.common, near: Vec::new() })
+        let (Brief { place, sd_m, .. }, Common { heavy, within }) = (brief, &calm.common);
+        let near = Near::deep(within.clone());
+        Some(Plot { cited, domain, place, sd_m, alt_m: None, heavy: *heavy, near, is_calm: true })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -178,13 +197,17 @@ impl Watch for Watched {
 impl Plot {
     /// Whether it lies within a crossing that is known.
     fn adds_nothing_to(&self, known: &Watched) -> bool {
-        self.near.iter().any(|(area, depth_m)| {
-            depth_m.is_none_or(|depth_m| depth_m >= 0.0) && known.was_in(area, self.cited.time_ns)
-        })
+        let is_in = |area: &String| self.near.depth_m(area).is_some_and(|depth_m| depth_m >= 0.0);
+        self.near.ids().any(|area| is_in(area) && known.was_in(area, self.cited.time_ns))
     }
 }
 
 impl Standing {
+    /// Whether it is in the area, and each plot that is in it for certain adds to that and to nothing else.
+    fn is_steady(&self) -> bool {
+        self.open && self.run == 0 && self.left_ns.is_none() && self.crossing.is_some()
+    }
+
     /// Takes in the next plot; false when there is nothing more to remember of this area.
     fn step(
         &mut self,
@@ -255,33 +278,40 @@ impl Tracks {
         self.len() == 0
     }
 
-    /// The areas within so many metres that prohibit such an object, and its distance to the border of each; `None` where it is
-    /// further within than that.
-    fn near(
-        &mut self,
-        track: &str,
-        place: LonLat,
-        metres: f64,
-        domain: Domain,
-        world: World<'_>,
-    ) -> Vec<(usize, Option<f64>)> {
-        let (object, about) = (track.as_bytes(), domain as u8);
-        let known = self.clear.known(object, about, place, world.places);
+    /// The areas within so many metres that prohibit such an object; and whether that is all there is to know of how it stands to
+    /// them.
+    fn near(&mut self, track: &[u8], place: LonLat, metres: f64, domain: Domain, world: World<'_>) -> (Near, bool) {
+        let about = domain as u8;
+        let known = self.clear.known(track, about, place, world.places);
         if let Some(known) = known.filter(|known| metres <= known.of_borders_m) {
-            return known.within.iter().map(|&ix| (ix, None)).collect();
+            return (Near::deep(known.within.clone()), known.is_calm);
         }
         let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
         let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
-        let (near, holds_m) = world.places.vicinity(place, metres, prohibitions, spots::MOST_M);
-        let least_m = near.iter().map(|&(_, depth_m)| depth_m).fold(f64::INFINITY, f64::min);
+        let (all, holds_m) = world.places.vicinity(place, metres, prohibitions, spots::MOST_M);
+        let least_m = all.iter().map(|&(_, depth_m)| depth_m).fold(f64::INFINITY, f64::min);
+        let areas = world.places.areas();
+        let is_flight = matches!(domain, Domain::Air | Domain::Uav);
+        let is_plain = |area: &Area| !is_flight || area.floor_m.is_none() && area.ceiling_m.is_none();
+        let mut is_calm = all.iter().all(|&(ix, _)| areas[ix].is_always_valid() && is_plain(&areas[ix]));
+        let (mut within, mut by_border) = (Vec::new(), Vec::new());
+        for (ix, depth_m) in all {
+            let id = areas[ix].area.clone();
+            if depth_m > 1.001 * metres {
+                within.push(id);
+            } else {
+                by_border.push((id, depth_m));
+            }
+        }
+        let within = AreaIds::from(within);
         // Distances are good to 1%.
         let holds_m = holds_m.min(0.95 * least_m - 1.01 * metres);
         if holds_m > 0.0 {
-            let clear = Clear { of_borders_m: metres, within: near.iter().map(|&(ix, _)| ix).collect() };
-            self.clear.note(object, about, place, holds_m, world.places, clear);
+            let clear = Clear { of_borders_m: metres, within: within.clone(), is_calm };
+            self.clear.note(track, about, place, holds_m, world.places, clear);
         }
-        let unless_deep = |depth_m: f64| (depth_m <= 1.001 * metres).then_some(depth_m);
-        near.into_iter().map(|(ix, depth_m)| (ix, unless_deep(depth_m))).collect()
+        is_calm &= by_border.is_empty();
+        (Near { within, by_border }, is_calm)
     }
 }
 
@@ -289,7 +319,8 @@ impl Tracks {
 struct Clear {
     of_borders_m: f64,
     /// The areas that it is within.
-    within: Vec<usize>,
+    within: AreaIds,
+    is_calm: bool,
 }
 
 impl Rule for Tracks {
@@ -317,22 +348,24 @@ impl Rule for Tracks {
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
         let sd_m = object_sd_m(batch, row, world).max(0.1);
-        let near = self.near(batch.text(plots.track[detail]), place, CERTAIN_SD * sd_m, domain, world);
+        let (mut near, is_calm) = self.near(batch.slice(plots.track[detail]), place, CERTAIN_SD * sd_m, domain, world);
         let object = batch.slice(plots.object_class[detail]);
         let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
-        if near.is_empty() && supersedes.is_none() {
+        if is_calm
+            && supersedes.is_none()
+            && let Some(at) = self.lanes.find(&self.name)
+        {
             let brief = Brief::at(batch, row, place, sd_m, domain as u8);
-            let calm = Calm { lasts_ns: lost_after_ns(world), common: heavy };
-            if self.lanes.find(&self.name).is_some_and(|at| self.lanes.go_on(at, brief, &calm, world)) {
+            let calm = calm(heavy, near.within, world);
+            if self.lanes.go_on(at, brief, &calm, world) {
                 return;
             }
+            near = Near::deep(calm.common.within);
         }
         let cited = cited_at(batch, row);
-        let named = |(ix, depth_m): (usize, Option<f64>)| (world.places.areas()[ix].area.clone(), depth_m);
-        let near: Vec<(String, Option<f64>)> = near.into_iter().map(named).collect();
-        // Far from all areas no height is asked for, nor is one kept of what rests.
-        let alt_m = Some(plots.object_alt_m[detail]).filter(|alt_m| !near.is_empty() && alt_m.is_finite());
-        let plot = Plot { cited, domain, place, sd_m, alt_m, heavy, near };
+        // Where it does not matter no height is kept, for none is kept of what rests.
+        let alt_m = Some(plots.object_alt_m[detail]).filter(|alt_m| !is_calm && alt_m.is_finite());
+        let plot = Plot { cited, domain, place, sd_m, alt_m, heavy, near, is_calm };
         if cited.time_ns >= self.lanes.watermark_ns() {
             self.lanes.observe(&self.name, plot, supersedes, world, book);
         } else if !self.lanes.settled(&self.name).is_some_and(|known| plot.adds_nothing_to(known)) {
@@ -344,6 +377,11 @@ impl Rule for Tracks {
         self.lanes.advance(watermark_ns, world, book);
         let horizon_ns = span_ns(world.settings.amend_horizon_s);
         self.late.advance(watermark_ns.saturating_sub(horizon_ns), world, book);
+    }
+
+    fn before_places_change(&mut self, world: World<'_>) {
+        self.lanes.rouse(world);
+        self.late.rouse(world);
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {

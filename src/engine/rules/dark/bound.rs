@@ -1,34 +1,10 @@
 //! Where a vessel is bound to be heard.
 
 use super::super::World;
+use super::super::area_ids::AreaIds;
 use super::super::spots::{Spots, in_force_near};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use serde::{Deserialize, Serialize};
-use std::sync::Arc;
-
-/// The areas in force that a vessel is in; if in none, the nearest one near by. Empty: it may be silent.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<String>", into = "Vec<String>")]
-pub struct AreaIds(Option<Arc<[String]>>);
-
-impl AreaIds {
-    pub(super) fn as_slice(&self) -> &[String] {
-        self.0.as_deref().unwrap_or_default()
-    }
-}
-
-impl From<Vec<String>> for AreaIds {
-    fn from(areas: Vec<String>) -> AreaIds {
-        AreaIds((!areas.is_empty()).then(|| areas.into()))
-    }
-}
-
-impl From<AreaIds> for Vec<String> {
-    fn from(areas: AreaIds) -> Vec<String> {
-        areas.as_slice().to_vec()
-    }
-}
 
 /// Where vessels are bound to be heard.
 #[derive(Default)]

@@ -42,16 +42,7 @@ impl<W: Watch> Lanes<W> {
             }
             if let Some(lane) = self.lanes[at].lane_mut() {
                 lane.enter(at, &mut self.calendar, world);
-                let (rest, entered_ns) = (lane.rest(watermark_ns, world), lane.entered_ns[1]);
-                if let (Some(mut rest), true) = (rest, self.may_rest()) {
-                    // The entry for what has settled mostly comes before anything that it has to be woken for.
-                    match entered_ns.filter(|&entered_ns| entered_ns <= rest.due_ns()) {
-                        Some(entered_ns) => rest.entered_ns = entered_ns,
-                        None => self.calendar.enter(rest.entered_ns, at),
-                    }
-                    self.lanes[at] = Place::Rest(rest);
-                    self.note_pending(at);
-                }
+                self.lay_to_rest(at, world);
             }
         }
         self.due = due;
@@ -63,6 +54,23 @@ impl<W: Watch> Lanes<W> {
                     rest.settle(watermark_ns, world);
                 }
             }
+        }
+    }
+
+    /// Has a lane rest if nothing goes on in it.
+    pub(super) fn lay_to_rest(&mut self, at: usize, world: World<'_>) {
+        let watermark_ns = self.watermark_ns;
+        let Some(lane) = self.lanes[at].lane_mut() else { return };
+        let (rest, entered_ns) = (lane.rest(watermark_ns, world), lane.entered_ns[1]);
+        if let (Some(mut rest), true) = (rest, self.may_rest()) {
+            // The entry for what has settled mostly comes before anything that it has to be woken for.
+            match entered_ns.filter(|&entered_ns| entered_ns <= rest.due_ns()) {
+                Some(entered_ns) => rest.entered_ns = entered_ns,
+                None => self.calendar.enter(rest.entered_ns, at),
+            }
+            self.rests |= rest.settled().is_some();
+            self.lanes[at] = Place::Rest(rest);
+            self.note_pending(at);
         }
     }
 
@@ -78,6 +86,21 @@ impl<W: Watch> Lanes<W> {
         }
     }
 
+    /// Wakes all lanes at rest of which more is known than what was seen last: what is seen there settles with the areas there are
+    /// now, and is told anew with those to come.
+    pub fn rouse(&mut self, world: World<'_>) {
+        if !std::mem::take(&mut self.rests) {
+            return;
+        }
+        for (at, place) in self.lanes.iter_mut().enumerate() {
+            if matches!(place, Place::Rest(rest) if rest.settled().is_some())
+                && let Some(lane) = place.wake(self.watermark_ns, world)
+            {
+                lane.enter(at, &mut self.calendar, world);
+            }
+        }
+    }
+
     /// Settles in the lanes at rest, too, all that was seen before the watermark.
     pub fn settle_resting(&mut self, world: World<'_>) {
         for place in &mut self.lanes {
@@ -90,17 +113,16 @@ impl<W: Watch> Lanes<W> {
     pub(super) fn close_first(&mut self, world: World<'_>, book: &mut Book) {
         while let Some((due_ns, at)) = self.calendar.take_first() {
             if let Place::Rest(rest) = &mut self.lanes[at] {
-                match (rest.entered_ns == due_ns, rest.due_ns() == due_ns) {
-                    (true, true) => return self.vacate(at),
-                    (true, false) => {
-                        rest.entered_ns = rest.due_ns();
-                        self.calendar.enter(rest.entered_ns, at);
-                    }
-                    (false, _) => {}
+                if rest.entered_ns != due_ns {
+                    continue;
                 }
-                continue;
+                if rest.due_ns() != due_ns {
+                    rest.entered_ns = rest.due_ns();
+                    self.calendar.enter(rest.entered_ns, at);
+                    continue;
+                }
             }
-            let Some(lane) = self.lanes[at].lane_mut() else { continue };
+            let Some(lane) = self.lanes[at].wake(self.watermark_ns, world) else { continue };
             if !lane.has_come(due_ns) {
                 continue;
             }

@@ -3,6 +3,7 @@
 use super::super::World;
 use super::super::lane::{Episode, Extent, Scene, Seen};
 use super::height::Depth;
+use super::near::Near;
 use crate::engine::book::{Cited, Claim};
 use crate::engine::places::Waypoint;
 use crate::model::alert::Class;
@@ -24,12 +25,15 @@ pub struct Plot {
     pub(super) domain: Domain,
     pub(super) place: LonLat,
     pub(super) sd_m: f64,
-    /// Where an area is near.
+    /// Where it matters.
     #[serde(default)]
     pub(super) alt_m: Option<f64>,
     pub(super) heavy: bool,
-    /// Areas near by that prohibit it, and the signed distance to the border of each, metres; `None`: it is inside for certain.
-    pub(super) near: Vec<(String, Option<f64>)>,
+    /// Areas near by that prohibit it.
+    pub(super) near: Near,
+    /// How it stands to them follows from these alone: no border is near, neither height nor time matters.
+    #[serde(default)]
+    pub(super) is_calm: bool,
 }
 
 impl Seen for Plot {
@@ -43,11 +47,8 @@ impl Plot {
     pub(super) fn depth(&self, area: &str, world: World<'_>) -> Depth {
         match world.places.find(area) {
             Some(ix) if world.places.areas()[ix].valid_at(self.cited.time_ns) => {
-                let near = self.near.iter().find(|(known, _)| known == area);
-                let level_m = match near {
-                    Some((_, depth_m)) => depth_m.unwrap_or(f64::INFINITY),
-                    None => world.places.signed_distance_m(ix, self.place),
-                };
+                let known_m = self.near.depth_m(area);
+                let level_m = known_m.unwrap_or_else(|| world.places.signed_distance_m(ix, self.place));
                 let alt_sd_m = world.settings.tracks.object_alt_sd_m.max(0.1);
                 Depth::of(level_m, &world.places.areas()[ix], self.domain, self.alt_m, alt_sd_m)
             }
