@@ -166,6 +166,26 @@ pub fn tell_with(
     undisturbed
 }
 
+/// All that this rule says of the observations, with areas that are others after so many have been heard.
+pub fn tell_changed(
+    rule: &mut dyn Rule,
+    [before, after]: [&Places; 2],
+    sent: &[Sent],
+    delivery: &Delivery,
+    heard: usize,
+) -> Vec<AlertFeature> {
+    let (registry, settings) = (nodes(), Settings::default());
+    let mut post = Post::new(rule, World::new(&registry, before, &settings), false);
+    for at in delivery.order(sent) {
+        if post.heard == heard {
+            post.rule.before_places_change(post.world);
+            post.world = World::new(&registry, after, &settings);
+        }
+        post.hear(at, sent, delivery);
+    }
+    post.end(delivery)
+}
+
 /// The same by two, of which the second takes the place of the first when that has seen so much: it gets what was said and
 /// kept, and sees again what is no older than `recall_s` before event time. Unless it `knows` the nodes at once, it comes to
 /// know each when it speaks.

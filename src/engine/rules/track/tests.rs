@@ -256,14 +256,18 @@ fn to_and_fro(wobble: &[f64]) -> Vec<Sent> {
         .collect()
 }
 
-/// Plots of two objects about the border of the zone and off it, in time or not, with weapons, corrections and long pauses
-/// among them.
+/// Plots of two objects about the border of the zone and off it, or for a while in one place, in time or not, with weapons,
+/// corrections and long pauses among them.
 fn any_plots() -> impl Strategy<Value = Vec<Sent>> {
-    let step = (0usize..2, 0i64..30, -0.02f64..0.02, 0u8..16);
-    proptest::collection::vec(step, 1..150).prop_map(|steps| {
-        let (mut second, mut sent) = (0, Vec::<Sent>::new());
+    let step = (0usize..2, 0i64..30, -0.02f64..0.04, 0u8..16);
+    (proptest::collection::vec(step, 1..150), 5u8..14).prop_map(|(steps, stays)| {
+        let (mut second, mut sent, mut places_deg) = (0, Vec::<Sent>::new(), [0.0; 2]);
         for (object, after_s, east_deg, what) in steps {
             second += if what == 15 { 60 * after_s } else { after_s };
+            if !(5..stays).contains(&what) {
+                places_deg[object] = east_deg;
+            }
+            let east_deg = places_deg[object];
             let (node, name) = [("radar", "t1"), ("ais", "t2")][object];
             let mut next = plot(node, Domain::Ground, name, second, 29.89 + east_deg, 50.0);
             if what == 0 {
@@ -308,6 +312,23 @@ proptest! {
     }
 
     #[test]
+    fn areas_change_for_tracks_at_rest_as_for_others(
+        sent in any_plots(), delivery in any_delivery(150), heard in 0usize..150, change in 0u8..3,
+    ) {
+        let before = zone_that_prohibits(&[Prohibition::Entry, Prohibition::HeavyWeapons]);
+        let mut after = before.clone();
+        match change {
+            0 => after.remove_area("weapons"),
+            1 => after.upsert_area(Area { area: "weapons".to_owned(), ..zone().areas()[0].clone() }),
+            _ => after.upsert_area(zone().areas()[0].clone()),
+        }
+        let told = |rule: &mut Tracks| by_alert(tell_changed(rule, [&before, &after], &sent, &delivery, heard));
+        let mut sleepless = Tracks::default();
+        (sleepless.lanes.sleepless, sleepless.late.sleepless) = (true, true);
+        prop_assert_eq!(told(&mut Tracks::default()), told(&mut sleepless));
+    }
+
+    #[test]
     fn a_successor_goes_on_where_the_first_one_ended(
         delivery in any_delivery(150), share in 0.0..1.0f64, recall_s in 90i64..2_000,
         wobble in proptest::collection::vec(-0.001f64..0.001, 150),
@@ -340,6 +361,36 @@ proptest! {
         };
         prop_assert_eq!(stands(delivery), stands(Delivery::in_order()));
     }
+}
+
+/// An hour in the middle of the zone, a plot every ten seconds, and out of it if it leaves.
+fn an_hour_inside(leaves: bool) -> Vec<Sent> {
+    let inside = (0..360).map(|n| plot("radar", Domain::Ground, "t1", 10 * n, 30.0, 50.0));
+    let outside = (360..370).map(|n| plot("radar", Domain::Ground, "t1", 10 * n, 30.2, 50.0));
+    inside.chain(outside.filter(|_| leaves)).collect()
+}
+
+#[test]
+fn who_stays_in_an_area_rests_and_is_told_of_now_and_then() {
+    let mut rule = Tracks::default();
+    let said = tell_by(&mut rule, &zone(), &an_hour_inside(false), &Delivery::in_order().unended());
+    assert_eq!((rule.len(), rule.lanes.each_awake().count()), (1, 0));
+    let seen: Vec<usize> = said.iter().map(|said| said.properties.evidence.len()).collect();
+    assert!((8..20).contains(&seen.len()) && said.iter().all(|said| said.properties.to.is_none()), "{seen:?}");
+    let alert = only(deliver::<Tracks>(&an_hour_inside(true), &Delivery::in_order())).properties;
+    assert!((3_590.0..3_600.0).contains(&seconds(alert.to)), "{:?}", alert.to);
+}
+
+#[test]
+fn who_rests_in_an_area_is_final_when_there_are_too_many_tracks() {
+    let mut sent = an_hour_inside(false);
+    sent.truncate(30);
+    let names: Vec<String> = (0..MAX_LANES).map(|n| format!("o{n}")).collect();
+    sent.extend(names.iter().map(|name| plot("radar", Domain::Ground, name, 330, 29.0, 50.0)));
+    let mut rule = Tracks::default();
+    let delivery = Delivery::in_order().unended().unwritten();
+    let said = standing(tell_by(&mut rule, &zone(), &sent, &delivery));
+    assert_eq!((rule.len(), only(said).properties.status), (MAX_LANES, Status::Final));
 }
 
 /// The zone, with a notice of vessels from the west to so far east, until so many seconds after noon.
