@@ -174,6 +174,11 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
         true
     }
 
+    /// Whether that is still so when this is seen next, as calm as the rest.
+    fn stays_plain(_next: Brief<'_>) -> bool {
+        true
+    }
+
     /// What was seen in brief, and for how long nothing comes of it while nothing goes on; `None`: something comes of it
     /// at once. What is seen in the meantime, and is as calm, ends nothing and begins nothing; if it is plain, it changes nothing but
     /// what was seen last.
@@ -288,7 +293,7 @@ impl<W: Watch> Lane<W> {
             return None;
         }
         let (last, calm) = self.settled.at_rest(world)?;
-        let is_plain = self.settled.is_plain();
+        let is_plain = self.settled.is_plain() && self.provisional.is_plain();
         // Of what is plain no record is kept.
         if is_plain && (self.is_kept || self.changed_ns.is_some()) {
             return None;

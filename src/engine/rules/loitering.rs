@@ -42,7 +42,18 @@ impl Seen for Plot {
     }
 }
 
+/// In the mark of a brief, beside its domain: it counts.
+const COUNTS: u8 = 0x80;
+
 impl Plot {
+    fn mark(&self) -> u8 {
+        self.domain as u8 | if self.counts { COUNTS } else { 0 }
+    }
+
+    fn brief(&self) -> Brief<'_> {
+        Brief::of(&self.cited, self.place, f64::NAN, self.mark())
+    }
+
     fn is_within(&self, metres: f64, place: LonLat) -> bool {
         let (east_m, north_m) = self.place.flat_offset_m(place);
         east_m.hypot(north_m) <= metres
@@ -61,9 +72,17 @@ pub struct Lingerer {
     anchor: Option<Plot>,
     last: Option<Cited>,
     spell: Option<Box<Spell>>,
+    /// What was seen last, if that did not count: nothing from before goes on.
+    #[serde(default)]
+    outside: Option<Plot>,
 }
 
 impl Lingerer {
+    /// What was seen last.
+    fn last(&self) -> Option<&Cited> {
+        self.last.as_ref().or(self.outside.as_ref().map(|plot| &plot.cited))
+    }
+
     fn move_on(&mut self, ended: &mut Vec<Spell>) {
         if let (Some(spell), Some(last)) = (self.spell.take(), self.last) {
             ended.push(spell.ended_by(last));
@@ -82,7 +101,7 @@ impl Watch for Lingerer {
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Spell>) {
         let lost_after_ns = lost_after_ns(scene.world);
-        if self.last.is_some_and(|last| now_ns.saturating_sub(last.time_ns) >= lost_after_ns) {
+        if self.last().is_some_and(|last| now_ns.saturating_sub(last.time_ns) >= lost_after_ns) {
             self.move_on(ended);
         }
     }
@@ -94,7 +113,10 @@ impl Watch for Lingerer {
             self.move_on(ended);
             self.anchor = plot.counts.then(|| plot.clone());
         }
-        let Some(anchor) = &self.anchor else { return };
+        let Some(anchor) = &self.anchor else {
+            self.outside = Some(plot.clone());
+            return;
+        };
         self.last = Some(plot.cited);
         match &mut self.spell {
             Some(spell) => (spell.last, spell.seen) = (plot.cited, spell.seen + 1),
@@ -115,11 +137,11 @@ impl Watch for Lingerer {
     }
 
     fn due_ns(&self, world: World<'_>) -> Option<i64> {
-        self.last.map(|last| last.time_ns.saturating_add(lost_after_ns(world)))
+        self.last().map(|last| last.time_ns.saturating_add(lost_after_ns(world)))
     }
 
     fn spent(&self) -> bool {
-        self.anchor.is_none()
+        self.last().is_none()
     }
 
     fn is_memorable(&self, _span_ns: i64) -> bool {
@@ -127,35 +149,44 @@ impl Watch for Lingerer {
     }
 
     fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<()>)> {
+        let calm = Calm { lasts_ns: lost_after_ns(world), common: () };
+        if let Some(outside) = &self.outside {
+            return Some((outside.brief(), calm));
+        }
         let anchor = self.anchor.as_ref().filter(|_| self.spell.is_none())?;
         // Nothing depends on where it was last.
-        let last = Brief::of(self.last.as_ref()?, anchor.place, f64::NAN, anchor.domain as u8);
-        Some((last, Calm { lasts_ns: lost_after_ns(world), common: () }))
+        Some((Brief::of(self.last.as_ref()?, anchor.place, f64::NAN, anchor.mark()), calm))
     }
 
     fn is_plain(&self) -> bool {
-        false
+        self.anchor.is_none()
+    }
+
+    fn stays_plain(next: Brief<'_>) -> bool {
+        next.mark & COUNTS == 0
     }
 
     fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<()>)> {
-        let brief = Brief::of(&plot.cited, plot.place, f64::NAN, plot.domain as u8);
-        plot.counts.then_some((brief, Calm { lasts_ns: lost_after_ns(world), common: () }))
+        Some((plot.brief(), Calm { lasts_ns: lost_after_ns(world), common: () }))
     }
 
     fn goes_on(&self, _last: Brief<'_>, next: Brief<'_>, _calm: &Calm<()>, world: World<'_>) -> bool {
-        // Where it has moved on since it has been in one place for less.
+        // Wherever it has been since, it has been there for less.
+        let since = self.anchor.as_ref().map(|anchor| &anchor.cited).or(self.last());
         let after_ns = span_ns(world.settings.loitering.after_s);
-        self.anchor.as_ref().is_some_and(|anchor| next.time_ns - anchor.cited.time_ns < after_ns)
+        since.is_some_and(|since| next.time_ns - since.time_ns < after_ns)
     }
 
     fn seen(brief: Brief<'_>, _calm: &Calm<()>) -> Option<Plot> {
-        let (domain, cited) = (*Domain::ALL.get(usize::from(brief.mark))?, brief.cited(Kind::Track));
-        Some(Plot { cited, place: brief.place, domain, counts: true })
+        let domain = *Domain::ALL.get(usize::from(brief.mark & !COUNTS))?;
+        let (cited, counts) = (brief.cited(Kind::Track), brief.mark & COUNTS != 0);
+        Some(Plot { cited, place: brief.place, domain, counts })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         self.anchor.iter_mut().for_each(|plot| tell(&mut plot.cited));
         self.last.iter_mut().for_each(&mut *tell);
+        self.outside.iter_mut().for_each(|plot| tell(&mut plot.cited));
         self.spell.iter_mut().for_each(|spell| spell.each_cited(tell));
     }
 }
@@ -173,8 +204,8 @@ pub struct Loitering {
 
 impl Loitering {
     /// Whether it is near an area in force that is closed to such an object, and in none.
-    fn is_beside(&mut self, track: &str, place: LonLat, domain: Domain, time_ns: i64, world: World<'_>) -> bool {
-        let (object, about) = (track.as_bytes(), domain as u8);
+    fn is_beside(&mut self, object: &[u8], place: LonLat, domain: Domain, time_ns: i64, world: World<'_>) -> bool {
+        let about = domain as u8;
         if let Some(&is_beside) = self.beside.known(object, about, place, world.places) {
             return is_beside;
         }
@@ -200,40 +231,34 @@ impl Rule for Loitering {
         if !settings.on || domain == Domain::Ground {
             return;
         }
-        let time_ns = batch.time_ns[row];
-        let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
-        let track = batch.text(plots.track[detail]);
-        let counts = place.is_some_and(|place| {
-            self.is_beside(track, place, domain, time_ns, world) && (domain != Domain::Sea || is_night(place, time_ns))
-        });
+        let (time_ns, supersedes) = (batch.time_ns[row], supersedes_at(batch, row));
+        let track = batch.slice(plots.track[detail]);
         self.name.clear();
         self.name.push_str(domain.as_str());
         self.name.push('/');
-        self.name.push_str(track);
-        let supersedes = supersedes_at(batch, row);
-        let at = self.lanes.find(self.name.as_str());
-        if supersedes.is_none() {
-            // Most objects are near nothing, and nothing is known of them.
-            if !counts && at.is_none() {
-                return;
-            }
-            if let (Some(at), Some(place), true) = (at, place, counts) {
-                let brief = Brief::at(batch, row, place, f64::NAN, domain as u8);
-                let calm = Calm { lasts_ns: lost_after_ns(world), common: () };
-                if !batch.withdrawn[row] && self.lanes.go_on(at, brief, &calm, world) {
-                    return;
-                }
-            }
-        }
-        let cited = cited_at(batch, row);
+        self.name.push_str(batch.text(plots.track[detail]));
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
-                self.lanes.withdraw(&self.name, cited.node, id, time_ns, world, book);
+                self.lanes.withdraw(&self.name, batch.node[row], id, time_ns, world, book);
             }
             return;
         }
+        let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
-        self.lanes.observe(&self.name, Plot { cited, place, domain, counts }, supersedes, world, book);
+        let counts =
+            self.is_beside(track, place, domain, time_ns, world) && (domain != Domain::Sea || is_night(place, time_ns));
+        if supersedes.is_none()
+            && let Some(at) = self.lanes.find(self.name.as_str())
+        {
+            let mark = domain as u8 | if counts { COUNTS } else { 0 };
+            let brief = Brief::at(batch, row, place, f64::NAN, mark);
+            let calm = Calm { lasts_ns: lost_after_ns(world), common: () };
+            if self.lanes.go_on(at, brief, &calm, world) {
+                return;
+            }
+        }
+        let plot = Plot { cited: cited_at(batch, row), place, domain, counts };
+        self.lanes.observe(&self.name, plot, supersedes, world, book);
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
@@ -265,6 +290,7 @@ fn is_night(place: LonLat, time_ns: i64) -> bool {
 mod tests {
     use super::super::harness::*;
     use super::*;
+    use crate::engine::settings::Settings;
     use crate::model::alert::AlertFeature;
     use crate::model::time::parse_rfc3339;
     use proptest::prelude::*;
@@ -292,6 +318,14 @@ mod tests {
     }
 
     #[test]
+    fn who_is_beside_now_and_then_rests() {
+        let legs: Vec<(usize, usize)> = (0..40).map(|n| (n % 4, 20)).collect();
+        let mut rule = Loitering::default();
+        let said = tell_by(&mut rule, &zone(), &wanders(&legs), &Delivery::in_order().unended());
+        assert_eq!((said.len(), rule.lanes.len(), rule.lanes.each_awake().count()), (0, 1, 0));
+    }
+
+    #[test]
     fn who_passes_by_or_is_inside_does_not_linger() {
         let passing: Vec<Sent> = (0..60)
             .map(|n| plot("ais", Domain::Sea, "s", 8 * 3600 + 120 * n, 30.11, 49.8 + 0.006 * n as f64))
@@ -314,7 +348,42 @@ mod tests {
         assert!(at(30.7, 46.5, "2024-12-21T22:00:00Z") && !at(30.7, 46.5, "2024-12-21T10:00:00Z"));
     }
 
+    /// Here and there for so many plots each, one every seven seconds: beside the zone, in it, and off it.
+    fn wanders(legs: &[(usize, usize)]) -> Vec<Sent> {
+        let legs = legs.iter().flat_map(|&(at, plots)| std::iter::repeat_n([30.11, 30.13, 30.0, 30.4][at], plots));
+        legs.enumerate()
+            .map(|(n, lon_deg)| plot("ais", Domain::Sea, "s", 8 * 3600 + 7 * n as i64, lon_deg, 50.0))
+            .collect()
+    }
+
+    fn any_legs() -> impl Strategy<Value = Vec<Sent>> {
+        proptest::collection::vec((0usize..4, 1usize..40), 1..8).prop_map(|mut legs| {
+            // What has ended is told in full.
+            legs.push((3, 1));
+            wanders(&legs)
+        })
+    }
+
+    /// It lingers who is in one place for two minutes.
+    fn soon() -> Settings {
+        let mut settings = Settings::default();
+        settings.loitering.after_s = 120.0;
+        settings
+    }
+
     proptest! {
+        #[test]
+        fn who_wanders_is_told_of_the_same_in_whatever_order_and_at_rest(
+            sent in any_legs(), delivery in any_delivery(280),
+        ) {
+            let told = |rule: &mut Loitering, delivery: &Delivery| standing(tell_with(rule, &zone(), &soon(), &sent, delivery));
+            let in_order = told(&mut Loitering::default(), &Delivery::in_order());
+            prop_assert_eq!(&told(&mut Loitering::default(), &delivery), &in_order);
+            let mut sleepless = Loitering::default();
+            sleepless.lanes.sleepless = true;
+            prop_assert_eq!(told(&mut sleepless, &delivery), in_order);
+        }
+
         #[test]
         fn the_order_of_delivery_does_not_matter(delivery in any_delivery(60)) {
             let sent = lingers(Domain::Sea, 8);

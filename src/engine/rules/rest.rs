@@ -254,7 +254,7 @@ impl<W: Watch> Rest<W> {
 
     /// Whether nothing comes of it that this is seen next.
     fn comes_to_nothing(&self, next: Brief<'_>, calm: &Calm<W::Common>, world: World<'_>) -> bool {
-        let Some(settled) = &self.settled else { return true };
+        let Some(settled) = &self.settled else { return W::stays_plain(next) };
         let newest = Brief::read(&mut &self.briefs[self.newest_at..]);
         newest.is_none_or(|newest| settled.goes_on(newest, next, calm, world))
     }
