@@ -32,6 +32,7 @@ use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Silences are judged at multiples of that of event time, nanoseconds.
 const JUDGED_EVERY_NS: i64 = 60 * NS_PER_S;
@@ -337,6 +338,18 @@ pub struct DarkVessels {
 impl Rule for DarkVessels {
     fn kinds(&self) -> KindSet {
         KindSet::of(Kind::Track)
+    }
+
+    fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
+        let (plots, mut looked) = (&batch.tracks, 0);
+        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
+            let detail = batch.detail[row] as usize;
+            if plots.domain[detail] == Domain::Sea {
+                looked ^= self.bound.look(batch.slice(plots.track[detail]));
+                self.lanes.look_for(batch.text(plots.track[detail]));
+            }
+        }
+        std::hint::black_box(looked ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {

@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::rest::{Brief, Calm};
 use super::spell::Spell;
 use super::track::CERTAIN_SD;
-use super::{Rule, World, cited_at, object_sd_m, supersedes_at};
+use super::{Rule, World, cited_at, name_in, object_sd_m, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
@@ -20,6 +20,7 @@ use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use crate::model::time::s_from_ns;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// One plot of whoever bears the identity.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -245,6 +246,18 @@ impl Rule for Identities {
         KindSet::of(Kind::Track)
     }
 
+    fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
+        let plots = &batch.tracks;
+        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
+            let detail = batch.detail[row] as usize;
+            if !plots.identity[detail].is_empty() {
+                name_in(plots.domain[detail], batch.text(plots.identity[detail]), &mut self.name);
+                self.lanes.look_for(&self.name);
+            }
+        }
+        std::hint::black_box(self.lanes.look());
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         let settings = &world.settings.identity;
         let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
@@ -257,10 +270,7 @@ impl Rule for Identities {
             Domain::Air | Domain::Uav => settings.air_m_s,
             Domain::Ground => return,
         };
-        self.name.clear();
-        self.name.push_str(domain.as_str());
-        self.name.push('/');
-        self.name.push_str(batch.text(plots.identity[detail]));
+        name_in(domain, batch.text(plots.identity[detail]), &mut self.name);
         let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {

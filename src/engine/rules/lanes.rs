@@ -93,6 +93,9 @@ pub struct Lanes<W: Watch> {
     pub(super) calendar: Calendar,
     /// What was taken back and may still come.
     corrections: Corrections,
+    /// Lanes that were looked for.
+    #[serde(skip)]
+    sought: Vec<usize>,
     /// Room for the entries that are due.
     #[serde(skip)]
     due: Vec<Entry>,
@@ -130,6 +133,7 @@ impl<W: Watch> Default for Lanes<W> {
             index: Index::default(),
             calendar: Calendar::default(),
             corrections: Corrections::default(),
+            sought: Vec::new(),
             due: Vec::new(),
             watermark_ns: i64::MIN,
             late: 0,
@@ -275,12 +279,21 @@ impl<W: Watch> Lanes<W> {
         }
     }
 
-    /// Looks at where the lane that stands there would write down what is seen next; what it gives means nothing.
-    pub fn look(&self, at: usize) -> u64 {
-        match &self.lanes[at] {
+    /// Looks for the lane with that key, which is to be looked at with others ([`Lanes::look`]).
+    pub fn look_for(&mut self, key: &W::Key) {
+        let found = self.find(key);
+        self.sought.extend(found);
+    }
+
+    /// Looks at where those that were looked for would write down what is seen next, so that memory is waited for once; what
+    /// it gives means nothing.
+    pub fn look(&mut self) -> u64 {
+        let lanes = &self.lanes;
+        let look = |at: usize| match &lanes[at] {
             Place::Rest(rest) => rest.look(),
             _ => 0,
-        }
+        };
+        self.sought.drain(..).fold(0, |looked, at| looked ^ look(at))
     }
 
     /// Goes on with a lane of which a record has waited for its sender.

@@ -11,7 +11,7 @@ use super::rest::{Brief, Calm};
 use super::spell::Spell;
 use super::spots::{Spots, in_force_near};
 use super::track::of_domain;
-use super::{Rule, World, cited_at, supersedes_at};
+use super::{Rule, World, cited_at, name_object, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::geo::LonLat;
@@ -19,6 +19,7 @@ use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use crate::model::time::NS_PER_S;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// The chance that what lingers does so for a reason that is of interest: most are at anchor, fish or wait for a berth.
 const PROBABILITY: f64 = 0.6;
@@ -224,6 +225,19 @@ impl Rule for Loitering {
         KindSet::of(Kind::Track)
     }
 
+    fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
+        let (plots, mut looked) = (&batch.tracks, 0);
+        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
+            let detail = batch.detail[row] as usize;
+            if plots.domain[detail] != Domain::Ground {
+                looked ^= self.beside.look(batch.slice(plots.track[detail]));
+                name_object(batch, row, &mut self.name);
+                self.lanes.look_for(&self.name);
+            }
+        }
+        std::hint::black_box(looked ^ self.lanes.look());
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         let settings = &world.settings.loitering;
         let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
@@ -233,10 +247,7 @@ impl Rule for Loitering {
         }
         let (time_ns, supersedes) = (batch.time_ns[row], supersedes_at(batch, row));
         let track = batch.slice(plots.track[detail]);
-        self.name.clear();
-        self.name.push_str(domain.as_str());
-        self.name.push('/');
-        self.name.push_str(batch.text(plots.track[detail]));
+        name_object(batch, row, &mut self.name);
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
                 self.lanes.withdraw(&self.name, batch.node[row], id, time_ns, world, book);

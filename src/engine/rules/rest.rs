@@ -209,7 +209,8 @@ impl<W: Watch> Rest<W> {
 
     /// Looks at where the next would be written.
     pub(super) fn look(&self) -> u64 {
-        self.newest_ns.cast_unsigned() ^ u64::from(self.briefs.last().copied().unwrap_or(0))
+        let at = |at: usize| u64::from(self.briefs.get(at).copied().unwrap_or(0));
+        self.newest_ns.cast_unsigned() ^ at(self.newest_at) ^ at(self.briefs.len().wrapping_sub(1))
     }
 
     /// Takes in what is seen next, unless something comes of it.

@@ -59,6 +59,11 @@ impl<A> Spots<A> {
         (holds && place.most_m(spot.place) <= spot.holds_m).then_some(&spot.answer)
     }
 
+    /// Looks at where an answer for that object would be; what it gives means nothing.
+    pub fn look(&self, object: &[u8]) -> u64 {
+        self.spots.get(at(object)).and_then(Option::as_ref).map_or(0, |spot| spot.holds_m.to_bits())
+    }
+
     /// Keeps an answer that holds within so many metres of the place.
     pub fn note(&mut self, object: &[u8], about: u8, place: LonLat, holds_m: f64, places: &Places, answer: A) {
         if self.version != places.version() || self.spots.is_empty() {

@@ -17,13 +17,14 @@ use super::lanes::Lanes;
 use super::memory::Memory;
 use super::rest::{Brief, Calm};
 use super::spots::{self, Spots};
-use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
+use super::{Rule, World, cited_at, name_object, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::area::{Area, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 pub(super) use self::crossing::{CERTAIN_SD, chance_inside, of_domain};
 pub use self::crossing::{Crossing, Plot};
@@ -328,6 +329,16 @@ impl Rule for Tracks {
         KindSet::of(Kind::Track)
     }
 
+    fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
+        let mut looked = 0;
+        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
+            looked ^= self.clear.look(batch.slice(batch.tracks.track[batch.detail[row] as usize]));
+            name_object(batch, row, &mut self.name);
+            self.lanes.look_for(&self.name);
+        }
+        std::hint::black_box(looked ^ self.lanes.look());
+    }
+
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         if !world.settings.tracks.on {
             return;
@@ -335,10 +346,7 @@ impl Rule for Tracks {
         let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
         let domain = plots.domain[detail];
-        self.name.clear();
-        self.name.push_str(domain.as_str());
-        self.name.push('/');
-        self.name.push_str(batch.text(plots.track[detail]));
+        name_object(batch, row, &mut self.name);
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
                 self.lanes.withdraw(&self.name, node, id, time_ns, world, book);

@@ -13,6 +13,11 @@ pub(super) struct Bound {
 }
 
 impl Bound {
+    /// Looks at where an answer for that vessel would be; what it gives means nothing.
+    pub(super) fn look(&self, track: &[u8]) -> u64 {
+        self.spots.look(track)
+    }
+
     /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
     pub(super) fn at(&mut self, track: &str, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
         if let Some(known) = self.spots.known(track.as_bytes(), 0, place, world.places) {
