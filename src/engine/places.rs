@@ -8,7 +8,7 @@ mod outline;
 pub use self::announced::Waypoint;
 use self::grid::Grid;
 pub use self::outline::metres_per_degree;
-use self::outline::{Bounds, Outline};
+use self::outline::{Bounds, Outline, Reach};
 use crate::model::alert::{Class, Exceeds};
 use crate::model::area::{Area, AreaType, Prohibition, Shape};
 use crate::model::geo::LonLat;
@@ -228,9 +228,10 @@ impl Places {
     /// `prohibitions`, valid or not: index and signed distance in metres, in the order of the indices.
     pub fn near(&self, place: LonLat, metres: f64, prohibitions: &[Prohibition]) -> Vec<(usize, f64)> {
         let (mut found, sought) = (Vec::new(), bits(prohibitions));
+        let reach = Reach::to_box(place.lat_deg, metres);
         self.area_grid.each_near(place, metres, |ix| {
             let hint = &self.area_hints[ix];
-            if hint.prohibits & sought != 0 && hint.bounds.is_some_and(|bounds| bounds.may_be_near(place, metres)) {
+            if hint.prohibits & sought != 0 && hint.bounds.is_some_and(|bounds| bounds.may_be_near(place, reach)) {
                 let distance_m = self.signed_distance_m(ix, place);
                 if distance_m >= -metres {
                     found.push((ix, distance_m));
@@ -252,12 +253,18 @@ impl Places {
         prohibitions: &[Prohibition],
         most_m: f64,
     ) -> (Vec<(usize, f64)>, f64) {
-        let (mut found, mut holds_m, sought) = (Vec::new(), most_m, bits(prohibitions));
+        let (mut found, mut holds_m, sought): (Vec<(usize, f64)>, _, _) = (Vec::new(), most_m, bits(prohibitions));
+        let reach = Reach::to_box(place.lat_deg, metres);
+        let far = Reach::of(place.lat_deg, 2.0 * (metres + most_m));
         self.area_grid.each_near(place, metres + most_m, |ix| {
             let hint = &self.area_hints[ix];
             let Some(bounds) = hint.bounds.filter(|_| hint.prohibits & sought != 0) else { return };
-            if !bounds.may_be_near(place, metres) {
-                holds_m = holds_m.min(bounds.least_m(place, 2.0 * (metres + most_m)) / 1.1 - metres);
+            if !bounds.may_be_near(place, reach) {
+                holds_m = holds_m.min(bounds.least_m(place, far) / 1.1 - metres);
+                return;
+            }
+            // An area stands in several cells.
+            if found.iter().any(|&(known, _)| known == ix) {
                 return;
             }
             let distance_m = self.signed_distance_m(ix, place);
@@ -269,8 +276,6 @@ impl Places {
             holds_m = holds_m.min(changes_m - 0.03 * distance_m.abs());
         });
         found.sort_unstable_by_key(|&(ix, _)| ix);
-        // An area stands in several cells.
-        found.dedup_by_key(|&mut (ix, _)| ix);
         // Nearer to the poles distances are less exact.
         (found, if place.lat_deg.abs() < 70.0 { (0.95 * holds_m).max(0.0) } else { 0.0 })
     }

@@ -1,6 +1,6 @@
 //! A grid of cells over the earth: which boxes may contain a place or lie near it.
 
-use super::outline::{Bounds, reach_deg};
+use super::outline::{Bounds, Reach};
 use crate::model::geo::LonLat;
 use rustc_hash::FxHashMap;
 
@@ -91,12 +91,12 @@ impl Grid {
     pub fn each_near(&self, place: LonLat, metres: f64, mut each: impl FnMut(usize)) {
         self.wide.iter().copied().for_each(&mut each);
         // A little more than asked for: a degree is not equally long at both ends of the reach.
-        let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, 1.02 * metres);
+        let reach = Reach::of(place.lat_deg, 1.02 * metres);
         let span = Span::of(Bounds {
-            west_deg: place.lon_deg - lon_reach_deg,
-            east_deg: place.lon_deg + lon_reach_deg,
-            south_deg: place.lat_deg - lat_reach_deg,
-            north_deg: place.lat_deg + lat_reach_deg,
+            west_deg: place.lon_deg - reach.lon_deg,
+            east_deg: place.lon_deg + reach.lon_deg,
+            south_deg: place.lat_deg - reach.lat_deg,
+            north_deg: place.lat_deg + reach.lat_deg,
         });
         for column in span.columns.0..=span.columns.1 {
             for row in span.rows.0..=span.rows.1 {

@@ -7,6 +7,9 @@
 //! lie further off than one that is known are passed over by their boxes. What comes out is what a walk along all of
 //! them gives, to the last bit.
 
+mod runs;
+
+use self::runs::{RUN, Runs};
 use crate::model::geo::LonLat;
 use std::sync::LazyLock;
 
@@ -28,13 +31,30 @@ pub fn metres_per_degree(lat_deg: f64) -> (f64, f64) {
 static LEAST_LON_M: LazyLock<[f64; 91]> =
     LazyLock::new(|| std::array::from_fn(|lat_deg| metres_per_degree((lat_deg as f64).min(89.9)).0));
 
-/// So far a reach of some metres may go from that latitude, in degrees of longitude and of latitude: no less than it does, and
-/// a little more near the poles.
-pub fn reach_deg(lat_deg: f64, reach_m: f64) -> (f64, f64) {
-    let lat_reach_deg = reach_m / 110_500.0;
-    let polar_lat_deg = lat_deg.abs() + lat_reach_deg;
-    let least_lon_m = LEAST_LON_M[(polar_lat_deg as usize).saturating_add(1).min(90)];
-    ((reach_m / least_lon_m).min(180.0), lat_reach_deg)
+/// How far some metres may reach from a place: no less than they do, and a little further near the poles.
+#[derive(Clone, Copy, Debug)]
+pub struct Reach {
+    /// Metres.
+    metres: f64,
+    /// Degrees of longitude.
+    pub lon_deg: f64,
+    /// Degrees of latitude.
+    pub lat_deg: f64,
+}
+
+impl Reach {
+    /// From a place at that latitude.
+    pub fn of(lat_deg: f64, metres: f64) -> Reach {
+        let reach_deg = metres / 110_500.0;
+        let polar_lat_deg = lat_deg.abs() + reach_deg;
+        let least_lon_m = LEAST_LON_M[(polar_lat_deg as usize).saturating_add(1).min(90)];
+        Reach { metres, lon_deg: (metres / least_lon_m).min(180.0), lat_deg: reach_deg }
+    }
+
+    /// The same for a box whose distance is taken in degrees of another latitude than its own.
+    pub fn to_box(lat_deg: f64, metres: f64) -> Reach {
+        Reach::of(lat_deg, 1.1 * metres)
+    }
 }
 
 /// A box in degrees. `east_deg` may exceed 180 where it spans the antimeridian.
@@ -51,12 +71,11 @@ pub struct Bounds {
 }
 
 impl Bounds {
-    /// Whether a place may be within so many metres of the box: true for all that are, and for some that are not.
-    pub fn may_be_near(&self, place: LonLat, metres: f64) -> bool {
-        let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, 1.1 * metres);
-        self.beside_deg(place) <= (self.east_deg - self.west_deg) / 2.0 + lon_reach_deg
-            && place.lat_deg >= self.south_deg - lat_reach_deg
-            && place.lat_deg <= self.north_deg + lat_reach_deg
+    /// Whether a place may be within reach of the box: true for all that are, and for some that are not.
+    pub fn may_be_near(&self, place: LonLat, reach: Reach) -> bool {
+        self.beside_deg(place) <= (self.east_deg - self.west_deg) / 2.0 + reach.lon_deg
+            && place.lat_deg >= self.south_deg - reach.lat_deg
+            && place.lat_deg <= self.north_deg + reach.lat_deg
     }
 
     /// Degrees of longitude from its middle.
@@ -66,12 +85,11 @@ impl Bounds {
         beside_deg.min(360.0 - beside_deg)
     }
 
-    /// Metres from the place to the box at the least, if that is no more than `most_m`; else no less than that.
-    pub fn least_m(&self, place: LonLat, most_m: f64) -> f64 {
-        let (lon_reach_deg, lat_reach_deg) = reach_deg(place.lat_deg, most_m);
+    /// Metres from the place to the box at the least, if that is within reach; else no less than the reach.
+    pub fn least_m(&self, place: LonLat, reach: Reach) -> f64 {
         let beside_deg = self.beside_deg(place) - (self.east_deg - self.west_deg) / 2.0;
         let above_deg = (self.south_deg - place.lat_deg).max(place.lat_deg - self.north_deg);
-        most_m * (beside_deg / lon_reach_deg).max(above_deg / lat_reach_deg).clamp(0.0, 1.0)
+        reach.metres * (beside_deg / reach.lon_deg).max(above_deg / reach.lat_deg).clamp(0.0, 1.0)
     }
 }
 
@@ -85,15 +103,8 @@ struct Edge {
     seam: bool,
 }
 
-/// Edges in a run.
-const RUN: usize = 8;
 /// Most bands of latitude.
 const MAX_BANDS: usize = 64;
-/// Boxes and edges are measured with other roundings: so much further off, and a box is certainly. Degrees are rounded to some
-/// nanometres, which is much of a short way; in square metres it is no more than this where the way is short.
-const CERTAINLY_FURTHER: f64 = 1.0 + 1e-9;
-const ROUNDING_M2: f64 = 1e-6;
-
 /// An area's border.
 #[derive(Clone, Debug)]
 pub struct Outline {
@@ -101,8 +112,8 @@ pub struct Outline {
     /// Where each polygon's edges end in `edges`; none for a line, which contains nothing.
     polygon_ends: Vec<usize>,
     bounds: Bounds,
-    /// The boxes of each [`RUN`] edges.
-    runs: Vec<Bounds>,
+    /// Those of them that are borders, side by side.
+    runs: Runs,
     /// The edges of polygons that touch each band of latitude, in order: where those of a band end, and all of them, each with its
     /// polygon.
     band_ends: Vec<usize>,
@@ -154,7 +165,7 @@ impl Outline {
                 && bounds.west_deg < cut_deg
                 && cut_deg < bounds.east_deg;
         }
-        let runs = edges.chunks(RUN).map(box_of).collect();
+        let runs = Runs::of(&edges);
         let mut outline = Outline { edges, polygon_ends, bounds, runs, band_ends: Vec::new(), banded: Vec::new() };
         outline.list_by_bands();
         Some(outline)
@@ -233,37 +244,12 @@ impl Outline {
         let x_deg = centre_deg + (place.lon_deg - centre_deg + 180.0).rem_euclid(360.0) - 180.0;
         let (east_m, north_m) = metres_per_degree(place.lat_deg);
         let plane = Plane { x_deg, y_deg: place.lat_deg, east_m, north_m };
-        // Of two edges that are as near the first counts, in whatever order runs are looked at: the nearest box first.
-        let (mut nearest_m2, mut nearest, mut first) = (f64::INFINITY, (0.0, 0.0), usize::MAX);
-        let mut look = |run: usize, nearest_m2: &mut f64| {
-            let from = run * RUN;
-            let edges = &self.edges[from..(from + RUN).min(self.edges.len())];
-            for (at, edge) in (from..).zip(edges).filter(|(_, edge)| !edge.seam) {
-                let (dx, dy) = plane.nearest_of(edge);
-                let m2 = dx * dx + dy * dy;
-                if m2 < *nearest_m2 || m2 == *nearest_m2 && at < first {
-                    (*nearest_m2, nearest, first) = (m2, (dx, dy), at);
-                }
-            }
+        let Some((east, north)) = self.runs.nearest(&plane) else {
+            return if self.contains(place) { f64::INFINITY } else { f64::NEG_INFINITY };
         };
-        let box_m2 = |run: usize| plane.box_m2(self.runs[run]);
-        let (mut start, mut least_m2) = (0, f64::INFINITY);
-        for run in 0..self.runs.len() {
-            let m2 = box_m2(run);
-            if m2 < least_m2 {
-                (start, least_m2) = (run, m2);
-            }
-        }
-        look(start, &mut nearest_m2);
-        for run in (0..self.runs.len()).filter(|&run| run != start) {
-            if box_m2(run) <= nearest_m2 * CERTAINLY_FURTHER + ROUNDING_M2 {
-                look(run, &mut nearest_m2);
-            }
-        }
-        let (dx_deg, dy_deg) = (nearest.0 / east_m, nearest.1 / north_m);
+        let (dx_deg, dy_deg) = (east / east_m, north / north_m);
         let (mid_east_m, mid_north_m) = metres_per_degree(place.lat_deg + dy_deg / 2.0);
-        let distance_m =
-            if nearest_m2.is_finite() { (dx_deg * mid_east_m).hypot(dy_deg * mid_north_m) } else { f64::INFINITY };
+        let distance_m = (dx_deg * mid_east_m).hypot(dy_deg * mid_north_m);
         if self.contains(place) { distance_m } else { -distance_m }
     }
 }
@@ -293,20 +279,14 @@ struct Plane {
 }
 
 impl Plane {
-    /// The nearest point of an edge.
-    fn nearest_of(&self, edge: &Edge) -> (f64, f64) {
-        let (ax, ay) = ((edge.x1_deg - self.x_deg) * self.east_m, (edge.y1_deg - self.y_deg) * self.north_m);
-        let (bx, by) = ((edge.x2_deg - edge.x1_deg) * self.east_m, (edge.y2_deg - edge.y1_deg) * self.north_m);
+    /// The nearest point of an edge: of one that begins there and ends so much further, degrees.
+    #[inline]
+    fn nearest_of(&self, [x_deg, y_deg, dx_deg, dy_deg]: [f64; 4]) -> (f64, f64) {
+        let (ax, ay) = ((x_deg - self.x_deg) * self.east_m, (y_deg - self.y_deg) * self.north_m);
+        let (bx, by) = (dx_deg * self.east_m, dy_deg * self.north_m);
         let length_m2 = bx * bx + by * by;
         let share = if length_m2 > 0.0 { (-(ax * bx + ay * by) / length_m2).clamp(0.0, 1.0) } else { 0.0 };
         (ax + share * bx, ay + share * by)
-    }
-
-    /// The square of the distance to a box.
-    fn box_m2(&self, bounds: Bounds) -> f64 {
-        let dx_deg = (bounds.west_deg - self.x_deg).max(self.x_deg - bounds.east_deg).max(0.0);
-        let dy_deg = (bounds.south_deg - self.y_deg).max(self.y_deg - bounds.north_deg).max(0.0);
-        (dx_deg * self.east_m).powi(2) + (dy_deg * self.north_m).powi(2)
     }
 }
 

@@ -341,15 +341,13 @@ impl Rule for DarkVessels {
     }
 
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
-        let (plots, mut looked) = (&batch.tracks, 0);
-        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
-            let detail = batch.detail[row] as usize;
-            if plots.domain[detail] == Domain::Sea {
-                looked ^= self.bound.look(batch.slice(plots.track[detail]));
-                self.lanes.look_for(batch.text(plots.track[detail]));
-            }
-        }
-        std::hint::black_box(looked ^ self.lanes.look());
+        let detail = |row: usize| batch.detail[row] as usize;
+        let is_plot = |row: usize| batch.kind[row] == Kind::Track && batch.tracks.domain[detail(row)] == Domain::Sea;
+        let plots = rows.filter(|&row| is_plot(row));
+        let track = |row: usize| batch.tracks.track[detail(row)];
+        plots.clone().for_each(|row| self.lanes.look_for(batch.text(track(row))));
+        let spots = plots.fold(0, |looked, row| looked ^ self.bound.look(batch.slice(track(row))));
+        std::hint::black_box(spots ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {

@@ -281,8 +281,7 @@ impl<W: Watch> Lanes<W> {
 
     /// Looks for the lane with that key, which is to be looked at with others ([`Lanes::look`]).
     pub fn look_for(&mut self, key: &W::Key) {
-        let found = self.find(key);
-        self.sought.extend(found);
+        self.sought.extend(self.index.guess(key));
     }
 
     /// Looks at where those that were looked for would write down what is seen next, so that memory is waited for once; what

@@ -226,16 +226,16 @@ impl Rule for Loitering {
     }
 
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
-        let (plots, mut looked) = (&batch.tracks, 0);
-        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
-            let detail = batch.detail[row] as usize;
-            if plots.domain[detail] != Domain::Ground {
-                looked ^= self.beside.look(batch.slice(plots.track[detail]));
-                name_object(batch, row, &mut self.name);
-                self.lanes.look_for(&self.name);
-            }
+        let detail = |row: usize| batch.detail[row] as usize;
+        let is_plot = |row: usize| batch.kind[row] == Kind::Track && batch.tracks.domain[detail(row)] != Domain::Ground;
+        let plots = rows.filter(|&row| is_plot(row));
+        for row in plots.clone() {
+            name_object(batch, row, &mut self.name);
+            self.lanes.look_for(&self.name);
         }
-        std::hint::black_box(looked ^ self.lanes.look());
+        let track = |row: usize| batch.slice(batch.tracks.track[detail(row)]);
+        let spots = plots.fold(0, |looked, row| looked ^ self.beside.look(track(row)));
+        std::hint::black_box(spots ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {

@@ -330,13 +330,14 @@ impl Rule for Tracks {
     }
 
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
-        let mut looked = 0;
-        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
-            looked ^= self.clear.look(batch.slice(batch.tracks.track[batch.detail[row] as usize]));
+        let plots = rows.filter(|&row| batch.kind[row] == Kind::Track);
+        for row in plots.clone() {
             name_object(batch, row, &mut self.name);
             self.lanes.look_for(&self.name);
         }
-        std::hint::black_box(looked ^ self.lanes.look());
+        let track = |row: usize| batch.slice(batch.tracks.track[batch.detail[row] as usize]);
+        let spots = plots.fold(0, |looked, row| looked ^ self.clear.look(track(row)));
+        std::hint::black_box(spots ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {

@@ -81,7 +81,8 @@ impl Outline {
         let plane = Plane { x_deg, y_deg: place.lat_deg, east_m, north_m };
         let (mut nearest_m2, mut nearest) = (f64::INFINITY, (0.0, 0.0));
         for edge in self.edges.iter().filter(|edge| !edge.seam) {
-            let (dx, dy) = plane.nearest_of(edge);
+            let Edge { x1_deg, y1_deg, x2_deg, y2_deg, .. } = *edge;
+            let (dx, dy) = plane.nearest_of([x1_deg, y1_deg, x2_deg - x1_deg, y2_deg - y1_deg]);
             if dx * dx + dy * dy < nearest_m2 {
                 (nearest_m2, nearest) = (dx * dx + dy * dy, (dx, dy));
             }
