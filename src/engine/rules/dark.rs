@@ -343,11 +343,10 @@ impl Rule for DarkVessels {
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
         let detail = |row: usize| batch.detail[row] as usize;
         let is_plot = |row: usize| batch.kind[row] == Kind::Track && batch.tracks.domain[detail(row)] == Domain::Sea;
-        let plots = rows.filter(|&row| is_plot(row));
-        let track = |row: usize| batch.tracks.track[detail(row)];
-        plots.clone().for_each(|row| self.lanes.look_for(batch.text(track(row))));
-        let spots = plots.fold(0, |looked, row| looked ^ self.bound.look(batch.slice(track(row))));
-        std::hint::black_box(spots ^ self.lanes.look());
+        let track = |row: usize| batch.text(batch.tracks.track[detail(row)]);
+        rows.filter(|&row| is_plot(row)).for_each(|row| self.lanes.look_for(row, track(row)));
+        let looked = self.lanes.ahead().fold(0, |looked, at| looked ^ self.bound.look(at));
+        std::hint::black_box(looked ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
@@ -368,9 +367,10 @@ impl Rule for DarkVessels {
         }
         let (lon_deg, lat_deg) = (batch.tracks.object_lon_deg[detail], batch.tracks.object_lat_deg[detail]);
         let Some(place) = LonLat::checked(lon_deg, lat_deg) else { return };
-        let areas = self.bound.at(track, place, time_ns, world);
+        let at = self.lanes.found_ahead(row, |key| key == track).or_else(|| self.lanes.find(track));
+        let areas = self.bound.at(at, place, time_ns, world);
         if supersedes.is_none()
-            && let Some(at) = self.lanes.find(track)
+            && let Some(at) = at
         {
             let brief = Brief::at(batch, row, place, f64::NAN, 0);
             if self.lanes.go_on(at, brief, &calm(&areas, world), world) {

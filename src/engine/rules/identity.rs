@@ -8,10 +8,11 @@
 use super::lane::{Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::named::{is_named, name_in};
 use super::rest::{Brief, Calm};
 use super::spell::Spell;
 use super::track::CERTAIN_SD;
-use super::{Rule, World, cited_at, name_in, object_sd_m, supersedes_at};
+use super::{Rule, World, cited_at, object_sd_m, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
@@ -252,7 +253,7 @@ impl Rule for Identities {
             let detail = batch.detail[row] as usize;
             if !plots.identity[detail].is_empty() {
                 name_in(plots.domain[detail], batch.text(plots.identity[detail]), &mut self.name);
-                self.lanes.look_for(&self.name);
+                self.lanes.look_for(row, &self.name);
             }
         }
         std::hint::black_box(self.lanes.look());
@@ -270,10 +271,11 @@ impl Rule for Identities {
             Domain::Air | Domain::Uav => settings.air_m_s,
             Domain::Ground => return,
         };
-        name_in(domain, batch.text(plots.identity[detail]), &mut self.name);
+        let identity = plots.identity[detail];
         let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
+                name_in(domain, batch.text(identity), &mut self.name);
                 self.lanes.withdraw(&self.name, node, id, time_ns, world, book);
             }
             return;
@@ -281,8 +283,12 @@ impl Rule for Identities {
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
         let sd_m = object_sd_m(batch, row, world);
+        let at = self.lanes.found_ahead(row, |key| is_named(key, domain, batch.slice(identity))).or_else(|| {
+            name_in(domain, batch.text(identity), &mut self.name);
+            self.lanes.find(&self.name)
+        });
         if supersedes.is_none()
-            && let Some(at) = self.lanes.find(&self.name)
+            && let Some(at) = at
         {
             let brief = Brief::at(batch, row, place, sd_m, 0);
             let calm = Calm { lasts_ns: holds_ns(world), common: most_m_s };
@@ -290,6 +296,7 @@ impl Rule for Identities {
                 return;
             }
         }
+        name_in(domain, batch.text(identity), &mut self.name);
         let plot = Plot { cited: cited_at(batch, row), place, sd_m, most_m_s };
         self.lanes.observe(&self.name, plot, supersedes, world, book);
     }

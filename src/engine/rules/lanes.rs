@@ -17,7 +17,7 @@ use crate::model::node::NodeIx;
 use crate::model::observation::Id;
 use serde::{Deserialize, Serialize};
 use std::borrow::Borrow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 mod advance;
 
@@ -93,9 +93,9 @@ pub struct Lanes<W: Watch> {
     pub(super) calendar: Calendar,
     /// What was taken back and may still come.
     corrections: Corrections,
-    /// Lanes that were looked for.
+    /// Rows that were looked ahead at, and where the lanes most likely stand.
     #[serde(skip)]
-    sought: Vec<usize>,
+    ahead: VecDeque<(usize, usize)>,
     /// Room for the entries that are due.
     #[serde(skip)]
     due: Vec<Entry>,
@@ -133,7 +133,7 @@ impl<W: Watch> Default for Lanes<W> {
             index: Index::default(),
             calendar: Calendar::default(),
             corrections: Corrections::default(),
-            sought: Vec::new(),
+            ahead: VecDeque::new(),
             due: Vec::new(),
             watermark_ns: i64::MIN,
             late: 0,
@@ -279,9 +279,13 @@ impl<W: Watch> Lanes<W> {
         }
     }
 
-    /// Looks for the lane with that key, which is to be looked at with others ([`Lanes::look`]).
-    pub fn look_for(&mut self, key: &W::Key) {
-        self.sought.extend(self.index.guess(key));
+    /// Looks for the lane of what that row is about, which is to be looked at with others ([`Lanes::look`]); a first row forgets
+    /// those before.
+    pub fn look_for(&mut self, row: usize, key: &W::Key) {
+        if self.ahead.back().is_some_and(|&(last, _)| last >= row) {
+            self.ahead.clear();
+        }
+        self.ahead.extend(self.index.guess(key).map(|at| (row, at)));
     }
 
     /// Looks at where those that were looked for would write down what is seen next, so that memory is waited for once; what
@@ -292,7 +296,21 @@ impl<W: Watch> Lanes<W> {
             Place::Rest(rest) => rest.look(),
             _ => 0,
         };
-        self.sought.drain(..).fold(0, |looked, at| looked ^ look(at))
+        self.ahead.iter().fold(0, |looked, &(_, at)| looked ^ look(at))
+    }
+
+    /// Where the lanes stand that were looked for and not asked for yet.
+    pub fn ahead(&self) -> impl Iterator<Item = usize> {
+        self.ahead.iter().map(|&(_, at)| at)
+    }
+
+    /// Where the lane stands that was looked for at that row, if it is the one that is meant.
+    pub fn found_ahead(&mut self, row: usize, is_meant: impl Fn(&W::Key) -> bool) -> Option<usize> {
+        while self.ahead.front().is_some_and(|&(of, _)| of < row) {
+            self.ahead.pop_front();
+        }
+        let &(_, at) = self.ahead.front().filter(|&&(of, _)| of == row)?;
+        self.lanes.get(at).and_then(Place::key).is_some_and(is_meant).then_some(at)
     }
 
     /// Goes on with a lane of which a record has waited for its sender.

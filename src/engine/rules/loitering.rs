@@ -7,11 +7,12 @@
 use super::lane::{Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::named::{is_named, name_in};
 use super::rest::{Brief, Calm};
 use super::spell::Spell;
 use super::spots::{Spots, in_force_near};
 use super::track::of_domain;
-use super::{Rule, World, cited_at, name_object, supersedes_at};
+use super::{Rule, World, cited_at, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::geo::LonLat;
@@ -205,16 +206,16 @@ pub struct Loitering {
 
 impl Loitering {
     /// Whether it is near an area in force that is closed to such an object, and in none.
-    fn is_beside(&mut self, object: &[u8], place: LonLat, domain: Domain, time_ns: i64, world: World<'_>) -> bool {
+    fn is_beside(&mut self, at: Option<usize>, place: LonLat, domain: Domain, time_ns: i64, world: World<'_>) -> bool {
         let about = domain as u8;
-        if let Some(&is_beside) = self.beside.known(object, about, place, world.places) {
+        if let Some(&is_beside) = at.and_then(|at| self.beside.known(at, about, place, world.places)) {
             return is_beside;
         }
         let near_m = world.settings.loitering.near_m.max(0.0);
         let (near, holds_m) = in_force_near(place, near_m, of_domain(domain), time_ns, world.places);
         let is_beside = !near.is_empty() && near.iter().all(|&(_, depth_m)| depth_m < 0.0);
-        if let Some(holds_m) = holds_m {
-            self.beside.note(object, about, place, holds_m, world.places, is_beside);
+        if let (Some(at), Some(holds_m)) = (at, holds_m) {
+            self.beside.note(at, about, place, holds_m, world.places, is_beside);
         }
         is_beside
     }
@@ -228,14 +229,13 @@ impl Rule for Loitering {
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
         let detail = |row: usize| batch.detail[row] as usize;
         let is_plot = |row: usize| batch.kind[row] == Kind::Track && batch.tracks.domain[detail(row)] != Domain::Ground;
-        let plots = rows.filter(|&row| is_plot(row));
-        for row in plots.clone() {
-            name_object(batch, row, &mut self.name);
-            self.lanes.look_for(&self.name);
+        for row in rows.filter(|&row| is_plot(row)) {
+            let plots = &batch.tracks;
+            name_in(plots.domain[detail(row)], batch.text(plots.track[detail(row)]), &mut self.name);
+            self.lanes.look_for(row, &self.name);
         }
-        let track = |row: usize| batch.slice(batch.tracks.track[detail(row)]);
-        let spots = plots.fold(0, |looked, row| looked ^ self.beside.look(track(row)));
-        std::hint::black_box(spots ^ self.lanes.look());
+        let looked = self.lanes.ahead().fold(0, |looked, at| looked ^ self.beside.look(at));
+        std::hint::black_box(looked ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
@@ -246,20 +246,24 @@ impl Rule for Loitering {
             return;
         }
         let (time_ns, supersedes) = (batch.time_ns[row], supersedes_at(batch, row));
-        let track = batch.slice(plots.track[detail]);
-        name_object(batch, row, &mut self.name);
+        let track = plots.track[detail];
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
+                name_in(domain, batch.text(track), &mut self.name);
                 self.lanes.withdraw(&self.name, batch.node[row], id, time_ns, world, book);
             }
             return;
         }
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
+        let at = self.lanes.found_ahead(row, |key| is_named(key, domain, batch.slice(track))).or_else(|| {
+            name_in(domain, batch.text(track), &mut self.name);
+            self.lanes.find(&self.name)
+        });
         let counts =
-            self.is_beside(track, place, domain, time_ns, world) && (domain != Domain::Sea || is_night(place, time_ns));
+            self.is_beside(at, place, domain, time_ns, world) && (domain != Domain::Sea || is_night(place, time_ns));
         if supersedes.is_none()
-            && let Some(at) = self.lanes.find(self.name.as_str())
+            && let Some(at) = at
         {
             let mark = domain as u8 | if counts { COUNTS } else { 0 };
             let brief = Brief::at(batch, row, place, f64::NAN, mark);
@@ -268,6 +272,7 @@ impl Rule for Loitering {
                 return;
             }
         }
+        name_in(domain, batch.text(track), &mut self.name);
         let plot = Plot { cited: cited_at(batch, row), place, domain, counts };
         self.lanes.observe(&self.name, plot, supersedes, world, book);
     }

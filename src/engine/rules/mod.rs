@@ -17,6 +17,7 @@ pub mod lane;
 pub mod lanes;
 pub mod loitering;
 pub mod memory;
+mod named;
 mod promise;
 mod repeats;
 pub mod reports;
@@ -35,7 +36,7 @@ use super::book::{Book, Cited};
 use super::places::Places;
 use super::settings::Settings;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Domain, KindSet};
+use crate::model::kind::KindSet;
 use crate::model::node::Registry;
 use crate::model::observation::{Id, Observations};
 use std::ops::Range;
@@ -104,20 +105,6 @@ pub fn all() -> Vec<Box<dyn Rule>> {
         Box::<weapons::FiringWeapons>::default(),
         Box::<coincidence::Coincidences>::default(),
     ]
-}
-
-/// What the object of a plot is called: its domain, and its name there.
-pub(super) fn name_object(batch: &Observations, row: usize, name: &mut String) {
-    let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
-    name_in(plots.domain[detail], batch.text(plots.track[detail]), name);
-}
-
-/// A name in a domain.
-pub(super) fn name_in(domain: Domain, of: &str, name: &mut String) {
-    name.clear();
-    name.push_str(domain.as_str());
-    name.push('/');
-    name.push_str(of);
 }
 
 /// The observation at `row` as evidence, without residuals.

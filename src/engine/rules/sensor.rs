@@ -248,7 +248,7 @@ impl Rule for Sensors {
         for row in rows.filter(|&row| batch.kind[row] == Kind::Status) {
             let node = batch.node[row];
             looked ^= self.promises.look(node);
-            self.lanes.look_for(&node);
+            self.lanes.look_for(row, &node);
         }
         std::hint::black_box(looked ^ self.lanes.look());
     }
@@ -270,7 +270,7 @@ impl Rule for Sensors {
         if !tamper && supersedes.is_none() {
             let (lasts_ns, mark) = at_rest(patience_ns);
             let brief = Brief::at(batch, row, place, f64::NAN, mark);
-            let at = self.lanes.find(&node);
+            let at = self.lanes.found_ahead(row, |key| *key == node).or_else(|| self.lanes.find(&node));
             if at.is_some_and(|at| self.lanes.go_on(at, brief, &Calm { lasts_ns, common: () }, world)) {
                 return;
             }

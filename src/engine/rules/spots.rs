@@ -1,18 +1,15 @@
 //! What is known of places already: an answer about areas, and how far from a place it holds.
 //!
 //! An object moves a few metres from plot to plot, and borders are mostly kilometres away: what was found for one plot is
-//! found for the next. What is kept is true of the place, whoever is there; an object only chooses where it is kept.
+//! found for the next. What is kept is true of the place, whoever is there; the number of an object's lane only says where it is
+//! kept.
 
 use crate::engine::places::Places;
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use rustc_hash::FxHasher;
-use std::hash::Hasher;
 
 /// Most metres that an answer holds; to ask for more makes asking dearer.
 pub const MOST_M: f64 = 5_000.0;
-/// Answers kept: a power of two. Where two objects choose the same place the newer one has it.
-const SPOTS: usize = 1 << 16;
 
 /// The areas in force near a place that prohibit any of these, and the signed distance to the border of each; and how many metres
 /// from there the same are near, each on the same side: none where that may be otherwise at another time.
@@ -52,33 +49,29 @@ impl<A> Default for Spots<A> {
 }
 
 impl<A> Spots<A> {
-    /// The answer to a question about that which is kept for that object, if it holds there.
-    pub fn known(&self, object: &[u8], about: u8, place: LonLat, places: &Places) -> Option<&A> {
-        let spot = self.spots.get(at(object))?.as_ref()?;
+    /// The answer to a question about that which is kept under that number, if it holds there.
+    pub fn known(&self, number: usize, about: u8, place: LonLat, places: &Places) -> Option<&A> {
+        let spot = self.spots.get(number)?.as_ref()?;
         let holds = self.version == places.version() && spot.about == about;
         (holds && place.most_m(spot.place) <= spot.holds_m).then_some(&spot.answer)
     }
 
-    /// Looks at where an answer for that object would be; what it gives means nothing.
-    pub fn look(&self, object: &[u8]) -> u64 {
-        self.spots.get(at(object)).and_then(Option::as_ref).map_or(0, |spot| spot.holds_m.to_bits())
+    /// Looks at where an answer would be; what it gives means nothing.
+    pub fn look(&self, number: usize) -> u64 {
+        self.spots.get(number).and_then(Option::as_ref).map_or(0, |spot| spot.holds_m.to_bits())
     }
 
     /// Keeps an answer that holds within so many metres of the place.
-    pub fn note(&mut self, object: &[u8], about: u8, place: LonLat, holds_m: f64, places: &Places, answer: A) {
-        if self.version != places.version() || self.spots.is_empty() {
+    pub fn note(&mut self, number: usize, about: u8, place: LonLat, holds_m: f64, places: &Places, answer: A) {
+        if self.version != places.version() {
             self.spots.clear();
-            self.spots.resize_with(SPOTS, || None);
             self.version = places.version();
         }
-        self.spots[at(object)] = Some(Spot { place, holds_m, about, answer });
+        if number >= self.spots.len() {
+            self.spots.resize_with(number + 1, || None);
+        }
+        self.spots[number] = Some(Spot { place, holds_m, about, answer });
     }
-}
-
-fn at(object: &[u8]) -> usize {
-    let mut hasher = FxHasher::default();
-    hasher.write(object);
-    hasher.finish() as usize % SPOTS
 }
 
 #[cfg(test)]
@@ -90,12 +83,12 @@ mod tests {
     fn an_answer_holds_as_far_as_it_is_said_to_and_until_areas_change() {
         let (mut places, mut spots) = (zone(), Spots::default());
         let at = |east_m: f64| LonLat { lon_deg: 30.0 + east_m / 111_700.0, lat_deg: 50.0 };
-        spots.note(b"ship", 0, at(0.0), 100.0, &places, "inside");
-        assert_eq!(spots.known(b"ship", 0, at(99.0), &places), Some(&"inside"));
-        assert_eq!(spots.known(b"ship", 0, at(101.0), &places), None);
-        assert_eq!(spots.known(b"ship", 1, at(0.0), &places), None, "another question");
-        assert_eq!(spots.known(b"boat", 0, at(0.0), &places), None, "kept elsewhere");
+        spots.note(1, 0, at(0.0), 100.0, &places, "inside");
+        assert_eq!(spots.known(1, 0, at(99.0), &places), Some(&"inside"));
+        assert_eq!(spots.known(1, 0, at(101.0), &places), None);
+        assert_eq!(spots.known(1, 1, at(0.0), &places), None, "another question");
+        assert_eq!(spots.known(0, 0, at(0.0), &places), None, "kept elsewhere");
         places.remove_area("zone");
-        assert_eq!(spots.known(b"ship", 0, at(0.0), &places), None);
+        assert_eq!(spots.known(1, 0, at(0.0), &places), None);
     }
 }

@@ -15,9 +15,10 @@ use super::area_ids::AreaIds;
 use super::lane::{Scene, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::named::{is_named, name_in};
 use super::rest::{Brief, Calm};
 use super::spots::{self, Spots};
-use super::{Rule, World, cited_at, name_object, object_sd_m, remember, supersedes_at};
+use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::area::{Area, Prohibition};
 use crate::model::geo::LonLat;
@@ -281,9 +282,16 @@ impl Tracks {
 
     /// The areas within so many metres that prohibit such an object; and whether that is all there is to know of how it stands to
     /// them.
-    fn near(&mut self, track: &[u8], place: LonLat, metres: f64, domain: Domain, world: World<'_>) -> (Near, bool) {
+    fn near(
+        &mut self,
+        at: Option<usize>,
+        place: LonLat,
+        metres: f64,
+        domain: Domain,
+        world: World<'_>,
+    ) -> (Near, bool) {
         let about = domain as u8;
-        let known = self.clear.known(track, about, place, world.places);
+        let known = at.and_then(|at| self.clear.known(at, about, place, world.places));
         if let Some(known) = known.filter(|known| metres <= known.of_borders_m) {
             return (Near::deep(known.within.clone()), known.is_calm);
         }
@@ -307,9 +315,9 @@ impl Tracks {
         let within = AreaIds::from(within);
         // Distances are good to 1%.
         let holds_m = holds_m.min(0.95 * least_m - 1.01 * metres);
-        if holds_m > 0.0 {
+        if let Some(at) = at.filter(|_| holds_m > 0.0) {
             let clear = Clear { of_borders_m: metres, within: within.clone(), is_calm };
-            self.clear.note(track, about, place, holds_m, world.places, clear);
+            self.clear.note(at, about, place, holds_m, world.places, clear);
         }
         is_calm &= by_border.is_empty();
         (Near { within, by_border }, is_calm)
@@ -330,14 +338,14 @@ impl Rule for Tracks {
     }
 
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
-        let plots = rows.filter(|&row| batch.kind[row] == Kind::Track);
-        for row in plots.clone() {
-            name_object(batch, row, &mut self.name);
-            self.lanes.look_for(&self.name);
+        let plots = &batch.tracks;
+        for row in rows.filter(|&row| batch.kind[row] == Kind::Track) {
+            let detail = batch.detail[row] as usize;
+            name_in(plots.domain[detail], batch.text(plots.track[detail]), &mut self.name);
+            self.lanes.look_for(row, &self.name);
         }
-        let track = |row: usize| batch.slice(batch.tracks.track[batch.detail[row] as usize]);
-        let spots = plots.fold(0, |looked, row| looked ^ self.clear.look(track(row)));
-        std::hint::black_box(spots ^ self.lanes.look());
+        let looked = self.lanes.ahead().fold(0, |looked, at| looked ^ self.clear.look(at));
+        std::hint::black_box(looked ^ self.lanes.look());
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
@@ -347,9 +355,10 @@ impl Rule for Tracks {
         let (node, time_ns, supersedes) = (batch.node[row], batch.time_ns[row], supersedes_at(batch, row));
         let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
         let domain = plots.domain[detail];
-        name_object(batch, row, &mut self.name);
+        let track = plots.track[detail];
         if batch.withdrawn[row] {
             if let Some(id) = supersedes {
+                name_in(domain, batch.text(track), &mut self.name);
                 self.lanes.withdraw(&self.name, node, id, time_ns, world, book);
             }
             return;
@@ -357,12 +366,16 @@ impl Rule for Tracks {
         let place = LonLat::checked(plots.object_lon_deg[detail], plots.object_lat_deg[detail]);
         let Some(place) = place else { return };
         let sd_m = object_sd_m(batch, row, world).max(0.1);
-        let (mut near, is_calm) = self.near(batch.slice(plots.track[detail]), place, CERTAIN_SD * sd_m, domain, world);
+        let at = self.lanes.found_ahead(row, |key| is_named(key, domain, batch.slice(track))).or_else(|| {
+            name_in(domain, batch.text(track), &mut self.name);
+            self.lanes.find(&self.name)
+        });
+        let (mut near, is_calm) = self.near(at, place, CERTAIN_SD * sd_m, domain, world);
         let object = batch.slice(plots.object_class[detail]);
         let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
         if is_calm
             && supersedes.is_none()
-            && let Some(at) = self.lanes.find(&self.name)
+            && let Some(at) = at
         {
             let brief = Brief::at(batch, row, place, sd_m, domain as u8);
             let calm = calm(heavy, near.within, world);
@@ -371,6 +384,7 @@ impl Rule for Tracks {
             }
             near = Near::deep(calm.common.within);
         }
+        name_in(domain, batch.text(track), &mut self.name);
         let cited = cited_at(batch, row);
         // Where it does not matter no height is kept, for none is kept of what rests.
         let alt_m = Some(plots.object_alt_m[detail]).filter(|alt_m| !is_calm && alt_m.is_finite());

@@ -13,14 +13,14 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// Looks at where an answer for that vessel would be; what it gives means nothing.
-    pub(super) fn look(&self, track: &[u8]) -> u64 {
-        self.spots.look(track)
+    /// Looks at where an answer for the vessel in that lane would be; what it gives means nothing.
+    pub(super) fn look(&self, at: usize) -> u64 {
+        self.spots.look(at)
     }
 
     /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
-    pub(super) fn at(&mut self, track: &str, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
-        if let Some(known) = self.spots.known(track.as_bytes(), 0, place, world.places) {
+    pub(super) fn at(&mut self, at: Option<usize>, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
+        if let Some(known) = at.and_then(|at| self.spots.known(at, 0, place, world.places)) {
             return known.clone();
         }
         let (areas, near_m) = (world.places.areas(), world.settings.dark.near_m.max(0.0));
@@ -36,8 +36,8 @@ impl Bound {
         }
         let ids: Vec<String> = near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect();
         let bound = AreaIds::from(ids);
-        if let Some(holds_m) = holds_m.filter(|_| is_plain) {
-            self.spots.note(track.as_bytes(), 0, place, holds_m, world.places, bound.clone());
+        if let (Some(at), Some(holds_m)) = (at, holds_m.filter(|_| is_plain)) {
+            self.spots.note(at, 0, place, holds_m, world.places, bound.clone());
         }
         bound
     }
