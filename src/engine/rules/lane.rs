@@ -2,12 +2,14 @@
 
 use super::World;
 use super::calendar::Calendar;
+use super::episode::say;
+pub use super::episode::{Correction, Episode, Extent, Told};
 use super::rest::{Brief, Calm, Rest};
-use crate::engine::book::{Book, Cited, Claim, Stage};
+use crate::engine::book::{Book, Cited, Stage};
 use crate::engine::corrections::can_be_about;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
-use crate::model::time::{NS_PER_S, ns_from_s};
+use crate::model::time::ns_from_s;
 use compact_str::CompactString;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -17,10 +19,6 @@ use std::hash::Hash;
 
 /// Most observations of one lane that wait for the watermark. At it the oldest is settled before its time.
 pub const MAX_PENDING: usize = 4096;
-
-/// What lasts is said again when its evidence has doubled, or when it lasts half as long again as when it was last
-/// said, but not sooner than this: hours of it are told in a dozen revisions.
-const SAY_AGAIN_AFTER_NS: i64 = 30 * NS_PER_S;
 
 /// What a watch is told besides what was seen.
 pub struct Scene<'a, K: ?Sized = str> {
@@ -44,43 +42,6 @@ pub trait Seen: Clone {
     fn cited(&self) -> &Cited;
 }
 
-/// How far an episode reaches: what must change for it to be told again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Extent {
-    /// How many observations it rests on: one more with each at the most.
-    pub seen: u64,
-    /// The time of the newest, nanoseconds.
-    pub newest_ns: i64,
-    /// When it began, nanoseconds.
-    pub from_ns: i64,
-    /// When it ended, nanoseconds; `None` while it lasts.
-    pub to_ns: Option<i64>,
-}
-
-impl Extent {
-    /// What lasts and was told of so far is told again when so many have been seen, or one at that time, nanoseconds, or later.
-    fn say_again_at(&self) -> (u64, i64) {
-        let half_ns = self.newest_ns.saturating_sub(self.from_ns) / 2;
-        (self.seen.saturating_mul(2), self.newest_ns.saturating_add(half_ns.max(SAY_AGAIN_AFTER_NS)))
-    }
-
-    /// Whether it has changed enough to be told again.
-    fn outgrows(&self, told: &Extent) -> bool {
-        let (seen, newest_ns) = told.say_again_at();
-        (self.from_ns, self.to_ns) != (told.from_ns, told.to_ns) || self.seen >= seen || self.newest_ns >= newest_ns
-    }
-}
-
-/// Something that begins, may last, and ends.
-pub trait Episode: Clone {
-    /// The claim's key: the same from its beginning to its end.
-    fn key(&self) -> &str;
-    /// How far it reaches.
-    fn extent(&self) -> Extent;
-    /// What it claims.
-    fn claim(&self, world: World<'_>) -> Claim;
-}
-
 /// What lanes are told apart by, in this process, and what that is called in every process.
 pub trait LaneKey: Eq + Hash {
     /// As a lane has it, where it is found without another look at memory.
@@ -88,6 +49,9 @@ pub trait LaneKey: Eq + Hash {
 
     /// The key to keep.
     fn kept(&self) -> Self::Kept;
+
+    /// Looks at it; what it gives means nothing.
+    fn look(&self) -> u64;
 
     /// What a lane is called.
     fn name(&self, registry: &Registry) -> String;
@@ -101,6 +65,10 @@ impl LaneKey for str {
 
     fn kept(&self) -> CompactString {
         self.into()
+    }
+
+    fn look(&self) -> u64 {
+        self.len() as u64 ^ u64::from(self.as_bytes().first().copied().unwrap_or(0))
     }
 
     fn name(&self, _registry: &Registry) -> String {
@@ -117,6 +85,10 @@ impl LaneKey for NodeIx {
 
     fn kept(&self) -> NodeIx {
         *self
+    }
+
+    fn look(&self) -> u64 {
+        u64::from(self.0)
     }
 
     fn name(&self, registry: &Registry) -> String {
@@ -207,22 +179,6 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     ) -> bool {
         false
     }
-}
-
-/// What late evidence does to what was final.
-#[derive(Serialize, Deserialize)]
-pub enum Correction<E> {
-    /// It was like this.
-    Was(E),
-    /// What was claimed under this key was not so.
-    WasNot(String),
-}
-
-/// An episode, as it was last told.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Told {
-    key: String,
-    extent: Extent,
 }
 
 /// The settled state of one thing, and what was seen since.
@@ -505,10 +461,6 @@ impl<W: Watch> Lane<W> {
         }
         holds
     }
-}
-
-fn say<E: Episode>(episode: &E, stage: Stage, world: World<'_>, book: &mut Book) {
-    book.say(episode.claim(world), stage, world.registry, world.places, world.settings);
 }
 
 /// Seconds of the configuration as nanoseconds, never negative.

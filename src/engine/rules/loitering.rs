@@ -4,6 +4,9 @@
 //! looks. A vessel only counts by night, when nobody sees what it does there. Whoever is in the area has made an incursion, and is
 //! told of as that.
 
+mod night;
+
+use self::night::Night;
 use super::lane::{Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -18,16 +21,11 @@ use crate::model::alert::{Class, Sign};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind, KindSet};
 use crate::model::observation::Observations;
-use crate::model::time::NS_PER_S;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// The chance that what lingers does so for a reason that is of interest: most are at anchor, fish or wait for a berth.
 const PROBABILITY: f64 = 0.6;
-/// 2000-01-01T12:00:00Z, nanoseconds since 1970.
-const J2000_NS: i64 = 946_728_000 * NS_PER_S;
-const DAY_NS: f64 = 86_400e9;
-
 /// One plot.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plot {
@@ -202,6 +200,8 @@ pub struct Loitering {
     /// Whether a place is beside an area.
     #[serde(skip)]
     beside: Spots<bool>,
+    #[serde(skip)]
+    night: Night,
 }
 
 impl Loitering {
@@ -260,8 +260,8 @@ impl Rule for Loitering {
             name_in(domain, batch.text(track), &mut self.name);
             self.lanes.find(&self.name)
         });
-        let counts =
-            self.is_beside(at, place, domain, time_ns, world) && (domain != Domain::Sea || is_night(place, time_ns));
+        let counts = self.is_beside(at, place, domain, time_ns, world)
+            && (domain != Domain::Sea || self.night.is_at(place, time_ns));
         if supersedes.is_none()
             && let Some(at) = at
         {
@@ -286,29 +286,12 @@ impl Rule for Loitering {
     }
 }
 
-/// Whether the sun is 6° or more below the horizon: civil twilight is over. By the low-precision formulas of the Astronomical
-/// Almanac (page C5), good to 0.01° from 1950 to 2050.
-fn is_night(place: LonLat, time_ns: i64) -> bool {
-    let days = (time_ns - J2000_NS) as f64 / DAY_NS;
-    let anomaly = (357.528 + 0.985_600_3 * days).to_radians();
-    let longitude = (280.460 + 0.985_647_4 * days + 1.915 * anomaly.sin() + 0.020 * (2.0 * anomaly).sin()).to_radians();
-    let obliquity = (23.439 - 4e-7 * days).to_radians();
-    let declination = (obliquity.sin() * longitude.sin()).asin();
-    let ascension = (obliquity.cos() * longitude.sin()).atan2(longitude.cos());
-    // Greenwich's mean sidereal time.
-    let sidereal = (280.460_618 + 360.985_647_366 * days + place.lon_deg).rem_euclid(360.0).to_radians();
-    let latitude = place.lat_deg.to_radians();
-    let sine = latitude.sin() * declination.sin() + latitude.cos() * declination.cos() * (sidereal - ascension).cos();
-    sine < (-6.0f64).to_radians().sin()
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::harness::*;
     use super::*;
     use crate::engine::settings::Settings;
     use crate::model::alert::AlertFeature;
-    use crate::model::time::parse_rfc3339;
     use proptest::prelude::*;
 
     /// From so many hours after noon on, a plot every two minutes for two hours, 500 m beyond the border, going round and round.
@@ -350,18 +333,6 @@ mod tests {
         let inside: Vec<Sent> =
             (0..60).map(|n| plot("ais", Domain::Sea, "s", 8 * 3600 + 120 * n, 30.0, 50.0)).collect();
         assert!(told(&inside).is_empty());
-    }
-
-    #[test]
-    fn night_falls_when_the_almanac_says() {
-        let at = |lon_deg: f64, lat_deg: f64, text: &str| {
-            is_night(LonLat { lon_deg, lat_deg }, parse_rfc3339(text.as_bytes()).unwrap())
-        };
-        // Greenwich, 2024-03-20: sunset 18:13, the end of civil twilight 18:46.
-        assert!(!at(0.0, 51.48, "2024-03-20T18:36:00Z") && at(0.0, 51.48, "2024-03-20T18:56:00Z"));
-        // Tromsø has no day at midwinter noon beyond twilight, and no night at midsummer.
-        assert!(!at(18.95, 69.65, "2024-06-21T23:00:00Z"));
-        assert!(at(30.7, 46.5, "2024-12-21T22:00:00Z") && !at(30.7, 46.5, "2024-12-21T10:00:00Z"));
     }
 
     /// Here and there for so many plots each, one every seven seconds: beside the zone, in it, and off it.

@@ -6,9 +6,11 @@
 
 pub mod area_ids;
 mod blackout;
+mod briefs;
 mod calendar;
 pub mod coincidence;
 pub mod dark;
+pub mod episode;
 pub mod found;
 pub mod identity;
 mod index;
