@@ -288,15 +288,15 @@ impl<W: Watch> Lanes<W> {
         self.ahead.extend(self.index.guess(key).map(|at| (row, at)));
     }
 
-    /// Looks at where those that were looked for would write down what is seen next, so that memory is waited for once; what
-    /// it gives means nothing.
-    pub fn look(&mut self) -> u64 {
-        let lanes = &self.lanes;
-        let look = |at: usize| match &lanes[at] {
-            Place::Rest(rest) => rest.look(),
-            _ => 0,
-        };
-        self.ahead.iter().fold(0, |looked, &(_, at)| looked ^ look(at))
+    /// Looks at those that were looked for, and then at where each would write down what is seen next: so many looks in a row have
+    /// memory waited for once. What it gives means nothing.
+    pub fn look(&self) -> u64 {
+        let at_rest = self.ahead.iter().filter_map(|&(_, at)| match &self.lanes[at] {
+            Place::Rest(rest) => Some(rest),
+            _ => None,
+        });
+        let looked = at_rest.clone().fold(0, |looked, rest| looked ^ rest.look());
+        at_rest.fold(looked, |looked, rest| looked ^ rest.look_at_briefs())
     }
 
     /// Where the lanes stand that were looked for and not asked for yet.

@@ -97,11 +97,15 @@ impl<W: Watch> Rest<W> {
         self.changed_ns.is_none() && (self.is_kept || is_memorable)
     }
 
-    /// Looks at where the next would be written.
+    /// Looks at all of it, wherever what stands in it; what it gives means nothing.
     pub(super) fn look(&self) -> u64 {
-        // Wherever these stand in it: all of it is looked at.
         let times_ns = self.newest_ns ^ self.calm.lasts_ns ^ self.say_again_ns ^ self.entered_ns;
-        times_ns.cast_unsigned() ^ self.key.borrow().look() ^ u64::from(self.is_kept) ^ self.briefs.look()
+        times_ns.cast_unsigned() ^ self.key.borrow().look() ^ u64::from(self.is_kept)
+    }
+
+    /// Looks at where the next would be written; what it gives means nothing.
+    pub(super) fn look_at_briefs(&self) -> u64 {
+        self.briefs.look()
     }
 
     /// Takes in what is seen next, unless something comes of it.
