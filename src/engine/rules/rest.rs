@@ -153,10 +153,8 @@ impl<W: Watch> Rest<W> {
     pub(super) fn settle(&mut self, watermark_ns: i64, world: World<'_>) {
         let (end, last) = self.briefs.before(watermark_ns);
         if let Some(mut settled) = self.settled.take() {
-            let mut bytes = &self.briefs.written()[..end];
             // The first is in it already.
-            Brief::read(&mut bytes);
-            while let Some(brief) = Brief::read(&mut bytes) {
+            for brief in self.briefs.within(0..end).skip(1) {
                 self.step(&mut settled, brief, world);
             }
             self.settled = Some(settled);
@@ -175,25 +173,16 @@ impl<W: Watch> Rest<W> {
 
     /// When the first was seen that has not settled, nanoseconds.
     pub(super) fn first_pending_ns(&self, watermark_ns: i64) -> Option<i64> {
-        let mut bytes = self.briefs.written();
-        std::iter::from_fn(|| Brief::read(&mut bytes))
-            .map(|brief| brief.time_ns)
-            .find(|&time_ns| time_ns >= watermark_ns)
+        self.briefs.all().map(|brief| brief.time_ns).find(|&time_ns| time_ns >= watermark_ns)
     }
 
     /// What has settled, and what was seen since.
     pub(super) fn unpack(&mut self, watermark_ns: i64, world: World<'_>) -> (W, VecDeque<W::Seen>) {
         self.settle(watermark_ns, world);
-        let mut bytes = self.briefs.written();
-        let mut settled = match self.settled.take() {
-            Some(settled) => {
-                Brief::read(&mut bytes);
-                *settled
-            }
-            None => W::default(),
-        };
+        // The first is in it already, where anything has settled.
+        let (mut settled, known) = self.settled.take().map_or_else(|| (W::default(), 0), |settled| (*settled, 1));
         let mut pending = VecDeque::new();
-        while let Some(brief) = Brief::read(&mut bytes) {
+        for brief in self.briefs.all().skip(known) {
             if brief.time_ns < watermark_ns {
                 self.step(&mut settled, brief, world);
             } else {
