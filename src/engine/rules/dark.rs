@@ -368,7 +368,7 @@ impl Rule for DarkVessels {
         let (lon_deg, lat_deg) = (batch.tracks.object_lon_deg[detail], batch.tracks.object_lat_deg[detail]);
         let Some(place) = LonLat::checked(lon_deg, lat_deg) else { return };
         let at = self.lanes.found_ahead(row, |key| key == track).or_else(|| self.lanes.find(track));
-        let (areas, to_note) = self.bound.at(at, place, time_ns, world);
+        let areas = self.bound.at(at, place, time_ns, world);
         if supersedes.is_none()
             && let Some(at) = at
         {
@@ -378,13 +378,7 @@ impl Rule for DarkVessels {
             }
         }
         let cited = cited_at(batch, row);
-        let noted = to_note.map(|holds_m| (holds_m, areas.clone()));
         self.lanes.observe(track, Sighting { cited, place, areas }, supersedes, world, book);
-        if let Some((holds_m, areas)) = noted
-            && let Some(at) = self.lanes.find(track)
-        {
-            self.bound.note(at, place, holds_m, world, areas);
-        }
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {

@@ -205,29 +205,19 @@ pub struct Loitering {
 }
 
 impl Loitering {
-    /// Whether it is near an area in force that is closed to such an object, and in none; and of an object without a lane, how far
-    /// that holds, metres, to be noted as soon as it has one.
-    fn is_beside(
-        &mut self,
-        at: Option<usize>,
-        place: LonLat,
-        domain: Domain,
-        time_ns: i64,
-        world: World<'_>,
-    ) -> (bool, Option<f64>) {
+    /// Whether it is near an area in force that is closed to such an object, and in none.
+    fn is_beside(&mut self, at: Option<usize>, place: LonLat, domain: Domain, time_ns: i64, world: World<'_>) -> bool {
         let about = domain as u8;
         if let Some(&is_beside) = at.and_then(|at| self.beside.known(at, about, place, world.places)) {
-            return (is_beside, None);
+            return is_beside;
         }
         let near_m = world.settings.loitering.near_m.max(0.0);
-        let (near, mut holds_m) = in_force_near(place, near_m, of_domain(domain), time_ns, world.places);
+        let (near, holds_m) = in_force_near(place, near_m, of_domain(domain), time_ns, world.places);
         let is_beside = !near.is_empty() && near.iter().all(|&(_, depth_m)| depth_m < 0.0);
-        if let Some(at) = at
-            && let Some(holds_m) = holds_m.take()
-        {
+        if let (Some(at), Some(holds_m)) = (at, holds_m) {
             self.beside.note(at, about, place, holds_m, world.places, is_beside);
         }
-        (is_beside, holds_m)
+        is_beside
     }
 }
 
@@ -270,8 +260,8 @@ impl Rule for Loitering {
             name_in(domain, batch.text(track), &mut self.name);
             self.lanes.find(&self.name)
         });
-        let (is_beside, to_note) = self.is_beside(at, place, domain, time_ns, world);
-        let counts = is_beside && (domain != Domain::Sea || self.night.is_at(place, time_ns));
+        let counts = self.is_beside(at, place, domain, time_ns, world)
+            && (domain != Domain::Sea || self.night.is_at(place, time_ns));
         if supersedes.is_none()
             && let Some(at) = at
         {
@@ -285,11 +275,6 @@ impl Rule for Loitering {
         name_in(domain, batch.text(track), &mut self.name);
         let plot = Plot { cited: cited_at(batch, row), place, domain, counts };
         self.lanes.observe(&self.name, plot, supersedes, world, book);
-        if let Some(holds_m) = to_note
-            && let Some(at) = self.lanes.find(self.name.as_str())
-        {
-            self.beside.note(at, domain as u8, place, holds_m, world.places, is_beside);
-        }
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {

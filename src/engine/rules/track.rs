@@ -280,8 +280,8 @@ impl Tracks {
         self.len() == 0
     }
 
-    /// The areas within so many metres that prohibit such an object; whether that is all there is to know of how it stands to
-    /// them; and of an object without a lane, what is to be noted as soon as it has one, with how far it holds, metres.
+    /// The areas within so many metres that prohibit such an object; and whether that is all there is to know of how it stands to
+    /// them.
     fn near(
         &mut self,
         at: Option<usize>,
@@ -289,11 +289,11 @@ impl Tracks {
         metres: f64,
         domain: Domain,
         world: World<'_>,
-    ) -> (Near, bool, Option<(f64, Clear)>) {
+    ) -> (Near, bool) {
         let about = domain as u8;
         let known = at.and_then(|at| self.clear.known(at, about, place, world.places));
         if let Some(known) = known.filter(|known| metres <= known.of_borders_m) {
-            return (Near::deep(known.within.clone()), known.is_calm, None);
+            return (Near::deep(known.within.clone()), known.is_calm);
         }
         let ground = [Prohibition::Entry, Prohibition::HeavyWeapons];
         let prohibitions = if domain == Domain::Ground { &ground } else { of_domain(domain) };
@@ -315,15 +315,12 @@ impl Tracks {
         let within = AreaIds::from(within);
         // Distances are good to 1%.
         let holds_m = holds_m.min(0.95 * least_m - 1.01 * metres);
-        let clear = Clear { of_borders_m: metres, within: within.clone(), is_calm };
-        let mut to_note = (holds_m > 0.0).then_some((holds_m, clear));
-        if let Some(at) = at
-            && let Some((holds_m, clear)) = to_note.take()
-        {
+        if let Some(at) = at.filter(|_| holds_m > 0.0) {
+            let clear = Clear { of_borders_m: metres, within: within.clone(), is_calm };
             self.clear.note(at, about, place, holds_m, world.places, clear);
         }
         is_calm &= by_border.is_empty();
-        (Near { within, by_border }, is_calm, to_note)
+        (Near { within, by_border }, is_calm)
     }
 }
 
@@ -373,7 +370,7 @@ impl Rule for Tracks {
             name_in(domain, batch.text(track), &mut self.name);
             self.lanes.find(&self.name)
         });
-        let (mut near, is_calm, to_note) = self.near(at, place, CERTAIN_SD * sd_m, domain, world);
+        let (mut near, is_calm) = self.near(at, place, CERTAIN_SD * sd_m, domain, world);
         let object = batch.slice(plots.object_class[detail]);
         let heavy = HEAVY_WEAPONS.iter().any(|heavy| heavy.as_bytes() == object);
         if is_calm
@@ -394,11 +391,6 @@ impl Rule for Tracks {
         let plot = Plot { cited, domain, place, sd_m, alt_m, heavy, near, is_calm };
         if cited.time_ns >= self.lanes.watermark_ns() {
             self.lanes.observe(&self.name, plot, supersedes, world, book);
-            if let Some((holds_m, clear)) = to_note
-                && let Some(at) = self.lanes.find(&self.name)
-            {
-                self.clear.note(at, domain as u8, place, holds_m, world.places, clear);
-            }
         } else if !self.lanes.settled(&self.name).is_some_and(|known| plot.adds_nothing_to(known)) {
             self.late.observe(&self.name, plot, supersedes, world, book);
         }

@@ -18,17 +18,10 @@ impl Bound {
         self.spots.look(at)
     }
 
-    /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by; and of a vessel without a
-    /// lane, how far that holds, metres, to be noted as soon as it has one.
-    pub(super) fn at(
-        &mut self,
-        at: Option<usize>,
-        place: LonLat,
-        time_ns: i64,
-        world: World<'_>,
-    ) -> (AreaIds, Option<f64>) {
+    /// The areas in which a vessel there must be heard: those it is in, else the nearest of those near by.
+    pub(super) fn at(&mut self, at: Option<usize>, place: LonLat, time_ns: i64, world: World<'_>) -> AreaIds {
         if let Some(known) = at.and_then(|at| self.spots.known(at, 0, place, world.places)) {
-            return (known.clone(), None);
+            return known.clone();
         }
         let (areas, near_m) = (world.places.areas(), world.settings.dark.near_m.max(0.0));
         let (mut near, holds_m) = in_force_near(place, near_m, &[Prohibition::AisOff], time_ns, world.places);
@@ -43,17 +36,9 @@ impl Bound {
         }
         let ids: Vec<String> = near.into_iter().map(|(ix, _)| areas[ix].area.clone()).collect();
         let bound = AreaIds::from(ids);
-        let mut to_note = holds_m.filter(|_| is_plain);
-        if let Some(at) = at
-            && let Some(holds_m) = to_note.take()
-        {
-            self.note(at, place, holds_m, world, bound.clone());
+        if let (Some(at), Some(holds_m)) = (at, holds_m.filter(|_| is_plain)) {
+            self.spots.note(at, 0, place, holds_m, world.places, bound.clone());
         }
-        (bound, to_note)
-    }
-
-    /// Notes what holds so far about the place where the vessel in that lane is.
-    pub(super) fn note(&mut self, at: usize, place: LonLat, holds_m: f64, world: World<'_>, areas: AreaIds) {
-        self.spots.note(at, 0, place, holds_m, world.places, areas);
+        bound
     }
 }
