@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub use self::claim::{Cited, Claim, OtherEnd, Stage};
+pub use self::claim::{Cited, Claim, OtherEnd, Stage, Transmitter};
 pub use self::compose::alert_id;
 pub use self::digest::sha256_hex;
 pub use self::kept::{FIRE, Kept, Settled, is_nearly};

@@ -28,6 +28,8 @@ pub struct Settings {
     pub silence: Silence,
     /// Jamming.
     pub interference: Interference,
+    /// Emitters of radio signals.
+    pub emitters: Emitters,
     /// Identities that are where they can't be.
     pub identity: Identity,
     /// Objects that linger at a border.
@@ -60,6 +62,7 @@ impl Default for Settings {
             dark: Dark::default(),
             silence: Silence::default(),
             interference: Interference::default(),
+            emitters: Emitters::default(),
             identity: Identity::default(),
             loitering: Loitering::default(),
             weapons: Weapons::default(),
@@ -289,6 +292,24 @@ impl Default for Interference {
     fn default() -> Interference {
         // What is in the way of a signal over land differs by 4 to 12 dB (Rappaport 2002, Wireless Communications, 4.9).
         Interference { on: true, ends_after_s: 120.0, reach_m: 60_000.0, single_p: 0.3, power_sd_db: 6.0 }
+    }
+}
+
+/// Emitters that are located by when their signals arrive.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Emitters {
+    /// Whether they are looked for.
+    pub on: bool,
+    /// One that is not heard for so long has ended.
+    pub ends_after_s: f64,
+    /// None that nodes give a name goes faster, m/s: what is further away is another one of that name.
+    pub speed_m_s: f64,
+}
+
+impl Default for Emitters {
+    fn default() -> Emitters {
+        Emitters { on: true, ends_after_s: 300.0, speed_m_s: 350.0 }
     }
 }
 

@@ -9,9 +9,11 @@
 //! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either; all, if it corrects another |
 //! | track | one by the track's name, whoever saw it | none |
 //! | interference | one by the band, so that all who report one source are heard together | none |
+//! | radio | one by the channel, likewise | none |
 //! | patrols, hot spots | the node's | all: a report may be about anything |
 
 use super::associate::layout::{Cell, nearest, reach_m};
+use super::rules::emitter::channel;
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::node::{NodeIx, Registry};
@@ -123,6 +125,10 @@ impl Regions {
         let at = |lon_deg, lat_deg| LonLat::checked(lon_deg, lat_deg).and_then(|place| self.part_at(place));
         match kind {
             Kind::Interference => to.push(self.part_by_name(batch.interferences.band[detail].as_str())),
+            Kind::Radio => {
+                let (emitter, frequency_hz) = (batch.arrivals.emitter[detail], batch.arrivals.frequency_hz[detail]);
+                to.push(self.part_by_name(&channel(batch.text(emitter), frequency_hz)));
+            }
             Kind::Track => to.push(self.part_by_name(batch.text(batch.tracks.track[detail]))),
             Kind::Radar => {
                 for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {

@@ -10,7 +10,7 @@ use super::book::{FIRE, Known};
 use super::escalation::record::EscalationRecord;
 use super::escalation::{Sign, THEATRE};
 use super::rules::World;
-use crate::model::alert::{AlertFeature, Class};
+use crate::model::alert::{self, AlertFeature, Class};
 use crate::model::escalation::Modality;
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
@@ -28,6 +28,10 @@ const MAX_NAMED: usize = 100;
 
 /// How it was seen and when it counts, nanoseconds; `None` for what is no sign.
 fn counts_at(known: &Known<'_>, world: World<'_>) -> Option<(Modality, i64)> {
+    // What an emitter is for is not known.
+    if known.feature.properties.sign == Some(alert::Sign::Emitter) {
+        return None;
+    }
     let modality = Modality::of(known.feature.properties.class)?;
     let evidence = &known.feature.properties.evidence;
     let node = |name: &str| world.registry.find(name).map(|ix| world.registry.node(ix));

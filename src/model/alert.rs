@@ -38,8 +38,8 @@ impl Class {
 vocabulary! {
     /// What tells of it, where a class has signs of several kinds.
     Sign {
-        Cluster = "cluster", Jamming = "jamming", Jump = "jump", Loitering = "loitering", Repeated = "repeated",
-        Twin = "twin",
+        Cluster = "cluster", Emitter = "emitter", Jamming = "jamming", Jump = "jump", Loitering = "loitering",
+        Repeated = "repeated", Twin = "twin",
     }
 }
 
@@ -55,6 +55,21 @@ pub struct Exceeds {
     pub notice: String,
     /// In what it was exceeded.
     pub by: Vec<Measure>,
+}
+
+/// An emitter of radio signals.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Emitter {
+    /// The name that nodes give it, if they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<String>,
+    /// Its frequency, if they give that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frequency_hz: Option<f64>,
+    /// How high it is, above the ellipsoid.
+    pub alt_m: f64,
+    /// One sigma of that.
+    pub alt_sd_m: f64,
 }
 
 /// An area, and the chance that it is concerned.
@@ -201,6 +216,9 @@ pub struct Alert {
     /// Of a cluster of silent nodes: the area in which fire could be heard by enough nodes and no longer can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub coverage_lost_km2: Option<f64>,
+    /// Of an emitter that was located by when its signals arrived: what it sends, and how high it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emitter: Option<Emitter>,
     /// `undetermined`, unless a decision says otherwise.
     pub attribution: String,
     /// The decision that stands: the last one, or the last of those in which enough reviewers agree.

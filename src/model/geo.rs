@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
 static WGS84: LazyLock<Geodesic> = LazyLock::new(Geodesic::wgs84);
+/// Semi-major axis, metres, and the square of the first eccentricity of WGS 84.
+const SEMI_MAJOR_M: f64 = 6_378_137.0;
+const ECCENTRICITY_2: f64 = 6.694_379_990_14e-3;
 
 /// A position in degrees, longitude first.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -42,8 +45,6 @@ impl LonLat {
     /// (M and N of WGS 84; any textbook of geodesy): within 1 m up to 50 km, away from the poles. A tenth of what the
     /// geodesic costs.
     pub fn flat_offset_m(self, other: LonLat) -> (f64, f64) {
-        const SEMI_MAJOR_M: f64 = 6_378_137.0;
-        const ECCENTRICITY_2: f64 = 6.694_379_990_14e-3;
         let (sin, cos) = (0.5 * (self.lat_deg + other.lat_deg)).to_radians().sin_cos();
         let w2 = 1.0 - ECCENTRICITY_2 * sin * sin;
         let prime_vertical_m = SEMI_MAJOR_M / w2.sqrt();
@@ -51,6 +52,27 @@ impl LonLat {
         let east_deg = (other.lon_deg - self.lon_deg + 540.0).rem_euclid(360.0) - 180.0;
         let north_deg = other.lat_deg - self.lat_deg;
         (east_deg.to_radians() * cos * prime_vertical_m, north_deg.to_radians() * meridian_m)
+    }
+
+    /// Where that is in space, `height_m` above the ellipsoid: metres from the middle of the earth along its fixed axes (EPSG
+    /// Guidance Note 7-2, method 9602).
+    pub fn earth_fixed_m(self, height_m: f64) -> [f64; 3] {
+        let ((sin_lat, cos_lat), (sin_lon, cos_lon)) =
+            (self.lat_deg.to_radians().sin_cos(), self.lon_deg.to_radians().sin_cos());
+        let prime_vertical_m = SEMI_MAJOR_M / (1.0 - ECCENTRICITY_2 * sin_lat * sin_lat).sqrt();
+        let out_m = (prime_vertical_m + height_m) * cos_lat;
+        [out_m * cos_lon, out_m * sin_lon, (prime_vertical_m * (1.0 - ECCENTRICITY_2) + height_m) * sin_lat]
+    }
+
+    /// The directions east, north and up there, along the earth's fixed axes.
+    pub fn east_north_up(self) -> [[f64; 3]; 3] {
+        let ((sin_lat, cos_lat), (sin_lon, cos_lon)) =
+            (self.lat_deg.to_radians().sin_cos(), self.lon_deg.to_radians().sin_cos());
+        [
+            [-sin_lon, cos_lon, 0.0],
+            [-sin_lat * cos_lon, -sin_lat * sin_lon, cos_lat],
+            [cos_lat * cos_lon, cos_lat * sin_lon, sin_lat],
+        ]
     }
 
     /// Metres to `other` at the most: no degree is longer than 111.7 km, and along two sides it is further than straight on.
@@ -141,6 +163,24 @@ impl Ellipse {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_kilometre_east_north_and_up_are_that_in_space_too() {
+        let (here, height_m) = (LonLat { lon_deg: 31.2, lat_deg: 47.3 }, 250.0);
+        let [east, north, up] = here.east_north_up();
+        let from = here.earth_fixed_m(height_m);
+        let along = |to: [f64; 3], axis: [f64; 3]| (0..3).map(|k| (to[k] - from[k]) * axis[k]).sum::<f64>();
+        for (azimuth_deg, axis) in [(90.0, east), (0.0, north)] {
+            let to = here.toward(azimuth_deg, 1000.0).earth_fixed_m(height_m);
+            // 250 m up it is a little further, and it curves away by 8 cm.
+            assert!((along(to, axis) - 1000.0).abs() < 0.06 && along(to, up).abs() < 0.1);
+        }
+        assert!((along(here.earth_fixed_m(height_m + 1000.0), up) - 1000.0).abs() < 1e-6);
+        // The pole and the equator by hand.
+        assert_eq!(LonLat { lon_deg: 0.0, lat_deg: 0.0 }.earth_fixed_m(0.0), [SEMI_MAJOR_M, 0.0, 0.0]);
+        let pole = LonLat { lon_deg: 0.0, lat_deg: 90.0 }.earth_fixed_m(0.0);
+        assert!((pole[2] - 6_356_752.314_245).abs() < 1e-3);
+    }
 
     proptest! {
         #[test]

@@ -38,8 +38,8 @@ pub struct Entry {
     /// The sectors that it is routed to.
     pub sectors: Vec<String>,
     areas: Vec<String>,
-    /// Whether it is of many silent nodes together, each of which has an alert of its own.
-    is_cluster: bool,
+    /// Whether it has no figure of its own: of many silent nodes together each has an alert; an emitter is a sign to look at.
+    has_no_figure: bool,
     /// Of a silence or a tampering: the nodes.
     nodes: Vec<String>,
 }
@@ -70,7 +70,7 @@ impl Entry {
             verdict: alert.review.as_ref().map(|decision| decision.decision),
             sectors: alert.sectors.clone(),
             areas: alert.areas.clone(),
-            is_cluster,
+            has_no_figure: is_cluster || alert.sign == Some(Sign::Emitter),
             nodes,
         }
     }
@@ -143,8 +143,7 @@ impl Sum {
             }
         }
         match entry.class {
-            // Of a cluster the nodes' own silences count.
-            Class::SensorSilent if entry.is_cluster => {}
+            _ if entry.has_no_figure => {}
             Class::SensorSilent => self.silent(entry, day_ns),
             Class::SensorTamper => self.tampered.extend(entry.nodes.iter().map(|node| (node.clone(), ()))),
             _ => {

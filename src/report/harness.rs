@@ -27,6 +27,7 @@ pub fn alert(id: &str, class: Class, hours: f64) -> Alert {
         crosses: Vec::new(),
         follows: Vec::new(),
         coverage_lost_km2: None,
+        emitter: None,
         class,
         time: Timestamp(at_h(hours)),
         time_sd_s: 0.1,

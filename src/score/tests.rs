@@ -76,6 +76,7 @@ fn alert(id: &str, event: &Truth) -> AlertFeature {
         crosses: Vec::new(),
         follows: Vec::new(),
         coverage_lost_km2: None,
+        emitter: None,
         direction_of_fire_deg: None,
         attribution: "undetermined".to_owned(),
         review: None,

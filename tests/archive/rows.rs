@@ -144,6 +144,7 @@ fn alert() -> AlertFeature {
         crosses: Vec::new(),
         follows: Vec::new(),
         coverage_lost_km2: None,
+        emitter: None,
         direction_of_fire_deg: None,
         attribution: "undetermined".into(),
         review: None,

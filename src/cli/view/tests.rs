@@ -38,6 +38,7 @@ pub(super) fn alert(id: &str, revision: u32, change: impl FnOnce(&mut Alert)) ->
         crosses: Vec::new(),
         follows: Vec::new(),
         coverage_lost_km2: None,
+        emitter: None,
         direction_of_fire_deg: None,
         attribution: "undetermined".to_owned(),
         review: None,

@@ -1,7 +1,7 @@
 //! What somebody holds to be so, and what it rests on.
 
 use crate::engine::places::Waypoint;
-use crate::model::alert::{Class, Sign};
+use crate::model::alert::{Class, Emitter, Sign};
 use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
@@ -37,6 +37,26 @@ pub struct OtherEnd {
     pub ellipse: Ellipse,
     /// Whether the round left there, or landed.
     pub is_origin: bool,
+}
+
+/// What an emitter sends, and how high it is: an alert's [`Emitter`] as a checkpoint can hold it, with what is not known in its place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Transmitter {
+    /// The name that nodes give it.
+    pub label: Option<String>,
+    /// Its frequency.
+    pub frequency_hz: Option<f64>,
+    /// Above the ellipsoid.
+    pub alt_m: f64,
+    /// One sigma of that.
+    pub alt_sd_m: f64,
+}
+
+impl From<&Emitter> for Transmitter {
+    fn from(told: &Emitter) -> Transmitter {
+        let Emitter { label, frequency_hz, alt_m, alt_sd_m } = told.clone();
+        Transmitter { label, frequency_hz, alt_m, alt_sd_m }
+    }
 }
 
 /// What a rule or the associator holds to be so; the book makes an alert of it.
@@ -85,6 +105,9 @@ pub struct Claim {
     /// Of nodes that fell silent: the area that can no longer be heard.
     #[serde(default)]
     pub coverage_lost_km2: Option<f64>,
+    /// Of an emitter: what it sends, and how high it is.
+    #[serde(default)]
+    pub emitter: Option<Transmitter>,
     /// Breach by decree: areas that are breached whatever the judgement by place says (an incursion names its area).
     pub areas: Vec<String>,
     /// A breach wherever it happens: no area needs to prohibit it (a restriction of the mission's movement).
@@ -115,6 +138,7 @@ impl Claim {
             other_end: None,
             follows: Vec::new(),
             coverage_lost_km2: None,
+            emitter: None,
             areas: Vec::new(),
             breach: false,
         }

@@ -10,7 +10,7 @@ use super::tally::Tally;
 use super::{Cited, Claim};
 use crate::engine::places::{Places, Waypoint};
 use crate::engine::settings::{Settings, Severity};
-use crate::model::alert::{Alert, AlertFeature, Class, Evidence, Exceeds, Measure, Status, Term};
+use crate::model::alert::{Alert, AlertFeature, Class, Emitter, Evidence, Exceeds, Measure, Status, Term};
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
@@ -107,6 +107,12 @@ pub(super) fn compose(
             .map(|azimuth_deg| round(azimuth_deg, STEP_AZIMUTH_DEG).rem_euclid(360.0)),
         follows: claim.follows.clone(),
         coverage_lost_km2: claim.coverage_lost_km2.and_then(finite).map(|km2| round(km2, STEP_KM2)),
+        emitter: claim.emitter.as_ref().map(|emitter| Emitter {
+            label: emitter.label.clone(),
+            frequency_hz: emitter.frequency_hz.and_then(finite),
+            alt_m: round(emitter.alt_m, STEP_M),
+            alt_sd_m: round(emitter.alt_sd_m, STEP_M),
+        }),
         attribution: UNDETERMINED.to_owned(),
         review: None,
         panel: None,

@@ -6,7 +6,7 @@
 //! ([`Book::replayed`]): what differs is the next revision. What was still open and is not found again by the time event
 //! time has passed it is taken back ([`Book::retract_unfound`]).
 
-use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, OtherEnd, Stage};
+use super::{Book, Claim, Entry, MAX_OPEN_ALERTS, OtherEnd, Stage, Transmitter};
 use crate::engine::places::{Places, Waypoint};
 use crate::engine::settings::Settings;
 use crate::engine::slow::is_slow;
@@ -167,6 +167,7 @@ impl Book {
                 other_end: kept.other_end,
                 follows: alert.follows.clone(),
                 coverage_lost_km2: alert.coverage_lost_km2,
+                emitter: alert.emitter.as_ref().map(Transmitter::from),
                 probability: alert.probability,
                 count: alert.count,
                 areas: kept.areas,
@@ -392,6 +393,7 @@ pub fn is_nearly(said: &AlertFeature, now: &AlertFeature) -> bool {
         && (&a.from, &a.to, &a.review, &a.panel) == (&b.from, &b.to, &b.review, &b.panel)
         && (a.violation, &a.notice, &a.exceeds, a.severity) == (b.violation, &b.notice, &b.exceeds, b.severity)
         && a.direction_of_fire_deg.is_some() == b.direction_of_fire_deg.is_some()
+        && a.emitter.as_ref().map(|it| &it.label) == b.emitter.as_ref().map(|it| &it.label)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 mod sent;
 
-pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, status, supersede, withdraw};
+pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, radio, status, supersede, withdraw};
 use super::{Rule, World};
 use crate::engine::book::{Book, Kept, Said, Settled};
 use crate::engine::checkpoint::taken_up;

@@ -10,6 +10,7 @@ mod briefs;
 mod calendar;
 pub mod coincidence;
 pub mod dark;
+pub mod emitter;
 pub mod episode;
 pub mod found;
 pub mod identity;
@@ -106,6 +107,7 @@ pub fn all() -> Vec<Box<dyn Rule>> {
         Box::<loitering::Loitering>::default(),
         Box::<weapons::FiringWeapons>::default(),
         Box::<coincidence::Coincidences>::default(),
+        Box::<emitter::Emitters>::default(),
     ]
 }
 

@@ -38,6 +38,11 @@ enum What {
     },
     Beat(Health),
     Sound,
+    Radio {
+        after_ns: i64,
+        emitter: &'static str,
+        frequency_hz: f64,
+    },
     Jammed {
         band: Band,
         azimuth_deg: f64,
@@ -84,6 +89,12 @@ pub fn origin(node: &'static str, second: i64, lon_deg: f64, lat_deg: f64) -> Se
 pub fn jammed(node: &'static str, band: Band, second: i64, azimuth_deg: f64, power_dbm: f64) -> Sent {
     let azimuth_deg = azimuth_deg.rem_euclid(360.0);
     sent(node, format!("jam-{second}"), second, What::Jammed { band, azimuth_deg, power_dbm })
+}
+
+/// An arrival of a radio signal, so many nanoseconds after the second, uncertain by 200 ns.
+pub fn radio(node: &'static str, second: i64, after_ns: i64, emitter: &'static str, frequency_hz: f64) -> Sent {
+    let what = What::Radio { after_ns, emitter, frequency_hz };
+    sent(node, format!("radio-{emitter}{frequency_hz}-{second}"), second, what)
 }
 
 /// A patrol's report.
@@ -151,7 +162,7 @@ impl Sent {
             What::Report { object, lon_deg, lat_deg, count, .. } => {
                 (*object, *lon_deg, *lat_deg, *count) = (class, at_lon_deg, at_lat_deg, how_many);
             }
-            What::Beat(_) | What::Sound | What::Jammed { .. } | What::Origin { .. } => {}
+            What::Beat(_) | What::Sound | What::Jammed { .. } | What::Radio { .. } | What::Origin { .. } => {}
         }
         self
     }
@@ -191,6 +202,10 @@ impl Sent {
                 let row = Radar { origin, impact: RadarPoint::ABSENT, projectile: Span::default() };
                 (Kind::Radar, batch.radars.push(row))
             }
+            &What::Radio { emitter, frequency_hz, .. } => {
+                let emitter = batch.store(emitter.as_bytes());
+                (Kind::Radio, batch.arrivals.push(Arrival { emitter, frequency_hz, ..Arrival::BARE }))
+            }
             &What::Jammed { band, azimuth_deg, power_dbm } => {
                 let row = Interference { band, power_dbm, azimuth_deg, azimuth_sd_deg: 5.0 };
                 (Kind::Interference, batch.interferences.push(row))
@@ -219,6 +234,7 @@ impl Sent {
         };
         let (id, supersedes) = (batch.store(self.id.as_bytes()), batch.store(self.supersedes.as_bytes()));
         let origin = Origin { topic: 0, partition: 0, offset, line: 0 };
+        let after_ns = if let What::Radio { after_ns, .. } = self.what { after_ns } else { 0 };
         batch.push(Common {
             id,
             key: duplicate_key(node, self.id.as_bytes()),
@@ -226,7 +242,7 @@ impl Sent {
             lat_deg: self.position.1,
             supersedes,
             withdrawn: self.withdrawn,
-            ..Common::new(origin, kind, node, at_s(self.second).0, detail)
+            ..Common::new(origin, kind, node, at_s(self.second).0 + after_ns, detail)
         });
     }
 }

@@ -1,0 +1,458 @@
+//! Where a radio signal left, by when it arrived at several nodes.
+//!
+//! Each arrival i gives c (t_i − t₀) = |x − x_i|, straight through the air; x is where it left (east, north, up) and t₀ when,
+//! both of which are sought (Foy 1976, IEEE Trans. Aerospace and Electronic Systems 12(2), 187–194, by Taylor series). The
+//! most likely place under errors of Student's t is found from the best places of a grid by the sum of absolute residuals, first
+//! by reweighted least squares for that sum, which an arrival of something else bends little, and then for the errors as they are.
+//! How high an emitter is tell nodes on the ground hardly: it stands on the ground or flies, with a prior for each, and the more
+//! likely of the two is told (by Laplace's approximation of the evidence).
+
+use crate::engine::book::Cited;
+use crate::model::geo::LonLat;
+
+/// The speed of light in air near the ground: refractive index 1.0003 (ITU-R P.453).
+pub const LIGHT_IN_AIR_M_S: f64 = 299_792_458.0 / 1.0003;
+/// Fewer nodes show no contradiction: three tell where and when it left, and any one more could be wrong.
+pub const LEAST_NODES: usize = 4;
+/// An arrival that is off by more than so many sigma is of something else.
+pub const OUTLIER_SD: f64 = 5.0;
+/// Degrees of freedom of an arrival's error.
+const FREEDOM: f64 = 4.0;
+/// One sigma of an emitter's height above the nodes that hear it, where it stands on the ground, metres.
+const GROUND_SD_M: f64 = 300.0;
+/// Of one that flies: what is most likely, and one sigma, metres.
+const FLYING_M: (f64, f64) = (5_000.0, 4_000.0);
+/// An emitter that flies has one more unknown, and takes one more node for a contradiction to show.
+const LEAST_NODES_FLYING: usize = LEAST_NODES + 1;
+/// A bearing is never better than that, degrees.
+const BEARING_FLOOR_DEG: f64 = 2.0;
+/// Steps of the first look in each direction, each way, and how many of the best places are gone on from.
+const STEPS: i32 = 12;
+const STARTS: usize = 6;
+/// Steps of the search: by absolute residuals, and by the errors as they are.
+const FIRST_STEPS: usize = 14;
+const LAST_STEPS: usize = 8;
+
+/// One arrival.
+#[derive(Clone, Copy, Debug)]
+pub struct Heard {
+    /// Where the node was, and how high, metres.
+    pub place: LonLat,
+    pub height_m: f64,
+    /// When, nanoseconds, and one sigma of that, seconds.
+    pub time_ns: i64,
+    pub sd_s: f64,
+    /// Towards the emitter and one sigma of that, degrees.
+    pub azimuth: Option<(f64, f64)>,
+}
+
+/// Where and when it left.
+#[derive(Clone, Debug)]
+pub struct Fix {
+    pub place: LonLat,
+    /// Above the ellipsoid, and one sigma of that, metres.
+    pub height_m: f64,
+    pub height_sd_m: f64,
+    /// Of east and north, m²: xx, xy, yy.
+    pub covariance_m2: (f64, f64, f64),
+    /// When it left, nanoseconds.
+    pub sent_ns: i64,
+    /// Of each arrival: observed less predicted time, seconds.
+    pub residuals_s: Vec<f64>,
+    /// Twice the logarithm of how likely the residuals are, for the better of two sets of arrivals.
+    pub misfit: f64,
+}
+
+impl Fix {
+    /// Whether that arrival is of it.
+    pub fn bears_out(&self, at: usize, heard: &Heard) -> bool {
+        self.residuals_s[at].abs() <= OUTLIER_SD * heard.sd_s
+    }
+}
+
+/// A node in space.
+struct Site {
+    at_m: [f64; 3],
+    axes: [[f64; 3]; 3],
+    /// c (t − t of the first), and one sigma of that, metres.
+    range_m: f64,
+    sd_m: f64,
+    /// Towards the emitter, and one sigma, radians.
+    azimuth: Option<(f64, f64)>,
+}
+
+/// What is held to be so, and how high an emitter is expected to be.
+#[derive(Clone, Copy)]
+struct State {
+    place: LonLat,
+    height_m: f64,
+    /// c (t₀ − t of the first), metres.
+    offset_m: f64,
+}
+
+#[derive(Clone, Copy)]
+struct Prior {
+    height_m: f64,
+    sd_m: f64,
+}
+
+/// Rows of a linear problem about a state: residual, its derivative by east, north, up and offset, and one sigma.
+struct Row {
+    residual: f64,
+    slope: [f64; 4],
+    sd: f64,
+}
+
+type Square = [[f64; 4]; 4];
+
+/// The most likely place of what these nodes heard, if enough of them bear it out.
+pub fn locate(heard: &[Heard]) -> Option<Fix> {
+    if heard.len() < LEAST_NODES {
+        return None;
+    }
+    let first_ns = heard.iter().map(|it| it.time_ns).min()?;
+    let sites: Vec<Site> = heard.iter().map(|it| site(it, first_ns)).collect();
+    let mut heights: Vec<f64> = heard.iter().map(|it| it.height_m).collect();
+    heights.sort_by(f64::total_cmp);
+    let ground = Prior { height_m: heights[heights.len() / 2], sd_m: GROUND_SD_M };
+    let flying = Prior { height_m: ground.height_m + FLYING_M.0, sd_m: FLYING_M.1 };
+    let mut best: Option<(f64, Fix)> = None;
+    for (prior, least) in [(ground, LEAST_NODES), (flying, LEAST_NODES_FLYING)] {
+        if heard.len() < least {
+            continue;
+        }
+        let starts = starts(heard, &sites, prior);
+        let found = starts.into_iter().filter_map(|state| search(&sites, state, prior));
+        let Some((state, covariance, evidence)) = found.max_by(|a, b| a.2.total_cmp(&b.2)) else { continue };
+        let fix = fixed(&sites, state, &covariance, prior, first_ns);
+        let borne_out = (0..heard.len()).filter(|&at| fix.bears_out(at, &heard[at])).count();
+        if borne_out >= least && best.as_ref().is_none_or(|(most, _)| evidence > *most) {
+            best = Some((evidence, fix));
+        }
+    }
+    best.map(|(_, fix)| fix)
+}
+
+fn site(heard: &Heard, first_ns: i64) -> Site {
+    Site {
+        at_m: heard.place.earth_fixed_m(heard.height_m),
+        axes: heard.place.east_north_up(),
+        range_m: LIGHT_IN_AIR_M_S * (heard.time_ns - first_ns) as f64 * 1e-9,
+        sd_m: LIGHT_IN_AIR_M_S * heard.sd_s,
+        azimuth: heard.azimuth.map(|(deg, sd_deg)| (deg.to_radians(), sd_deg.hypot(BEARING_FLOOR_DEG).to_radians())),
+    }
+}
+
+fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
+    a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+}
+
+fn between(from: [f64; 3], to: [f64; 3]) -> ([f64; 3], f64) {
+    let way = [to[0] - from[0], to[1] - from[1], to[2] - from[2]];
+    (way, dot(way, way).sqrt().max(1.0))
+}
+
+/// The best places of a grid about the nodes, none beside a better one, by the sum of absolute residuals.
+fn starts(heard: &[Heard], sites: &[Site], prior: Prior) -> Vec<State> {
+    let first = heard[0].place;
+    let offsets: Vec<(f64, f64)> = heard.iter().map(|it| first.flat_offset_m(it.place)).collect();
+    let count = offsets.len() as f64;
+    let middle = offsets.iter().fold((0.0, 0.0), |sum, at| (sum.0 + at.0 / count, sum.1 + at.1 / count));
+    let spread_m = offsets.iter().map(|at| (at.0 - middle.0).hypot(at.1 - middle.1)).fold(0.0, f64::max);
+    let step_m = (1.6 * spread_m).max(5_000.0) / f64::from(STEPS);
+    let centre = first.toward(middle.0.atan2(middle.1).to_degrees(), middle.0.hypot(middle.1));
+    // A degree is so long there; where a step falls exactly does not matter.
+    let east_m = centre.flat_offset_m(LonLat { lon_deg: centre.lon_deg + 0.01, ..centre }).0 / 0.01;
+    let north_m = centre.flat_offset_m(LonLat { lat_deg: centre.lat_deg + 0.01, ..centre }).1 / 0.01;
+    let mut looked: Vec<(f64, (i32, i32), State)> = Vec::new();
+    let mut offsets_m = Vec::with_capacity(sites.len());
+    for x in -STEPS..=STEPS {
+        for y in -STEPS..=STEPS {
+            let lon_deg = centre.lon_deg + f64::from(x) * step_m / east_m;
+            let lat_deg = centre.lat_deg + f64::from(y) * step_m / north_m;
+            let Some(place) = LonLat::checked(lon_deg, lat_deg) else { continue };
+            let at_m = place.earth_fixed_m(prior.height_m);
+            offsets_m.clear();
+            offsets_m.extend(sites.iter().map(|site| site.range_m - between(site.at_m, at_m).1));
+            let offset_m = median(&mut offsets_m);
+            let misfit_m: f64 = offsets_m.iter().map(|it| (it - offset_m).abs()).sum();
+            looked.push((misfit_m, (x, y), State { place, height_m: prior.height_m, offset_m }));
+        }
+    }
+    looked.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    let mut chosen: Vec<((i32, i32), State)> = Vec::with_capacity(STARTS);
+    for (_, at, state) in looked {
+        if chosen.len() < STARTS
+            && chosen.iter().all(|(other, _)| (other.0 - at.0).abs().max((other.1 - at.1).abs()) > 1)
+        {
+            chosen.push((at, state));
+        }
+    }
+    chosen.into_iter().map(|(_, state)| state).collect()
+}
+
+fn median(values: &mut [f64]) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+/// What the arrivals and bearings come to at a state.
+fn rows(sites: &[Site], state: State) -> Vec<Row> {
+    let at_m = state.place.earth_fixed_m(state.height_m);
+    let axes = state.place.east_north_up();
+    let mut rows = Vec::with_capacity(2 * sites.len());
+    for site in sites {
+        let (way, distance_m) = between(site.at_m, at_m);
+        let toward = axes.map(|axis| dot(way, axis) / distance_m);
+        rows.push(Row {
+            residual: site.range_m - distance_m - state.offset_m,
+            slope: [toward[0], toward[1], toward[2], 1.0],
+            sd: site.sd_m,
+        });
+        if let Some((azimuth, sd)) = site.azimuth {
+            let (east_m, north_m) = (dot(way, site.axes[0]), dot(way, site.axes[1]));
+            let across_m2 = (east_m * east_m + north_m * north_m).max(1.0);
+            let turned = azimuth - east_m.atan2(north_m);
+            let residual = (turned + std::f64::consts::PI).rem_euclid(std::f64::consts::TAU) - std::f64::consts::PI;
+            let by = axes.map(|axis| {
+                (north_m * dot(axis, site.axes[0]) - east_m * dot(axis, site.axes[1])) / across_m2
+            });
+            rows.push(Row { residual, slope: [by[0], by[1], by[2], 0.0], sd });
+        }
+    }
+    rows
+}
+
+/// Minus the logarithm of how likely it is, but for what all states have in common.
+fn cost(rows: &[Row], state: State, prior: Prior) -> f64 {
+    let misfit: f64 = rows.iter().map(|row| (row.residual / row.sd).powi(2)).map(student).sum();
+    misfit + 0.5 * ((state.height_m - prior.height_m) / prior.sd_m).powi(2)
+}
+
+fn student(z2: f64) -> f64 {
+    0.5 * (FREEDOM + 1.0) * (z2 / FREEDOM).ln_1p()
+}
+
+/// The normal equations with these weights, and the prior.
+fn normal(rows: &[Row], state: State, prior: Prior, weight: impl Fn(&Row) -> f64) -> (Square, [f64; 4]) {
+    let (mut matrix, mut right) = ([[0.0; 4]; 4], [0.0; 4]);
+    for row in rows {
+        let weight = weight(row);
+        for a in 0..4 {
+            for b in 0..4 {
+                matrix[a][b] += weight * row.slope[a] * row.slope[b];
+            }
+            right[a] += weight * row.slope[a] * row.residual;
+        }
+    }
+    matrix[2][2] += prior.sd_m.powi(-2);
+    right[2] += (prior.height_m - state.height_m) / prior.sd_m.powi(2);
+    (matrix, right)
+}
+
+/// Goes downhill from there. The state, its covariance, and the logarithm of the evidence.
+fn search(sites: &[Site], from: State, prior: Prior) -> Option<(State, Square, f64)> {
+    let mut state = from;
+    for step in 0..FIRST_STEPS + LAST_STEPS {
+        let rows = rows(sites, state);
+        let (matrix, right) = match step < FIRST_STEPS {
+            true => normal(&rows, state, prior, |row| 1.0 / (row.sd * row.residual.abs().max(row.sd))),
+            false => normal(&rows, state, prior, |row| {
+                (FREEDOM + 1.0) / (FREEDOM + (row.residual / row.sd).powi(2)) / row.sd.powi(2)
+            }),
+        };
+        let (inverse, _) = inverse(&matrix)?;
+        let by: [f64; 4] = std::array::from_fn(|a| (0..4).map(|b| inverse[a][b] * right[b]).sum());
+        // No further at a time than the earth is flat.
+        let far_m = by[0].hypot(by[1]);
+        let share = (100_000.0 / far_m.max(1.0)).min(1.0);
+        if !far_m.is_finite() {
+            return None;
+        }
+        state.place = state.place.toward(by[0].atan2(by[1]).to_degrees(), share * far_m);
+        state.height_m += share * by[2];
+        state.offset_m += share * by[3];
+        if step >= FIRST_STEPS && far_m < 0.1 && by[2].abs() < 1.0 {
+            break;
+        }
+    }
+    let rows = rows(sites, state);
+    // Fisher's information of a location under Student's t (Lange, Little and Taylor 1989, J. Am. Stat. Assoc. 84).
+    let known = (FREEDOM + 1.0) / (FREEDOM + 3.0);
+    let (matrix, _) = normal(&rows, state, prior, |row| match (row.residual / row.sd).abs() <= OUTLIER_SD {
+        true => known / row.sd.powi(2),
+        false => 0.0,
+    });
+    let (covariance, log_determinant) = inverse(&matrix)?;
+    let evidence = -cost(&rows, state, prior) - prior.sd_m.ln() - 0.5 * log_determinant;
+    evidence.is_finite().then_some((state, covariance, evidence))
+}
+
+fn fixed(sites: &[Site], state: State, covariance: &Square, prior: Prior, first_ns: i64) -> Fix {
+    let rows = rows(sites, state);
+    let misfit = 2.0 * cost(&rows, state, prior);
+    let at_m = state.place.earth_fixed_m(state.height_m);
+    let residual_m = |site: &Site| site.range_m - between(site.at_m, at_m).1 - state.offset_m;
+    let residuals_s = sites.iter().map(|site| residual_m(site) / LIGHT_IN_AIR_M_S).collect();
+    let sent_ns = first_ns + (1e9 * state.offset_m / LIGHT_IN_AIR_M_S).round() as i64;
+    Fix {
+        place: state.place,
+        height_m: state.height_m,
+        height_sd_m: covariance[2][2].sqrt(),
+        covariance_m2: (covariance[0][0], covariance[0][1], covariance[1][1]),
+        sent_ns,
+        residuals_s,
+        misfit,
+    }
+}
+
+/// The inverse of a symmetric positive matrix and the logarithm of its determinant, by Cholesky's decomposition.
+fn inverse(matrix: &Square) -> Option<(Square, f64)> {
+    let mut lower = [[0.0; 4]; 4];
+    for a in 0..4 {
+        for b in 0..=a {
+            let rest = matrix[a][b] - (0..b).map(|k| lower[a][k] * lower[b][k]).sum::<f64>();
+            lower[a][b] = match a == b {
+                true if rest > 0.0 => rest.sqrt(),
+                true => return None,
+                false => rest / lower[b][b],
+            };
+        }
+    }
+    let log_determinant = 2.0 * (0..4).map(|k| lower[k][k].ln()).sum::<f64>();
+    let mut inverse = [[0.0; 4]; 4];
+    for column in 0..4 {
+        let mut solved = [0.0; 4];
+        for a in 0..4 {
+            let unit = f64::from(u8::from(a == column));
+            solved[a] = (unit - (0..a).map(|k| lower[a][k] * solved[k]).sum::<f64>()) / lower[a][a];
+        }
+        for a in (0..4).rev() {
+            solved[a] = (solved[a] - (a + 1..4).map(|k| lower[k][a] * solved[k]).sum::<f64>()) / lower[a][a];
+        }
+        (0..4).for_each(|a| inverse[a][column] = solved[a]);
+    }
+    Some((inverse, log_determinant))
+}
+
+/// What is cited of an arrival that bears a fix out.
+pub fn cited(cited: &Cited, heard: &Heard, fix: &Fix, at: usize) -> Cited {
+    let residual_deg = heard.azimuth.map(|(deg, _)| {
+        let (_, towards_deg) = heard.place.distance_azimuth(fix.place);
+        (deg - towards_deg + 180.0).rem_euclid(360.0) - 180.0
+    });
+    Cited { residual_s: Some(fix.residuals_s[at]), residual_deg, ..*cited }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn node(lon_deg: f64, lat_deg: f64, height_m: f64) -> (LonLat, f64) {
+        (LonLat { lon_deg, lat_deg }, height_m)
+    }
+
+    /// What nodes hear of an emitter, each off by so many sigma of 200 ns.
+    fn heard(nodes: &[(LonLat, f64)], at: LonLat, height_m: f64, off: impl Fn(usize) -> f64) -> Vec<Heard> {
+        let from = at.earth_fixed_m(height_m);
+        let all = nodes.iter().enumerate().map(|(number, &(place, node_m))| {
+            let (_, distance_m) = between(place.earth_fixed_m(node_m), from);
+            let after_s = distance_m / LIGHT_IN_AIR_M_S + 2e-7 * off(number);
+            let time_ns = 1_700_000_000_000_000_000 + (1e9 * after_s).round() as i64;
+            Heard { place, height_m: node_m, time_ns, sd_s: 2e-7, azimuth: None }
+        });
+        all.collect()
+    }
+
+    fn about() -> Vec<(LonLat, f64)> {
+        vec![
+            node(30.0, 50.0, 120.0),
+            node(30.4, 50.1, 180.0),
+            node(30.2, 49.8, 90.0),
+            node(29.8, 50.2, 150.0),
+            node(30.3, 50.3, 200.0),
+        ]
+    }
+
+    #[test]
+    fn an_emitter_on_the_ground_is_found_by_four_and_one_that_flies_by_five() {
+        let at = LonLat { lon_deg: 30.13, lat_deg: 50.06 };
+        let fix = locate(&heard(&about()[..4], at, 140.0, |_| 0.0)).unwrap();
+        assert!(fix.place.distance_m(at) < 5.0, "{fix:?}");
+        assert!((fix.sent_ns - 1_700_000_000_000_000_000).abs() < 100);
+        let flying = heard(&about(), at, 6_000.0, |_| 0.0);
+        let fix = locate(&flying).unwrap();
+        assert!(fix.place.distance_m(at) < 30.0 && (fix.height_m - 6_000.0).abs() < 500.0, "{fix:?}");
+        assert!(locate(&flying[..3]).is_none());
+    }
+
+    #[test]
+    fn an_arrival_of_something_else_is_left_out() {
+        let at = LonLat { lon_deg: 30.13, lat_deg: 50.06 };
+        let all = heard(&about(), at, 140.0, |number| if number == 3 { 300.0 } else { 0.3 });
+        let fix = locate(&all).unwrap();
+        assert!(fix.place.distance_m(at) < 100.0, "{fix:?}");
+        assert_eq!((0..5).map(|n| fix.bears_out(n, &all[n])).collect::<Vec<_>>(), [true, true, true, false, true]);
+        // Four of which one is of something else bear nothing out.
+        assert!(locate(&all[..4]).is_none_or(|fix| (0..4).filter(|&n| fix.bears_out(n, &all[n])).count() < 4));
+    }
+
+    #[test]
+    fn bearings_tell_two_places_apart_that_times_do_not() {
+        // Nodes on one line: what is north of it might as well be south.
+        let nodes: Vec<(LonLat, f64)> = (0..4).map(|n| node(30.0 + 0.15 * f64::from(n), 50.0, 100.0)).collect();
+        let at = LonLat { lon_deg: 30.2, lat_deg: 50.15 };
+        for (at, towards_deg) in [(at, 360.0), (LonLat { lat_deg: 49.85, ..at }, 180.0)] {
+            let mut all = heard(&nodes, at, 100.0, |_| 0.0);
+            all[1].azimuth = Some((towards_deg + 12.0, 10.0));
+            assert!(locate(&all).unwrap().place.distance_m(at) < 500.0);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_place_lies_within_its_ellipse(
+            lon_deg in 29.7..30.5f64, lat_deg in 49.7..50.4f64, height_m in 50.0..300.0f64,
+            off in proptest::collection::vec(-1.5..1.5f64, 5),
+        ) {
+            let at = LonLat { lon_deg, lat_deg };
+            let fix = locate(&heard(&about(), at, height_m, |number| off[number])).unwrap();
+            let (east_m, north_m) = fix.place.flat_offset_m(at);
+            let (xx, xy, yy) = fix.covariance_m2;
+            let determinant = xx * yy - xy * xy;
+            let d2 = (yy * east_m * east_m - 2.0 * xy * east_m * north_m + xx * north_m * north_m) / determinant;
+            // Errors of up to 1.5 sigma each, in a plane: 4.5 is far out.
+            prop_assert!(d2 < 4.5f64.powi(2), "{d2} {:?}", fix);
+        }
+
+        #[test]
+        fn the_order_of_arrivals_does_not_matter(turn in 0usize..5, off in proptest::collection::vec(-2.0..2.0f64, 5)) {
+            let at = LonLat { lon_deg: 30.13, lat_deg: 50.06 };
+            let mut all = heard(&about(), at, 140.0, |number| off[number]);
+            let first = locate(&all).unwrap();
+            all.rotate_left(turn);
+            let second = locate(&all).unwrap();
+            prop_assert!(first.place.distance_m(second.place) < 5.0);
+        }
+
+        #[test]
+        fn an_inverse_is_one(entries in proptest::collection::vec(-1.0..1.0f64, 16)) {
+            let mut matrix = [[0.0; 4]; 4];
+            for a in 0..4 {
+                for b in 0..4 {
+                    let common: f64 = (0..4).map(|k| entries[4 * a + k] * entries[4 * b + k]).sum();
+                    matrix[a][b] = common + if a == b { 0.1 } else { 0.0 };
+                }
+            }
+            let (inverse, _) = inverse(&matrix).unwrap();
+            for a in 0..4 {
+                for b in 0..4 {
+                    let product: f64 = (0..4).map(|k| matrix[a][k] * inverse[k][b]).sum();
+                    let unit = f64::from(u8::from(a == b));
+                    prop_assert!((product - unit).abs() < 1e-8);
+                }
+            }
+        }
+    }
+}

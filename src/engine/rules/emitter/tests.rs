@@ -1,0 +1,212 @@
+use super::super::harness::*;
+use super::fix::LIGHT_IN_AIR_M_S;
+use super::*;
+use crate::engine::places::Places;
+use crate::engine::settings::Settings;
+use crate::model::alert::{AlertFeature, Status, Term};
+use proptest::prelude::*;
+
+/// In the zone.
+const AT: LonLat = LonLat { lon_deg: 30.05, lat_deg: 50.03 };
+const NODES: [(&str, f64, f64); 5] =
+    [("h1", 29.8, 50.1), ("h2", 30.3, 50.15), ("h3", 30.1, 49.8), ("h4", 29.9, 49.9), ("h5", 30.35, 49.95)];
+const HZ: f64 = 433.92e6;
+
+/// What so many nodes hear of what leaves at `at`, 1 ms after that second, each off by some tens of nanoseconds.
+fn emission(at: LonLat, second: i64, nodes: usize, emitter: &'static str, frequency_hz: f64) -> Vec<Sent> {
+    let heard = NODES[..nodes].iter().enumerate().map(|(number, &(node, lon_deg, lat_deg))| {
+        let (from, to) = (at.earth_fixed_m(0.0), LonLat { lon_deg, lat_deg }.earth_fixed_m(0.0));
+        let distance_m = (0..3).map(|k| (from[k] - to[k]).powi(2)).sum::<f64>().sqrt();
+        let off_ns = ((second * 7 + number as i64 * 13) % 11 - 5) * 20;
+        let after_ns = 1_000_000 + (1e9 * distance_m / LIGHT_IN_AIR_M_S).round() as i64 + off_ns;
+        radio(node, second, after_ns, emitter, frequency_hz).located(lon_deg, lat_deg)
+    });
+    heard.collect()
+}
+
+fn until(mut sent: Vec<Sent>, second: i64) -> Vec<Sent> {
+    sent.sort_by_key(Sent::second);
+    sent.push(status("p1", second, "ok").located(30.0, 50.0));
+    sent
+}
+
+fn told(sent: &[Sent]) -> Vec<AlertFeature> {
+    deliver::<Emitters>(sent, &Delivery::in_order())
+}
+
+/// One on the ground every ten seconds for three minutes, one that a name is given to and that moves, and arrivals of nothing.
+fn scene() -> Vec<Sent> {
+    let mut sent = Vec::new();
+    for beat in 0..18 {
+        sent.extend(emission(AT, 10 * beat, 5, "", HZ));
+        let moved = LonLat { lon_deg: 30.2 + 0.004 * beat as f64, lat_deg: 50.1 };
+        sent.extend(emission(moved, 10 * beat + 3, 4, "drone-7", 2.4e9));
+        let alone = NODES[beat as usize % 5];
+        sent.push(radio(alone.0, 10 * beat + 5, 17_000 * beat, "", HZ).located(alone.1, alone.2));
+    }
+    until(sent, 1200)
+}
+
+#[test]
+fn what_five_nodes_hear_again_and_again_is_one_emitter_where_it_stands() {
+    let mut sent = Vec::new();
+    (0..18).for_each(|beat| sent.extend(emission(AT, 10 * beat, 5, "", HZ)));
+    let found = told(&until(sent, 1200));
+    assert_eq!(found.len(), 1, "{found:#?}");
+    let alert = &found[0].properties;
+    assert_eq!((alert.class, alert.sign, alert.status), (Class::Interference, Some(Sign::Emitter), Status::Final));
+    assert_eq!((alert.from, alert.to), (Some(Timestamp::of(0)), Some(Timestamp::of(170))));
+    assert!(!alert.violation && alert.areas.is_empty() && alert.term == Term::Confirmed, "a sign, whatever the zone prohibits");
+    let ellipse = alert.ellipse.unwrap();
+    let off_m = found[0].place().distance_m(AT);
+    assert!(off_m < 40.0 && ellipse.semi_major_m < 60.0, "{off_m} {ellipse:?}");
+    let emitter = alert.emitter.as_ref().unwrap();
+    assert_eq!((emitter.label.as_deref(), emitter.frequency_hz), (None, Some(HZ)));
+    assert!(emitter.alt_m.abs() < 3.0 * emitter.alt_sd_m);
+    assert_eq!(alert.evidence.len(), 25, "four emissions and the last");
+    assert!(alert.evidence.iter().all(|it| it.residual_s.is_some_and(|off_s| off_s.abs() < 5e-7)));
+}
+
+/// Seconds after noon, to the millisecond to which alerts tell times.
+struct Timestamp;
+
+impl Timestamp {
+    fn of(second: i64) -> crate::model::time::Timestamp {
+        crate::model::time::Timestamp(at_s(second).0 + 1_000_000)
+    }
+}
+
+#[test]
+fn one_that_moves_is_one_if_it_has_a_name() {
+    let found = told(&scene());
+    let named: Vec<_> = found.iter().filter(|it| it.properties.emitter.as_ref().unwrap().label.is_some()).collect();
+    assert_eq!(named.len(), 1, "{named:#?}");
+    assert!(named[0].place().distance_m(LonLat { lon_deg: 30.268, lat_deg: 50.1 }) < 200.0, "where it was last");
+    // Of four nodes' words a twentieth is doubted.
+    assert_eq!(named[0].properties.probability, 0.95);
+    assert_eq!(found.len(), 2);
+}
+
+#[test]
+fn three_nodes_show_no_contradiction_and_are_not_believed() {
+    let mut sent = Vec::new();
+    (0..5).for_each(|beat| sent.extend(emission(AT, 10 * beat, 3, "", HZ)));
+    assert!(told(&until(sent, 1200)).is_empty());
+}
+
+#[test]
+fn two_at_a_time_on_one_channel_are_told_apart() {
+    let other = LonLat { lon_deg: 30.2, lat_deg: 49.9 };
+    let mut sent = emission(AT, 0, 5, "", HZ);
+    // The second leaves at the same instant, on a frequency that the channel holds as well.
+    sent.extend(emission(other, 0, 5, "", HZ + 100.0));
+    let found = told(&until(sent, 1200));
+    let mut off_m: Vec<f64> = [AT, other]
+        .iter()
+        .map(|at| found.iter().map(|it| it.place().distance_m(*at)).fold(f64::INFINITY, f64::min))
+        .collect();
+    off_m.sort_by(f64::total_cmp);
+    assert!(found.len() == 2 && off_m[1] < 200.0, "{off_m:?} {found:#?}");
+}
+
+#[test]
+fn arrivals_that_are_taken_back_were_none() {
+    let sent = emission(AT, 0, 4, "", HZ);
+    let back = withdraw(radio(NODES[2].0, 4, 0, "", HZ).located(NODES[2].1, NODES[2].2), &sent[2]);
+    assert_eq!(told(&until(sent.clone(), 1200)).len(), 1);
+    let mut with = until([sent, vec![back]].concat(), 1200);
+    assert!(told(&with).is_empty());
+    with.rotate_right(2);
+    assert!(deliver::<Emitters>(&with, &Delivery::all_at_once()).is_empty(), "even if that comes first");
+}
+
+#[test]
+fn it_is_told_when_event_time_has_passed_it_and_not_before() {
+    let sent = emission(AT, 0, 5, "", HZ);
+    assert!(tell::<Emitters>(&sent, &Delivery::in_order().provisional()).is_empty());
+    let said = tell::<Emitters>(&until(sent, 100), &Delivery::in_order().unended());
+    assert_eq!(said.iter().map(|it| it.properties.status).collect::<Vec<_>>(), [Status::Preliminary]);
+}
+
+#[test]
+fn switched_off_it_says_nothing() {
+    let mut settings = Settings::default();
+    settings.emitters.on = false;
+    let said = tell_with(&mut Emitters::default(), &Places::default(), &settings, &scene(), &Delivery::in_order());
+    assert!(said.is_empty());
+}
+
+#[test]
+fn a_channel_is_cut_where_no_raster_has_a_frequency() {
+    assert_eq!((channel("a", 1e6).as_str(), channel("", f64::NAN).as_str()), ("named a", "?"));
+    for raster_hz in [5_000.0, 6_250.0, 25_000.0 / 3.0, 12_500.0] {
+        for step in 0..(3e6 / raster_hz) as i64 {
+            let hz = 144e6 + step as f64 * raster_hz;
+            // Two parts in a million off either way.
+            let near = [hz * (1.0 - 2e-6), hz, hz * (1.0 + 2e-6)].map(|hz| channel("", hz));
+            assert!(near.iter().all(|it| *it == near[1]), "{hz} {near:?}");
+        }
+    }
+}
+
+#[test]
+fn more_than_can_wait_is_gone_through_before_its_time() {
+    let registry = crate::model::node::Registry::new([]);
+    let mut waiting = Waiting::default();
+    let cited = |time_ns: i64| Cited {
+        origin: crate::model::observation::Origin { topic: 0, partition: 0, offset: 0, line: 0 },
+        id: crate::model::observation::Id::new(time_ns.to_string().as_bytes()),
+        node: crate::model::node::NodeIx(0),
+        kind: Kind::Radio,
+        time_ns,
+        residual_s: None,
+        residual_deg: None,
+    };
+    for n in 0..emission::MAX_WAITING as i64 {
+        assert_eq!(waiting.overdue(), None);
+        let arrival = Arrival {
+            cited: cited(n * 1_000_000_000),
+            place: AT,
+            height_m: 0.0,
+            sd_s: 2e-7,
+            azimuth: None,
+            frequency_hz: None,
+        };
+        waiting.add("?", arrival);
+    }
+    let registry = &{ registry };
+    let cutoff_ns = waiting.overdue().unwrap();
+    let mut with_node = registry.clone();
+    with_node.upsert(crate::model::node::Node::unregistered("n"));
+    assert!(waiting.take(cutoff_ns, &with_node).is_empty());
+    assert!(waiting.overdue().is_none() && waiting.cutoff_ns() == Some(cutoff_ns));
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_delivery_does_not_matter(delivery in any_delivery(200)) {
+        let sent = scene();
+        prop_assert_eq!(deliver::<Emitters>(&sent, &delivery), told(&sent));
+    }
+
+    #[test]
+    fn a_successor_goes_on_where_the_first_one_ended(
+        delivery in any_delivery(200), share in 0.0..1.0f64, recall_s in 90i64..400, knows in proptest::bool::ANY,
+    ) {
+        let sent = scene();
+        let by_two = standing(tell_by_two::<Emitters>(&sent, &delivery, share, (recall_s, knows)));
+        prop_assert_eq!(by_two, told(&sent));
+    }
+
+    #[test]
+    fn chance_arrivals_make_no_emitter(
+        times_ns in proptest::collection::vec((0usize..5, 0i64..400_000), 4..24),
+    ) {
+        // Up to 24 in 0.4 ms, which is as dense as it gets: nodes bear each other out to a microsecond by chance.
+        let sent: Vec<Sent> = times_ns.iter().enumerate().map(|(n, &(node, after_ns))| {
+            let (name, lon_deg, lat_deg) = NODES[node];
+            radio(name, 10 * n as i64, after_ns, "", HZ).located(lon_deg, lat_deg)
+        }).collect();
+        prop_assert!(told(&until(sent, 2000)).is_empty(), "they are ten seconds apart");
+    }
+}
