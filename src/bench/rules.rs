@@ -48,7 +48,7 @@ const WITHIN_PLOTS: f64 = 2.0;
 const SHIPS: f64 = 25.0;
 
 /// All rules that have a scenario.
-pub const RULES: [Rule; 12] = [
+pub const RULES: [Rule; 13] = [
     rule("ground incursions", &[Class::IncursionGround, Class::IncursionWeapons], None, Scenario::Tracks),
     rule("air incursions", &[Class::AirIncursion], None, Scenario::Tracks),
     rule("sea incursions", &[Class::SeaIncursion], None, Scenario::Tracks),
@@ -61,6 +61,7 @@ pub const RULES: [Rule; 12] = [
     rule("passages under notices", &[Class::SeaIncursion], None, Scenario::Rules),
     rule("flights under a ceiling", &[Class::AirIncursion], None, Scenario::Rules),
     Rule { judges: false, ..rule("jamming", &[Class::Interference], Some(Sign::Jamming), Scenario::Rules) },
+    rule("emitters by time difference", &[Class::Interference], Some(Sign::Emitter), Scenario::Rules),
     rule("identities: twins", &[Class::Interference], Some(Sign::Twin), Scenario::Rules),
     rule("identities: jumps", &[Class::Interference], Some(Sign::Jump), Scenario::Rules),
     rule("loitering by night", &[Class::SeaIncursion], Some(Sign::Loitering), Scenario::Rules),
@@ -97,7 +98,7 @@ pub struct Row {
     pub timed: usize,
     /// The greatest error of either, in intervals between plots.
     pub most_error_plots: f64,
-    /// Of jamming and clusters: distances from the truth, metres, in order.
+    /// Of jamming, emitters and clusters: distances from the truth, metres, in order.
     pub place_error_m: Vec<f64>,
     /// Hours of event time.
     pub hours: f64,
@@ -202,7 +203,7 @@ fn of_scene(rule: &Rule, alerts: &[&AlertFeature], truth: &[Truth], hours: f64) 
         let (alert, event) = (&alerts[a].properties, truth[e]);
         row.found += 1;
         row.judged_right += usize::from(alert.violation == event.violation);
-        if matches!(rule.sign, Some(Sign::Jamming | Sign::Cluster)) {
+        if matches!(rule.sign, Some(Sign::Jamming | Sign::Cluster | Sign::Emitter)) {
             row.place_error_m.push(alerts[a].place().distance_m(LonLat { lon_deg: event.lon, lat_deg: event.lat }));
         }
         // What has not ended by the end of the scene has no length to count plots in.

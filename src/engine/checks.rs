@@ -69,6 +69,7 @@ impl Settings {
             ("emitters.speed_m_s", emitters.speed_m_s, 0.0, 10_000.0, "m/s"),
             ("identity.sea_m_s", identity.sea_m_s, 1.0, 1e4, "m/s"),
             ("identity.air_m_s", identity.air_m_s, 1.0, 1e5, "m/s"),
+            ("identity.node_m_s", identity.node_m_s, 1.0, 1e5, "m/s"),
             ("identity.min_jump_m", identity.min_jump_m, 0.0, 1e6, "metres"),
             ("identity.forget_after_s", identity.forget_after_s, 1.0, DAY_S, "seconds"),
             ("loitering.near_m", loitering.near_m, 0.0, 1e6, "metres"),

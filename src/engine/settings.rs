@@ -323,6 +323,8 @@ pub struct Identity {
     pub sea_m_s: f64,
     /// No aircraft and no drone goes faster, m/s.
     pub air_m_s: f64,
+    /// No node of the mission goes faster, m/s.
+    pub node_m_s: f64,
     /// A jump is no shorter, metres, besides what the plots are uncertain by.
     pub min_jump_m: f64,
     /// Plots in a row that bear out another whereabouts.
@@ -333,7 +335,15 @@ pub struct Identity {
 
 impl Default for Identity {
     fn default() -> Identity {
-        Identity { on: true, sea_m_s: 40.0, air_m_s: 700.0, min_jump_m: 2000.0, plots: 3, forget_after_s: 1800.0 }
+        Identity {
+            on: true,
+            sea_m_s: 40.0,
+            air_m_s: 700.0,
+            node_m_s: 100.0,
+            min_jump_m: 2000.0,
+            plots: 3,
+            forget_after_s: 1800.0,
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! Passages under notices that cover them, that end too soon, that name too small a place, another kind or fewer ships;
 //! jammers, and receivers that only have trouble of their own; identities that are at two places or jump, and plots that are garbled; ships
 //! that linger at a border by night, and that do so far off; batteries in a withdrawal area and outside of it; flights below and above
-//! the ceiling of a zone; a network of which parts fall silent, and checkpoints.
+//! the ceiling of a zone; a network of which parts fall silent, and checkpoints; emitters of radio signals.
 
 use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
@@ -14,7 +14,7 @@ use super::movers::{Mover, plot, send};
 use super::site::Site;
 use super::traffic::{COAST, map};
 use super::world::{Event, World};
-use super::{Options, Simulation, chatter, network, post};
+use super::{Options, Simulation, chatter, emitters, network, post};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::{Frame, LonLat};
@@ -59,6 +59,7 @@ pub(super) fn make(seed: u64, options: &Options) -> Simulation {
     lingerers(&mut world, ais, &mut chance);
     batteries(&mut world, radar, &mut chance);
     flights(&mut world, &mut Chance::new(seed, Purpose::Heights));
+    emitters::add(&mut world, offset(COAST, 30e3, -30e3), LENGTH_S, &mut Chance::new(seed, Purpose::Emitters));
     let mut chance = Chance::new(seed, Purpose::Network);
     let middle = offset(COAST, -22e3, 30e3);
     let nodes = network::lay_out(&mut world, middle, &mut chance);
@@ -379,7 +380,9 @@ mod tests {
         assert_eq!(count(Class::SeaIncursion, Some(Sign::Loitering)), 2);
         assert_eq!(count(Class::Interference, Some(Sign::Jamming)), 3);
         assert_eq!(count(Class::Interference, Some(Sign::Twin)), 4);
-        assert_eq!(count(Class::Interference, Some(Sign::Jump)), 4);
+        assert_eq!(count(Class::Interference, Some(Sign::Jump)), 6, "four ships, and a boat there and back");
+        let emitters = count(Class::Interference, Some(Sign::Emitter));
+        assert!((6..=9).contains(&emitters), "{emitters}");
         assert_eq!(count(Class::IncursionWeapons, None), 8);
         assert_eq!(count(Class::AirIncursion, None), 5);
         assert_eq!(count(Class::SensorSilent, Some(Sign::Cluster)), 3);

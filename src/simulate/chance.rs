@@ -27,6 +27,7 @@ pub(super) enum Purpose {
     Breaches,
     Heights,
     Network,
+    Emitters,
 }
 
 /// A stream of chance.

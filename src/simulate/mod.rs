@@ -21,6 +21,7 @@ mod breaches;
 mod chance;
 mod chatter;
 mod draft;
+mod emitters;
 pub mod escalate;
 mod files;
 mod fire;

@@ -12,6 +12,7 @@ mod fix;
 
 pub use self::emission::channel;
 use self::emission::{Arrival, Emission, Waiting, sd_s};
+pub use self::fix::LIGHT_IN_AIR_M_S;
 use super::lane::{Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -30,9 +31,11 @@ const DOUBT: f64 = 0.05;
 const MOST_P: f64 = 0.99;
 /// One sigma of a bearing that gives none, degrees.
 const AZIMUTH_SD_DEG: f64 = 10.0;
-/// Emissions are from one place if that lies within so many sigma, or nearer than that, metres: places of nodes are no surer.
-const SAME_SD: f64 = 3.0;
-const SAME_M: f64 = 30.0;
+/// Emissions are from one place if that lies within so many sigma, or nearer than that, metres.
+const SAME_SD: f64 = 5.0;
+const SAME_M: f64 = 100.0;
+/// What has a name, and is off by more than so many sigma, has moved.
+const MOVED_SD: f64 = 2.5;
 /// However many emissions are averaged, a place is no surer than that, metres.
 const LEAST_SD_M: f64 = 10.0;
 /// Emitters on one channel at a time. At it the one that began first ends.
@@ -53,13 +56,16 @@ pub struct Located {
     height_sd_m: f64,
     sent_ns: i64,
     frequency_hz: Option<f64>,
+    probability: f64,
 }
 
 impl Located {
     fn of(emission: Emission) -> Located {
-        let Emission { fix, cited, frequency_hz, .. } = emission;
+        let Emission { fix, cited, frequency_hz, by_chance, .. } = emission;
         let fix::Fix { place, covariance_m2, height_m, height_sd_m, sent_ns, .. } = fix;
-        Located { cited, place, covariance_m2, height_m, height_sd_m, sent_ns, frequency_hz }
+        let more = cited.len().saturating_sub(fix::LEAST_NODES).min(9) as i32;
+        let probability = ((1.0 - DOUBT.powi(1 + more)) / (1.0 + by_chance)).min(MOST_P);
+        Located { cited, place, covariance_m2, height_m, height_sd_m, sent_ns, frequency_hz, probability }
     }
 }
 
@@ -88,8 +94,8 @@ pub struct Emitting {
     /// Information on the height, 1/m².
     height_information: f64,
     emissions: u64,
-    /// By how many nodes the emission was borne out that most did.
-    most_nodes: usize,
+    /// The chance that none of its emissions was one.
+    doubt: f64,
     from_ns: i64,
     newest_ns: i64,
     to_ns: Option<i64>,
@@ -108,7 +114,7 @@ impl Emitting {
             height_m: seen.height_m,
             height_information: seen.height_sd_m.powi(-2),
             emissions: 1,
-            most_nodes: seen.cited.len(),
+            doubt: 1.0 - seen.probability,
             from_ns: seen.sent_ns,
             newest_ns: seen.sent_ns,
             to_ns: None,
@@ -134,14 +140,15 @@ impl Emitting {
     /// Whether one thing can have been where it was and there.
     fn reaches(&self, seen: &Located, speed_m_s: f64) -> bool {
         let (off, off_m) = self.off(seen);
-        // What is uncertain does not count: the distance less three sigma of it.
+        // What is uncertain does not count: the distance less so many sigma of it.
         let sure_m = if off > SAME_SD { off_m * (1.0 - SAME_SD / off) } else { 0.0 };
         sure_m <= speed_m_s * s_from_ns((seen.sent_ns - self.newest_ns).abs())
     }
 
     fn add(&mut self, seen: &Located) {
         let own = inverse(seen.covariance_m2);
-        if self.is_at(seen) {
+        // Without a name it is taken for this one because it stands there.
+        if self.label.is_none() || self.off(seen).0 <= MOVED_SD {
             let (east_m, north_m) = self.place.flat_offset_m(seen.place);
             let known = self.information;
             let sum = (known.0 + own.0, known.1 + own.1, known.2 + own.2);
@@ -159,7 +166,7 @@ impl Emitting {
             (self.height_m, self.height_information) = (seen.height_m, seen.height_sd_m.powi(-2));
         }
         self.emissions += 1;
-        self.most_nodes = self.most_nodes.max(seen.cited.len());
+        self.doubt *= 1.0 - seen.probability;
         self.frequency_hz = self.frequency_hz.or(seen.frequency_hz);
         self.newest_ns = self.newest_ns.max(seen.sent_ns);
         if self.cited.len() < MAX_CITED {
@@ -192,8 +199,7 @@ impl Episode for Emitting {
             ..ellipse
         });
         (claim.from_ns, claim.to_ns) = (Some(self.from_ns), self.to_ns);
-        let more = self.most_nodes.saturating_sub(fix::LEAST_NODES).min(9) as i32;
-        claim.probability = (1.0 - DOUBT.powi(1 + more)).min(MOST_P);
+        claim.probability = (1.0 - self.doubt).min(MOST_P);
         claim.emitter = Some(Transmitter {
             label: self.label.clone(),
             frequency_hz: self.frequency_hz,
@@ -233,9 +239,7 @@ impl Watch for Channel {
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_>, ended: &mut Vec<Emitting>) {
         let ends_after_ns = ends_after_ns(scene.world);
-        while let Some(at) =
-            self.emitters.iter().position(|it| now_ns.saturating_sub(it.newest_ns) >= ends_after_ns)
-        {
+        while let Some(at) = self.emitters.iter().position(|it| now_ns.saturating_sub(it.newest_ns) >= ends_after_ns) {
             self.end(at, ended);
         }
     }
@@ -321,7 +325,8 @@ impl Rule for Emitters {
         let sd_s = sd_s(batch.time_sd_s[row], node.time_sd_s, Kind::Radio.default_time_sd_s());
         let channel = channel(batch.text(arrivals.emitter[detail]), frequency_hz);
         let frequency_hz = Some(frequency_hz).filter(|hz| hz.is_finite());
-        self.waiting.add(&channel, Arrival { cited, place, height_m, sd_s, azimuth, frequency_hz });
+        let range_m = node.range_m;
+        self.waiting.add(&channel, Arrival { cited, place, height_m, sd_s, azimuth, frequency_hz, range_m });
         if let Some(cutoff_ns) = self.waiting.overdue() {
             self.look(cutoff_ns, world, book);
         }

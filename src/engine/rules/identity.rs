@@ -4,6 +4,9 @@
 //! means nothing until some plots in a row bear it out: receivers garble positions. From then on it is a *jump* if the first is heard
 //! no more, and a *twin* while both are. Either is interference with what the mission may see, whoever does it: a
 //! receiver deceived, a position made up, an identity borrowed.
+//!
+//! The mission's own nodes that tell where they are have an identity, too: their name. One that jumps is where it was before, and its
+//! receiver of satellites is deceived, most likely.
 
 use super::lane::{Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
@@ -100,18 +103,37 @@ pub struct Bearer {
     twin: Option<Box<Spell>>,
 }
 
+/// What is noted of the kind of an observation that a lane at rest holds in brief.
+fn mark(kind: Kind) -> u8 {
+    match kind {
+        Kind::Status => 1,
+        Kind::Patrol => 2,
+        _ => 0,
+    }
+}
+
+fn marked(mark: u8) -> Kind {
+    match mark {
+        1 => Kind::Status,
+        2 => Kind::Patrol,
+        _ => Kind::Track,
+    }
+}
+
 /// How long a whereabouts holds.
 fn holds_ns(world: World<'_>) -> i64 {
     span_ns(world.settings.identity.forget_after_s).max(1)
 }
 
 impl Bearer {
-    fn spell(sign: Sign, before: Cited, plot: &Plot, seen: u64, scene: Scene<'_>) -> Spell {
+    fn spell(sign: Sign, (before, was): (Cited, LonLat), plot: &Plot, seen: u64, scene: Scene<'_>) -> Spell {
         let node = &scene.world.registry.node(before.node).name;
+        // A node is looked at where it was believed; of others nobody knows which place is the true one.
+        let place = if plot.cited.kind == Kind::Track { plot.place } else { was };
         let key = format!("identity/{}/{sign}/{node}/{}", scene.key, before.id.as_str());
         // After n plots that bear it out the chance that the next does is (n + 1) / (n + 2): Laplace's rule of succession.
         let probability = (seen + 1) as f64 / (seen + 2) as f64;
-        let mut spell = Spell::from(key, Class::Interference, plot.place, probability, before);
+        let mut spell = Spell::from(key, Class::Interference, place, probability, before);
         (spell.sign, spell.last) = (Some(sign), plot.cited);
         spell.prohibitions = vec![Prohibition::Interference];
         spell
@@ -164,7 +186,8 @@ impl Watch for Bearer {
                         (twin.last, twin.seen) = (plot.cited, twin.seen + 1);
                     } else if both && other.run < plots {
                         let seen = other.seen;
-                        self.twin = Some(Box::new(Bearer::spell(Sign::Twin, other.first, &other.last, seen, scene)));
+                        let first = (other.first, known.last.place);
+                        self.twin = Some(Box::new(Bearer::spell(Sign::Twin, first, &other.last, seen, scene)));
                     }
                     other.run = 0;
                 }
@@ -177,7 +200,8 @@ impl Watch for Bearer {
                 let alone = other.run >= plots;
                 known.run = 0;
                 if alone && self.twin.is_none() {
-                    let jump = Bearer::spell(Sign::Jump, known.last.cited, &other.last, other.seen, scene);
+                    let was = (known.last.cited, known.last.place);
+                    let jump = Bearer::spell(Sign::Jump, was, &other.last, other.seen, scene);
                     let end = other.first;
                     ended.push(jump.ended_by(end));
                     self.known = self.other.take();
@@ -214,7 +238,7 @@ impl Watch for Bearer {
     }
 
     fn brief<'a>(plot: &'a Plot, world: World<'_>) -> Option<(Brief<'a>, Calm<f64>)> {
-        let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, 0);
+        let brief = Brief::of(&plot.cited, plot.place, plot.sd_m, mark(plot.cited.kind));
         Some((brief, Calm { lasts_ns: holds_ns(world), common: plot.most_m_s }))
     }
 
@@ -224,7 +248,7 @@ impl Watch for Bearer {
 
     fn seen(brief: Brief<'_>, calm: &Calm<f64>) -> Option<Plot> {
         let Brief { place, sd_m, .. } = brief;
-        Some(Plot { cited: brief.cited(Kind::Track), place, sd_m, most_m_s: calm.common })
+        Some(Plot { cited: brief.cited(marked(brief.mark)), place, sd_m, most_m_s: calm.common })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
@@ -242,9 +266,33 @@ pub struct Identities {
     name: String,
 }
 
+/// One sigma of where a node says that it is, metres.
+const NODE_SD_M: f64 = 20.0;
+
+impl Identities {
+    /// Takes in where a node says that it is, if it does. Few do: most stand where the registry has them.
+    fn observe_node(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
+        let (supersedes, withdrawn) = (supersedes_at(batch, row), batch.withdrawn[row]);
+        let place = LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]).filter(|_| !withdrawn);
+        if place.is_none() && supersedes.is_none() {
+            return;
+        }
+        let cited = cited_at(batch, row);
+        let key = format!("node/{}", world.registry.node(cited.node).name);
+        match (place, supersedes) {
+            (None, Some(id)) => self.lanes.withdraw(&key, cited.node, id, cited.time_ns, world, book),
+            (Some(place), _) => {
+                let plot = Plot { cited, place, sd_m: NODE_SD_M, most_m_s: world.settings.identity.node_m_s };
+                self.lanes.observe(&key, plot, supersedes, world, book);
+            }
+            (None, None) => {}
+        }
+    }
+}
+
 impl Rule for Identities {
     fn kinds(&self) -> KindSet {
-        KindSet::of(Kind::Track)
+        KindSet::of(Kind::Track).with(Kind::Status).with(Kind::Patrol)
     }
 
     fn look_ahead(&mut self, batch: &Observations, rows: Range<usize>) {
@@ -261,8 +309,14 @@ impl Rule for Identities {
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         let settings = &world.settings.identity;
+        if !settings.on {
+            return;
+        }
+        if batch.kind[row] != Kind::Track {
+            return self.observe_node(batch, row, world, book);
+        }
         let (plots, detail) = (&batch.tracks, batch.detail[row] as usize);
-        if !settings.on || plots.identity[detail].is_empty() {
+        if plots.identity[detail].is_empty() {
             return;
         }
         let domain = plots.domain[detail];
@@ -363,6 +417,43 @@ mod tests {
         assert!(alert.violation && alert.areas == ["zone"], "it came into the zone");
     }
 
+    /// A boat of the mission under way, a heartbeat a minute, which believes itself elsewhere for twenty of them; and one that stands.
+    fn deceived() -> Vec<Sent> {
+        let mut sent = Vec::new();
+        for minute in 0..60 {
+            let (lon_deg, lat_deg) = if (20..40).contains(&minute) { (33.0, 46.0) } else { (30.0, 50.0) };
+            let under_way_deg = minute as f64 * 0.001;
+            sent.push(status("p1", 60 * minute, "ok").located(lon_deg + under_way_deg, lat_deg));
+            sent.push(status("mic", 60 * minute + 1, "ok").located(30.0, 50.0));
+        }
+        sent.push(status("other", 20_000, "ok"));
+        sent
+    }
+
+    #[test]
+    fn a_node_that_jumps_is_looked_at_where_it_was() {
+        let said = told(&deceived());
+        assert_eq!(said.len(), 2, "there and back: {said:#?}");
+        let first = said.iter().find(|it| it.properties.from == Some(at_s(19 * 60))).unwrap();
+        let alert = &first.properties;
+        assert_eq!((alert.class, alert.sign), (Class::Interference, Some(Sign::Jump)));
+        assert!(first.place().distance_m(LonLat { lon_deg: 30.019, lat_deg: 50.0 }) < 50.0);
+        assert!(alert.violation && alert.areas == ["zone"], "where it was");
+        assert!(alert.evidence.iter().all(|it| it.kind == Kind::Status && it.node == "p1"));
+    }
+
+    #[test]
+    fn where_a_node_was_is_corrected_and_taken_back() {
+        let mut sent = deceived();
+        let bad: Vec<Sent> =
+            sent.iter().filter(|it| it.node() == "p1" && (1200..2400).contains(&it.second())).cloned().collect();
+        for it in &bad {
+            sent.push(withdraw(status("p1", it.second() + 5, "ok"), it));
+        }
+        sent.sort_by_key(Sent::second);
+        assert!(told(&sent).is_empty());
+    }
+
     #[test]
     fn one_garbled_plot_means_nothing_and_a_long_silence_explains_a_long_way() {
         let mut sent = under_way(30.0, 50.0, 0..30, 0);
@@ -375,15 +466,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_order_of_delivery_does_not_matter(delivery in any_delivery(61), jumps in any::<bool>()) {
-            let sent = if jumps { jump() } else { twins() };
+        fn the_order_of_delivery_does_not_matter(delivery in any_delivery(121), which in 0..3) {
+            let sent = [jump, twins, deceived][which as usize]();
             let said = deliver::<Identities>(&sent, &delivery);
             prop_assert_eq!(said, deliver::<Identities>(&sent, &Delivery::in_order()));
         }
 
         #[test]
-        fn at_rest_or_not_the_same_is_said(delivery in any_delivery(61), jumps in any::<bool>()) {
-            let sent = if jumps { jump() } else { twins() };
+        fn at_rest_or_not_the_same_is_said(delivery in any_delivery(121), which in 0..3) {
+            let sent = [jump, twins, deceived][which as usize]();
             let mut sleepless = Identities::default();
             sleepless.lanes.sleepless = true;
             let awake = tell_by(&mut sleepless, &zone(), &sent, &delivery);
@@ -394,7 +485,7 @@ mod tests {
         fn a_successor_goes_on_where_the_first_one_ended(
             delivery in any_delivery(61), share in 0.0..1.0f64, recall_s in 200i64..2_000, knows in any::<bool>(),
         ) {
-            let sent = twins();
+            let sent = [twins, deceived][usize::from(knows)]();
             let by_two = standing(tell_by_two::<Identities>(&sent, &delivery, share, (recall_s, knows)));
             prop_assert_eq!(by_two, deliver::<Identities>(&sent, &Delivery::in_order()));
         }

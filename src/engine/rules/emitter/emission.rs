@@ -18,15 +18,27 @@ use std::collections::BTreeMap;
 
 /// Light goes 1,500 km in that time: who hears one emission does so within it, nanoseconds.
 pub const EMISSION_NS: i64 = 5_000_000;
+/// Nodes that hear one emitter are some 450 km apart at the most: times of what goes together lie in so long, seconds.
+const TOGETHER_S: f64 = 3e-3;
 /// Emissions are looked for at whole multiples of that, nanoseconds.
 const EVERY_NS: i64 = NS_PER_S / 4;
 /// Arrivals that wait. At it half of them, the older ones, are gone through before their time.
 pub const MAX_WAITING: usize = 100_000;
 /// Arrivals of one node in a second on one channel that are weighed. Later ones are passed over: a channel that is so full is no place
 /// to tell emissions apart.
-const MAX_A_SECOND: usize = 32;
+const MAX_A_SECOND: usize = 128;
 /// Where a node has several arrivals that may be of one emission, so many ways to take one of each are tried.
-const MAX_WAYS: usize = 16;
+const MAX_WAYS: usize = 8;
+/// What is off by more than that may be of something else: it is tried whether the place is better without it, sigma.
+const DOUBTED_SD: f64 = 2.5;
+/// What one more arrival is worth against how well all fit, in logarithms: that it is just then by chance, where in a millisecond
+/// there are some, is one part in a hundred.
+const WORTH: f64 = 4.6;
+/// And so often each node's arrival is taken that a place found with others is nearest to.
+const MAX_TURNS: usize = 4;
+/// No emitter is heard from further away by a node whose range is not registered, metres: at 11 km it is below the horizon there
+/// (ITU-R P.528; 4.12 km times the root of its height in metres).
+const MOST_RANGE_M: f64 = 450_000.0;
 
 /// What a node heard.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,9 +52,16 @@ pub struct Arrival {
     /// Towards the emitter and one sigma of that, degrees.
     pub azimuth: Option<(f64, f64)>,
     pub frequency_hz: Option<f64>,
+    /// How far the node hears, if that is registered, metres.
+    pub range_m: Option<f64>,
 }
 
 impl Arrival {
+    /// No emitter that it hears is further away, metres.
+    fn most_m(&self) -> f64 {
+        self.range_m.unwrap_or(MOST_RANGE_M)
+    }
+
     fn heard(&self) -> Heard {
         let Arrival { place, height_m, sd_s, azimuth, .. } = *self;
         Heard { place, height_m, time_ns: self.cited.time_ns, sd_s, azimuth }
@@ -52,8 +71,10 @@ impl Arrival {
     fn goes_with(&self, other: &Arrival) -> bool {
         let apart_s = (other.cited.time_ns - self.cited.time_ns).abs() as f64 * 1e-9;
         let (east_m, north_m) = self.place.flat_offset_m(other.place);
-        let way_m = 1.01 * east_m.hypot(north_m) + (self.height_m - other.height_m).abs();
-        apart_s <= way_m / LIGHT_IN_AIR_M_S + OUTLIER_SD * self.sd_s.hypot(other.sd_s)
+        let apart_m = east_m.hypot(north_m);
+        let way_m = 1.01 * apart_m + (self.height_m - other.height_m).abs();
+        apart_m <= self.most_m() + other.most_m()
+            && apart_s <= way_m / LIGHT_IN_AIR_M_S + OUTLIER_SD * self.sd_s.hypot(other.sd_s)
     }
 }
 
@@ -65,12 +86,22 @@ pub struct Emission {
     /// What bears it out, in order of time, with residuals.
     pub cited: Vec<Cited>,
     pub frequency_hz: Option<f64>,
+    /// How many like it are expected by chance where there is none.
+    pub by_chance: f64,
+}
+
+/// What waits on a channel.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Channel {
+    arrivals: Vec<Arrival>,
+    /// The times of all arrivals since emissions were last looked for, also of those that were of one before, nanoseconds.
+    times_ns: Vec<i64>,
 }
 
 /// The arrivals that wait, by channel.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Waiting {
-    by_channel: BTreeMap<String, Vec<Arrival>>,
+    by_channel: BTreeMap<String, Channel>,
     count: usize,
     /// What was taken back and may still come.
     corrections: Corrections,
@@ -79,11 +110,6 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Up to where emissions have been looked for, nanoseconds.
-    pub fn cutoff_ns(&self) -> Option<i64> {
-        self.cutoff_ns
-    }
-
     /// Takes an arrival in, unless it was taken back before it came, or what it may be of has been looked for.
     pub fn add(&mut self, channel: &str, arrival: Arrival) {
         let Cited { node, id, time_ns, .. } = arrival.cited;
@@ -91,12 +117,12 @@ impl Waiting {
         if is_late || self.corrections.of(node, id, time_ns).is_some() {
             return;
         }
-        match self.by_channel.get_mut(channel) {
-            Some(waiting) => waiting.push(arrival),
-            None => {
-                self.by_channel.insert(channel.to_owned(), vec![arrival]);
-            }
+        if !self.by_channel.contains_key(channel) {
+            self.by_channel.insert(channel.to_owned(), Channel::default());
         }
+        let Some(channel) = self.by_channel.get_mut(channel) else { return };
+        channel.arrivals.push(arrival);
+        channel.times_ns.push(time_ns);
         self.count += 1;
     }
 
@@ -107,13 +133,15 @@ impl Waiting {
             return;
         }
         self.corrections.note(node, id, time_ns);
-        let is_meant = |it: &Cited| {
-            (it.node, it.id) == (node, id) && it.time_ns >= passed_ns && can_be_about(time_ns, it.time_ns)
-        };
-        for waiting in self.by_channel.values_mut() {
-            let before = waiting.len();
-            waiting.retain(|arrival| !is_meant(&arrival.cited));
-            self.count -= before - waiting.len();
+        let is_meant =
+            |it: &Cited| (it.node, it.id) == (node, id) && it.time_ns >= passed_ns && can_be_about(time_ns, it.time_ns);
+        for Channel { arrivals, times_ns } in self.by_channel.values_mut() {
+            if let Some(at) = arrivals.iter().position(|arrival| is_meant(&arrival.cited)) {
+                let gone = arrivals.swap_remove(at);
+                let of_it = times_ns.iter().position(|&time_ns| time_ns == gone.cited.time_ns);
+                of_it.map(|at| times_ns.swap_remove(at));
+                self.count -= 1;
+            }
         }
     }
 
@@ -128,7 +156,8 @@ impl Waiting {
         if self.count < MAX_WAITING {
             return None;
         }
-        let mut times_ns: Vec<i64> = self.by_channel.values().flatten().map(|it| it.cited.time_ns).collect();
+        let mut times_ns: Vec<i64> =
+            self.by_channel.values().flat_map(|it| &it.arrivals).map(|it| it.cited.time_ns).collect();
         let middle = times_ns.len() / 2;
         let (_, &mut middle_ns, _) = times_ns.select_nth_unstable(middle);
         Some(middle_ns.saturating_add(1))
@@ -137,17 +166,20 @@ impl Waiting {
     /// The emissions that begin before `cutoff_ns`, in order of time.
     pub fn take(&mut self, cutoff_ns: i64, registry: &Registry) -> Vec<Emission> {
         let mut found = Vec::new();
-        for (channel, waiting) in &mut self.by_channel {
-            let before = waiting.len();
+        for (name, channel) in &mut self.by_channel {
+            let before = channel.arrivals.len();
             // Which number a node has depends on who came first.
             let turn = |it: &Arrival| (it.cited.time_ns, it.cited.id, registry.node(it.cited.node).name.as_str());
-            waiting.sort_by(|a, b| turn(a).cmp(&turn(b)));
-            for (fix, cited, frequency_hz) in emissions(waiting, cutoff_ns) {
-                found.push(Emission { channel: channel.as_str().into(), fix, cited, frequency_hz });
+            channel.arrivals.sort_by(|a, b| turn(a).cmp(&turn(b)));
+            channel.times_ns.sort_unstable();
+            for (fix, cited, frequency_hz) in emissions(&mut channel.arrivals, cutoff_ns) {
+                let by_chance = by_chance(&channel.times_ns, &fix, &cited);
+                found.push(Emission { channel: name.as_str().into(), fix, cited, frequency_hz, by_chance });
             }
-            self.count -= before - waiting.len();
+            channel.times_ns.retain(|&time_ns| time_ns >= cutoff_ns);
+            self.count -= before - channel.arrivals.len();
         }
-        self.by_channel.retain(|_, waiting| !waiting.is_empty());
+        self.by_channel.retain(|_, channel| !channel.times_ns.is_empty());
         self.cutoff_ns = self.cutoff_ns.max(Some(cutoff_ns));
         self.corrections.forget_before(cutoff_ns);
         found.sort_by(|a, b| {
@@ -165,30 +197,54 @@ fn emissions(waiting: &mut Vec<Arrival>, cutoff_ns: i64) -> Vec<Found> {
     let mut found = Vec::new();
     let mut is_gone = vec![false; waiting.len()];
     pass_over(waiting, &mut is_gone);
-    for first in 0..waiting.len() {
-        if waiting[first].cited.time_ns >= cutoff_ns {
-            break;
-        }
-        if std::mem::replace(&mut is_gone[first], true) {
+    // What each arrival begins, as far as it was looked for and nothing of it is gone.
+    let mut begun: BTreeMap<usize, Option<(Fix, Vec<usize>)>> = BTreeMap::new();
+    let mut first = 0;
+    while first < waiting.len() && waiting[first].cited.time_ns < cutoff_ns {
+        if is_gone[first] {
+            first += 1;
             continue;
         }
         let with = together(waiting, first, &is_gone);
-        let Some((fix, members)) = best(waiting, &with) else { continue };
-        let heard: Vec<Heard> = members.iter().map(|&at| waiting[at].heard()).collect();
-        let borne_out: Vec<usize> = (0..members.len()).filter(|&n| fix.bears_out(n, &heard[n])).collect();
-        // What is borne out without the first is found when its own turn comes.
-        if !borne_out.iter().any(|&n| members[n] == first) {
-            continue;
+        for &at in with.iter().flatten() {
+            begun.entry(at).or_insert_with(|| best(waiting, &together(waiting, at, &is_gone)));
         }
-        let cited = borne_out.iter().map(|&n| fix::cited(&waiting[members[n]].cited, &heard[n], &fix, n)).collect();
-        borne_out.iter().for_each(|&n| is_gone[members[n]] = true);
-        let mut told: Vec<f64> = borne_out.iter().filter_map(|&n| waiting[members[n]].frequency_hz).collect();
+        // Of emissions that would share an arrival the strongest is taken, and the others are looked for again without it.
+        let Some(Some(own)) = begun.get(&first) else {
+            is_gone[first] = true;
+            continue;
+        };
+        let shares = |it: &&(Fix, Vec<usize>)| it.1.iter().any(|at| own.1.contains(at));
+        let rivals = with.iter().flatten().filter_map(|at| begun.get(at)?.as_ref()).filter(shares);
+        let Some((fix, members)) = rivals.max_by(|a, b| by_strength(a, b)).cloned() else { break };
+        let cited = members.iter().enumerate();
+        let cited = cited.map(|(n, &at)| fix::cited(&waiting[at].cited, &waiting[at].heard(), &fix, n)).collect();
+        members.iter().for_each(|&at| is_gone[at] = true);
+        let mut told: Vec<f64> = members.iter().filter_map(|&at| waiting[at].frequency_hz).collect();
         told.sort_by(f64::total_cmp);
         found.push((fix, cited, told.get(told.len() / 2).copied()));
+        begun.clear();
     }
     let mut gone = is_gone.iter();
     waiting.retain(|_| !gone.next().is_some_and(|&is_gone| is_gone));
     found
+}
+
+/// Which of two is borne out by more nodes, and more closely; the one that begins first of equals.
+fn by_strength(a: &(Fix, Vec<usize>), b: &(Fix, Vec<usize>)) -> std::cmp::Ordering {
+    let strength = |it: &(Fix, Vec<usize>)| WORTH * it.1.len() as f64 - 0.5 * it.0.misfit;
+    strength(a).total_cmp(&strength(b)).then_with(|| b.1.cmp(&a.1))
+}
+
+/// How many sets of arrivals like that are expected by chance, of so many as there are on the channel then. Two arrivals within the time
+/// that light takes between nodes go with any first one, for some place explains three times; each more has to come when that place says.
+fn by_chance(times_ns: &[i64], fix: &Fix, cited: &[Cited]) -> f64 {
+    let from_ns = cited[0].time_ns.div_euclid(EVERY_NS) * EVERY_NS;
+    let at = |time_ns: i64| times_ns.partition_point(|&it| it < time_ns);
+    let others = (at(from_ns + EVERY_NS) - at(from_ns)).saturating_sub(cited.len());
+    let per_s = others as f64 * (NS_PER_S / EVERY_NS) as f64;
+    let (pair, more) = (per_s * TOGETHER_S, per_s * 2.0 * OUTLIER_SD * fix.sd_s);
+    0.5 * pair * pair * more.powi(cited.len() as i32 - 3)
 }
 
 /// Passes over what a node has heard beyond so many in a second.
@@ -222,29 +278,52 @@ fn together(waiting: &[Arrival], first: usize, is_gone: &[bool]) -> Vec<Vec<usiz
     by_node
 }
 
-/// The way to take one arrival of each node that most bear out, the most closely of equals.
+/// The arrivals that bear one place out together with the first, of as many nodes as can be: of some ways to take one of each node the
+/// one that most bear out, the most closely of equals.
 fn best(waiting: &[Arrival], by_node: &[Vec<usize>]) -> Option<(Fix, Vec<usize>)> {
-    if by_node.len() < LEAST_NODES {
-        return None;
-    }
     let ways = by_node.iter().map(Vec::len).fold(1, usize::saturating_mul).min(MAX_WAYS);
     let tried = (0..ways).filter_map(|way| {
         let mut rest = way;
-        let members: Vec<usize> = by_node
-            .iter()
-            .map(|of_node| {
-                let at = of_node[rest % of_node.len()];
-                rest /= of_node.len();
-                at
-            })
-            .collect();
+        let one_each = by_node.iter().map(|of_node| {
+            let at = of_node[rest % of_node.len()];
+            rest /= of_node.len();
+            at
+        });
+        borne_out(waiting, by_node, one_each.collect())
+    });
+    tried.max_by(by_strength)
+}
+
+/// The place that these bear out, the first among them, without those that do not: each node's arrival is the one that the place of the
+/// others is nearest to, and the worst is left out as long as it is doubtful.
+fn borne_out(waiting: &[Arrival], by_node: &[Vec<usize>], mut members: Vec<usize>) -> Option<(Fix, Vec<usize>)> {
+    let (mut turns, mut best) = (0, None);
+    while members.len() >= LEAST_NODES {
         let heard: Vec<Heard> = members.iter().map(|&at| waiting[at].heard()).collect();
         let fix = fix::locate(&heard)?;
-        let borne_out = (0..heard.len()).filter(|&n| fix.bears_out(n, &heard[n])).count();
-        Some((borne_out, fix, members))
-    });
-    let most = tried.max_by(|a, b| a.0.cmp(&b.0).then_with(|| b.1.misfit.total_cmp(&a.1.misfit)));
-    most.map(|(_, fix, members)| (fix, members))
+        let off = |at: usize| match waiting[at].place.distance_m(fix.place) <= waiting[at].most_m() {
+            true => fix.off_sd(&waiting[at].heard()),
+            false => f64::INFINITY,
+        };
+        let nearest = |&at: &usize| {
+            let of_node = by_node.iter().find(|of_node| of_node.contains(&at))?;
+            of_node.iter().copied().min_by(|&a, &b| off(a).total_cmp(&off(b)).then(a.cmp(&b)))
+        };
+        let turned: Vec<usize> = members.iter().filter_map(nearest).collect();
+        if turned != members && turns < MAX_TURNS {
+            (members, turns) = (turned, turns + 1);
+            continue;
+        }
+        let worst = (1..members.len()).max_by(|&a, &b| off(members[a]).total_cmp(&off(members[b])).then(b.cmp(&a)))?;
+        let most_off = off(members[0]).max(off(members[worst]));
+        let found = (most_off <= OUTLIER_SD).then(|| (fix, members.clone()));
+        best = best.into_iter().chain(found).max_by(by_strength);
+        if most_off <= DOUBTED_SD {
+            break;
+        }
+        members.remove(worst);
+    }
+    best
 }
 
 /// Before the name of an emitter.

@@ -4,8 +4,8 @@
 //! both of which are sought (Foy 1976, IEEE Trans. Aerospace and Electronic Systems 12(2), 187–194, by Taylor series). The
 //! most likely place under errors of Student's t is found from the best places of a grid by the sum of absolute residuals, first
 //! by reweighted least squares for that sum, which an arrival of something else bends little, and then for the errors as they are.
-//! How high an emitter is tell nodes on the ground hardly: it stands on the ground or flies, with a prior for each, and the more
-//! likely of the two is told (by Laplace's approximation of the evidence).
+//! How high an emitter is tell nodes on the ground hardly: it stands on the ground or flies, with a prior for each. The more
+//! likely of the two is told (by Laplace's approximation of the evidence), as uncertain as the other's place and weight make it.
 
 use crate::engine::book::Cited;
 use crate::model::geo::LonLat;
@@ -29,9 +29,11 @@ const BEARING_FLOOR_DEG: f64 = 2.0;
 /// Steps of the first look in each direction, each way, and how many of the best places are gone on from.
 const STEPS: i32 = 12;
 const STARTS: usize = 6;
+/// So much less is a place worth that too few arrivals bear out, in logarithms: any other is better.
+const NOT_BORNE_OUT: f64 = 1e6;
 /// Steps of the search: by absolute residuals, and by the errors as they are.
 const FIRST_STEPS: usize = 14;
-const LAST_STEPS: usize = 8;
+const LAST_STEPS: usize = 30;
 
 /// One arrival.
 #[derive(Clone, Copy, Debug)]
@@ -59,14 +61,32 @@ pub struct Fix {
     pub sent_ns: i64,
     /// Of each arrival: observed less predicted time, seconds.
     pub residuals_s: Vec<f64>,
+    /// One sigma of an arrival's time, in the middle, seconds.
+    pub sd_s: f64,
     /// Twice the logarithm of how likely the residuals are, for the better of two sets of arrivals.
     pub misfit: f64,
 }
 
 impl Fix {
-    /// Whether that arrival is of it.
-    pub fn bears_out(&self, at: usize, heard: &Heard) -> bool {
-        self.residuals_s[at].abs() <= OUTLIER_SD * heard.sd_s
+    /// How far off an arrival is that may be of it, sigma.
+    pub fn off_sd(&self, heard: &Heard) -> f64 {
+        let (from, to) = (self.place.earth_fixed_m(self.height_m), heard.place.earth_fixed_m(heard.height_m));
+        let after_s = (heard.time_ns - self.sent_ns) as f64 * 1e-9;
+        (after_s - between(from, to).1 / LIGHT_IN_AIR_M_S).abs() / heard.sd_s
+    }
+
+    /// It is the other one with that chance: what is uncertain is so by both, and by how far they are apart.
+    fn may_be(&mut self, other: &Fix, p: f64) {
+        let (east_m, north_m) = self.place.flat_offset_m(other.place);
+        let (own, others) = (self.covariance_m2, other.covariance_m2);
+        let both = |own: f64, other: f64, apart_m2: f64| (1.0 - p) * own + p * (other + apart_m2);
+        self.covariance_m2 = (
+            both(own.0, others.0, east_m * east_m),
+            both(own.1, others.1, east_m * north_m),
+            both(own.2, others.2, north_m * north_m),
+        );
+        let apart_m = other.height_m - self.height_m;
+        self.height_sd_m = both(self.height_sd_m.powi(2), other.height_sd_m.powi(2), apart_m * apart_m).sqrt();
     }
 }
 
@@ -105,7 +125,7 @@ struct Row {
 
 type Square = [[f64; 4]; 4];
 
-/// The most likely place of what these nodes heard, if enough of them bear it out.
+/// The most likely place of what these nodes heard; whether they bear it out tell the residuals. `None` for fewer than [`LEAST_NODES`].
 pub fn locate(heard: &[Heard]) -> Option<Fix> {
     if heard.len() < LEAST_NODES {
         return None;
@@ -116,21 +136,21 @@ pub fn locate(heard: &[Heard]) -> Option<Fix> {
     heights.sort_by(f64::total_cmp);
     let ground = Prior { height_m: heights[heights.len() / 2], sd_m: GROUND_SD_M };
     let flying = Prior { height_m: ground.height_m + FLYING_M.0, sd_m: FLYING_M.1 };
-    let mut best: Option<(f64, Fix)> = None;
-    for (prior, least) in [(ground, LEAST_NODES), (flying, LEAST_NODES_FLYING)] {
-        if heard.len() < least {
-            continue;
-        }
-        let starts = starts(heard, &sites, prior);
-        let found = starts.into_iter().filter_map(|state| search(&sites, state, prior));
-        let Some((state, covariance, evidence)) = found.max_by(|a, b| a.2.total_cmp(&b.2)) else { continue };
-        let fix = fixed(&sites, state, &covariance, prior, first_ns);
-        let borne_out = (0..heard.len()).filter(|&at| fix.bears_out(at, &heard[at])).count();
-        if borne_out >= least && best.as_ref().is_none_or(|(most, _)| evidence > *most) {
-            best = Some((evidence, fix));
-        }
+    let most_likely = |prior: Prior| {
+        let found = starts(heard, &sites, prior).into_iter().filter_map(|state| search(&sites, state, prior));
+        let (state, covariance, evidence) = found.max_by(|a, b| a.2.total_cmp(&b.2))?;
+        Some((evidence, fixed(&sites, state, &covariance, prior, first_ns)))
+    };
+    let of_both = [most_likely(ground), most_likely(flying)];
+    let told = of_both.iter().enumerate().filter_map(|(which, it)| it.as_ref().map(|(p, fix)| (which, *p, fix)));
+    // Four nodes have nothing that could contradict that it flies.
+    let told = told.filter(|it| it.0 == 0 || heard.len() >= LEAST_NODES_FLYING);
+    let (which, evidence, fix) = told.max_by(|a, b| a.1.total_cmp(&b.1))?;
+    let mut fix = fix.clone();
+    if let Some((other_evidence, other)) = &of_both[1 - which] {
+        fix.may_be(other, 1.0 / (1.0 + (evidence - other_evidence).max(0.0).exp()));
     }
-    best.map(|(_, fix)| fix)
+    Some(fix)
 }
 
 fn site(heard: &Heard, first_ns: i64) -> Site {
@@ -214,9 +234,8 @@ fn rows(sites: &[Site], state: State) -> Vec<Row> {
             let across_m2 = (east_m * east_m + north_m * north_m).max(1.0);
             let turned = azimuth - east_m.atan2(north_m);
             let residual = (turned + std::f64::consts::PI).rem_euclid(std::f64::consts::TAU) - std::f64::consts::PI;
-            let by = axes.map(|axis| {
-                (north_m * dot(axis, site.axes[0]) - east_m * dot(axis, site.axes[1])) / across_m2
-            });
+            let by =
+                axes.map(|axis| (north_m * dot(axis, site.axes[0]) - east_m * dot(axis, site.axes[1])) / across_m2);
             rows.push(Row { residual, slope: [by[0], by[1], by[2], 0.0], sd });
         }
     }
@@ -277,14 +296,21 @@ fn search(sites: &[Site], from: State, prior: Prior) -> Option<(State, Square, f
         }
     }
     let rows = rows(sites, state);
+    let is_of_it = |row: &Row| (row.residual / row.sd).abs() <= OUTLIER_SD;
+    // Where too few bear a place out there is no more to say of it than how bad it is.
+    let is_borne_out = rows.iter().filter(|row| is_of_it(row)).count() >= LEAST_NODES;
     // Fisher's information of a location under Student's t (Lange, Little and Taylor 1989, J. Am. Stat. Assoc. 84).
     let known = (FREEDOM + 1.0) / (FREEDOM + 3.0);
-    let (matrix, _) = normal(&rows, state, prior, |row| match (row.residual / row.sd).abs() <= OUTLIER_SD {
+    let (matrix, _) = normal(&rows, state, prior, |row| match is_of_it(row) || !is_borne_out {
         true => known / row.sd.powi(2),
         false => 0.0,
     });
     let (covariance, log_determinant) = inverse(&matrix)?;
-    let evidence = -cost(&rows, state, prior) - prior.sd_m.ln() - 0.5 * log_determinant;
+    let misfit = -cost(&rows, state, prior);
+    let evidence = match is_borne_out {
+        true => misfit - prior.sd_m.ln() - 0.5 * log_determinant,
+        false => misfit - NOT_BORNE_OUT,
+    };
     evidence.is_finite().then_some((state, covariance, evidence))
 }
 
@@ -302,6 +328,7 @@ fn fixed(sites: &[Site], state: State, covariance: &Square, prior: Prior, first_
         covariance_m2: (covariance[0][0], covariance[0][1], covariance[1][1]),
         sent_ns,
         residuals_s,
+        sd_s: median(&mut sites.iter().map(|site| site.sd_m / LIGHT_IN_AIR_M_S).collect::<Vec<f64>>()),
         misfit,
     }
 }
@@ -393,9 +420,10 @@ mod tests {
         let all = heard(&about(), at, 140.0, |number| if number == 3 { 300.0 } else { 0.3 });
         let fix = locate(&all).unwrap();
         assert!(fix.place.distance_m(at) < 100.0, "{fix:?}");
-        assert_eq!((0..5).map(|n| fix.bears_out(n, &all[n])).collect::<Vec<_>>(), [true, true, true, false, true]);
+        let is_off = |off_s: &f64| off_s.abs() > OUTLIER_SD * 2e-7;
+        assert_eq!(fix.residuals_s.iter().map(is_off).collect::<Vec<_>>(), [false, false, false, true, false]);
         // Four of which one is of something else bear nothing out.
-        assert!(locate(&all[..4]).is_none_or(|fix| (0..4).filter(|&n| fix.bears_out(n, &all[n])).count() < 4));
+        assert!(locate(&all[..4]).unwrap().residuals_s.iter().any(is_off));
     }
 
     #[test]
@@ -433,7 +461,7 @@ mod tests {
             let first = locate(&all).unwrap();
             all.rotate_left(turn);
             let second = locate(&all).unwrap();
-            prop_assert!(first.place.distance_m(second.place) < 5.0);
+            prop_assert!(first.place.distance_m(second.place) < 1.0, "{first:?} {second:?}");
         }
 
         #[test]

@@ -149,6 +149,11 @@ impl Sent {
         self
     }
 
+    /// With another id, by a number.
+    pub fn called(self, number: usize) -> Sent {
+        Sent { id: format!("{}-{number}", self.id), ..self }
+    }
+
     /// With the node's own position.
     pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
         self.position = (lon_deg, lat_deg);
