@@ -184,7 +184,7 @@ mod tests {
     use crate::engine::tests::scene::put;
     use crate::model::kind::KindSet;
     use crate::model::node::Node;
-    use crate::model::observation::{Radar, RadarPoint, Span};
+    use crate::model::observation::{Arrival, Common, Origin, Radar, RadarPoint, Span};
 
     /// A line of 1,200 microphones, one a kilometre.
     fn line() -> Registry {
@@ -195,6 +195,28 @@ mod tests {
             (node.range_m, node.registered) = (Some(12_000.0), true);
             node
         }))
+    }
+
+    #[test]
+    fn what_is_heard_on_one_channel_goes_to_one_part() {
+        let registry = line();
+        let regions = Regions::new(cells(&registry), 3);
+        let to = |node: u32, emitter: &str, frequency_hz: f64| {
+            let (mut batch, mut to) = (Observations::default(), Vec::new());
+            let emitter = batch.store(emitter.as_bytes());
+            let detail = batch.arrivals.push(Arrival { emitter, frequency_hz, ..Arrival::BARE });
+            let origin = Origin { topic: 0, partition: 0, offset: 0, line: 0 };
+            batch.push(Common::new(origin, Kind::Radio, NodeIx(node), 0, detail));
+            regions.route(&batch, 0, &registry, &mut to);
+            to
+        };
+        for node in [0, 600, 1199] {
+            assert_eq!(to(node, "", 433.92e6), to(5, "", 433.92e6), "wherever it is heard");
+            assert_eq!(to(node, "a", 1e9), to(5, "a", 2e9), "by its name, where it has one");
+            assert_eq!(to(node, "", 433.92e6).len(), 1);
+        }
+        let channels = (0..60).map(|n| to(0, "", 1e8 + 1e6 * f64::from(n))[0]);
+        assert_eq!(channels.collect::<BTreeSet<u32>>().len(), 3, "and channels are shared out");
     }
 
     #[test]

@@ -57,6 +57,7 @@ fn event(id: &str, time: Timestamp, place: LonLat) -> Event {
     Event {
         event: id.to_owned(),
         class: "fire.undetermined",
+        sign: None,
         time,
         lon: place.lon_deg,
         lat: place.lat_deg,

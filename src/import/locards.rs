@@ -81,6 +81,7 @@ pub(super) fn read(files: &[PathBuf], options: &ImportOptions, output: &mut Outp
                 output.event(&Event {
                     event: message,
                     class: "interference",
+                    sign: Some("emitter"),
                     time: Timestamp(start_ns.saturating_add(sent_ns)),
                     lon: place.lon_deg,
                     lat: place.lat_deg,

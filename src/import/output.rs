@@ -111,6 +111,8 @@ pub(super) struct Line<'a> {
 pub(super) struct Event {
     pub(super) event: String,
     pub(super) class: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sign: Option<&'static str>,
     pub(super) time: Timestamp,
     pub(super) lon: f64,
     pub(super) lat: f64,

@@ -1,7 +1,7 @@
 //! Which alert is about which event: candidates, each with how well the two agree, then one to one, the best first.
 
 use super::{By, Group, SAME_EVIDENCE};
-use crate::model::alert::AlertFeature;
+use crate::model::alert::{AlertFeature, Sign};
 use crate::model::geo::LonLat;
 use crate::model::time::s_from_ns;
 use crate::simulate::Truth;
@@ -26,7 +26,8 @@ pub(super) fn pairs(group: Group, alerts: &[&AlertFeature], events: &[&Truth], b
         (Group::Fire, By::Place { seconds, metres }) => by_place(alerts, events, seconds, metres),
         (Group::Restriction, _) => all(alerts, events, restriction),
         (Group::Sensor, _) => all(alerts, events, sensor),
-        (Group::Incursion | Group::Dark | Group::Interference, _) => all(alerts, events, lasting),
+        (Group::Interference, _) => all(alerts, events, interference),
+        (Group::Incursion | Group::Dark, _) => all(alerts, events, lasting),
     };
     candidates
         .sort_by(|a, b| b.agreement.total_cmp(&a.agreement).then_with(|| (a.event, a.alert).cmp(&(b.event, b.alert))));
@@ -152,6 +153,16 @@ fn lasting(alert: &AlertFeature, event: &Truth) -> Option<f64> {
         return None;
     }
     Some(overlap(alert, event)? + shared(alert, event))
+}
+
+/// An emitter is one that is told of on the same arrivals; all else is as what lasts.
+fn interference(alert: &AlertFeature, event: &Truth) -> Option<f64> {
+    let is_emitter = |sign: Option<Sign>| sign == Some(Sign::Emitter);
+    match (is_emitter(alert.properties.sign), is_emitter(event.sign)) {
+        (true, true) => Some(shared(alert, event)).filter(|shared| *shared > 0.0),
+        (false, false) => lasting(alert, event),
+        _ => None,
+    }
 }
 
 /// Same class, and the same report or one from there and then.

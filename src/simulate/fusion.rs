@@ -7,7 +7,7 @@ use super::ground::offset;
 use super::hear::{hint_of, to_microseconds};
 use super::site::Site;
 use super::world::{Event, World};
-use crate::model::alert::Class;
+use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
 use crate::model::kind::{Activity, Hint, Kind};
@@ -33,6 +33,9 @@ pub(super) struct Senses {
     pub(super) patrols: usize,
     pub(super) listeners: usize,
 }
+
+/// So many nodes have to hear an emitter for it to be located.
+const EMITTER_HEARERS: usize = 4;
 
 /// Places such a set of nodes within `reach_m` of the middle (infrasound outside).
 pub(super) fn add_nodes(world: &mut World, senses: Senses, reach_m: f64, heartbeat_s: f64, chance: &mut Chance) {
@@ -411,7 +414,19 @@ pub(super) fn jamming(world: &mut World, place: LonLat, (from_s, to_s): (f64, f6
         ..world.happening(Class::Interference, from_ns, place, &[Prohibition::Interference])
     };
     let event_at = world.add_event(event);
-    for site_at in sites_of(world, Kind::Interference) {
+    let listeners = sites_of(world, Kind::Interference);
+    let in_range =
+        |at: &&usize| world.sites[**at].place.distance_m(place) <= world.sites[**at].node.range_m.unwrap_or(0.0);
+    // Where it stands is told by the arrivals of its signal, if enough hear it.
+    let is_located = listeners.iter().filter(in_range).count() >= EMITTER_HEARERS;
+    let emitter = Event {
+        lasts: true,
+        to_ns: Some(world.at_ns(to_s)),
+        sign: Some(Sign::Emitter),
+        ..world.happening(Class::Interference, from_ns, place, &[Prohibition::Interference])
+    };
+    let emitter_at = is_located.then(|| world.add_event(emitter));
+    for site_at in listeners {
         let (distance_m, azimuth_deg) = world.sites[site_at].place.distance_azimuth(place);
         if distance_m > world.sites[site_at].node.range_m.unwrap_or(0.0) {
             continue;
@@ -436,7 +451,11 @@ pub(super) fn jamming(world: &mut World, place: LonLat, (from_s, to_s): (f64, f6
                 .number("time_sd_s", 2e-7, 8);
             let error_ns = (100.0 * chance.normal()).round() as i64;
             if arrival_ns >= from_ns {
-                world.drafts.push(Draft::new(site_at, Kind::Radio, arrival_ns + error_ns, heard).of(event_at));
+                let draft = Draft::new(site_at, Kind::Radio, arrival_ns + error_ns, heard).of(event_at);
+                world.drafts.push(match emitter_at {
+                    Some(emitter_at) => draft.of(emitter_at),
+                    None => draft,
+                });
             }
             at_s += 10.0;
         }

@@ -266,12 +266,12 @@ fn the_demo_tells_its_story() {
         Class::AirIncursion,
         Class::SeaDark,
         Class::SensorSilent,
-        Class::Interference,
         Class::RestrictionDenied,
         Class::IncursionWeapons,
     ] {
         assert_eq!(count(class), 1, "{class}");
     }
+    assert_eq!(count(Class::Interference), 2, "a jammer, by who it disturbs and by when its signal arrives");
     let shoot: Vec<&Truth> = simulation.truth.iter().filter(|e| e.class == Class::FireExplosion).collect();
     assert!(shoot.len() >= 6 && shoot.iter().all(|event| !event.violation && !event.areas.is_empty()));
     assert!(count(Class::FireImpact) > 40 && count(Class::FireOutgoing) > 40);

@@ -4,7 +4,7 @@
 //! the last: those on a channel that a name was given to, as far as one thing can have moved from the one place to
 //! the other; of others those from one place. Its place is the weighted mean of all since it was last seen to move.
 //!
-//! What an emitter is for is not known here: it breaches nothing, and is a sign to look at. It is told when event time has passed its
+//! What an emitter is for is not known here: it breaches nothing, and is a sign to look at, but where only satellites may send. It is told when event time has passed its
 //! first emission, for before that arrivals may belong together otherwise.
 
 mod emission;
@@ -19,6 +19,7 @@ use super::memory::Memory;
 use super::{Rule, World, cited_at, position_at, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim, Transmitter};
 use crate::model::alert::{Class, Sign};
+use crate::model::area::Prohibition;
 use crate::model::geo::{Ellipse, LonLat};
 use crate::model::kind::{Kind, KindSet};
 use crate::model::observation::Observations;
@@ -38,6 +39,9 @@ const SAME_M: f64 = 100.0;
 const MOVED_SD: f64 = 2.5;
 /// However many emissions are averaged, a place is no surer than that, metres.
 const LEAST_SD_M: f64 = 10.0;
+/// Where only satellites send: whoever does so on the ground or in the air interferes with them (ITU Radio Regulations, article 5, 1,559
+/// to 1,610 MHz: radionavigation-satellite, space to Earth).
+const SATELLITES_HZ: std::ops::RangeInclusive<f64> = 1.559e9..=1.61e9;
 /// Emitters on one channel at a time. At it the one that began first ends.
 const MAX_EMITTERS: usize = 256;
 /// Emissions that are cited besides the last.
@@ -189,6 +193,9 @@ impl Episode for Emitting {
     fn claim(&self, _world: World<'_>) -> Claim {
         let mut claim = Claim::new(self.key.clone(), Class::Interference, self.place, self.from_ns);
         claim.sign = Some(Sign::Emitter);
+        if self.frequency_hz.is_some_and(|hz| SATELLITES_HZ.contains(&hz)) {
+            claim.prohibitions = vec![Prohibition::Interference];
+        }
         // Times are told to the millisecond.
         claim.time_sd_s = 5e-4;
         let (xx, xy, yy) = inverse(self.information);

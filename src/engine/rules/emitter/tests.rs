@@ -92,6 +92,15 @@ fn one_that_moves_is_one_if_it_has_a_name() {
 }
 
 #[test]
+fn where_only_satellites_may_send_it_is_interference() {
+    let at = |hz: f64| told(&until(emission(AT, 0, 5, "", hz), 1200)).remove(0).properties;
+    let (gps, link) = (at(1.57542e9), at(2.4e9));
+    assert_eq!((gps.violation, gps.areas.as_slice()), (true, &["zone".to_owned()][..]));
+    assert!(!link.violation && link.areas.is_empty());
+    assert_eq!(gps.sign, Some(Sign::Emitter));
+}
+
+#[test]
 fn three_nodes_show_no_contradiction_and_are_not_believed() {
     let mut sent = Vec::new();
     (0..5).for_each(|beat| sent.extend(emission(AT, 10 * beat, 3, "", HZ)));
