@@ -9,7 +9,7 @@ use crate::codec::reviewers::Reviewers;
 use crate::codec::signature::{public_key, sign};
 use crate::config::Config;
 use crate::kafka::{Change, KafkaError, Sink, Tables};
-use crate::model::alert::{AlertFeature, Status};
+use crate::model::alert::{Alert, AlertFeature, Status};
 use crate::model::decision::{Decision, ReviewState};
 use crate::model::node::{Node, Registry};
 use crate::model::time::Timestamp;
@@ -107,7 +107,7 @@ fn list(args: &List, config: &Config) -> Outcome {
 
 fn table(awaiting: &[&AlertFeature], known: usize) -> String {
     let mut text = format!(
-        "{:<22} {:>3} {:<24} {:<22} {:<22} {:<16} {:<11} review\n",
+        "{:<22} {:>3} {:<24} {:<24} {:<22} {:<16} {:<11} review\n",
         "alert", "sev", "time", "event", "place", "how sure", "status"
     );
     for feature in awaiting {
@@ -122,11 +122,11 @@ fn table(awaiting: &[&AlertFeature], known: usize) -> String {
         };
         let _ = writeln!(
             text,
-            "{:<22} {:>3} {:<24} {:<22} {:<22} {:<16} {:<11} {state}",
+            "{:<22} {:>3} {:<24} {:<24} {:<22} {:<16} {:<11} {state}",
             alert.alert,
             alert.severity,
             alert.time.to_string(),
-            alert.class.as_str(),
+            what(alert),
             format!("{:.5} {:.5}", place.lat_deg, place.lon_deg),
             format!("{} {:.2}", alert.term, alert.probability),
             alert.status.as_str()
@@ -134,6 +134,11 @@ fn table(awaiting: &[&AlertFeature], known: usize) -> String {
     }
     let _ = writeln!(text, "{} of {known} {}", awaiting.len(), plural(known, "alert"));
     text
+}
+
+/// `fire.impact`, `interference emitter`.
+fn what(alert: &Alert) -> String {
+    alert.sign.map_or_else(|| alert.class.to_string(), |sign| format!("{} {sign}", alert.class))
 }
 
 fn plural(count: usize, word: &str) -> String {

@@ -72,6 +72,16 @@ pub struct Emitter {
     pub alt_sd_m: f64,
 }
 
+impl Emitter {
+    /// For people: `uas-1, 2440 MHz, 310 m high ± 120 m`.
+    pub fn words(&self) -> String {
+        let frequency = self.frequency_hz.map(|hz| format!("{:.6}", hz / 1e6));
+        let mhz = frequency.map(|it| format!("{} MHz", it.trim_end_matches('0').trim_end_matches('.')));
+        let high = format!("{:.0} m high ± {:.0} m", self.alt_m, self.alt_sd_m);
+        self.label.iter().cloned().chain(mhz).chain([high]).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// An area, and the chance that it is concerned.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AreaChance {

@@ -262,13 +262,9 @@ fn the_demo_goes_on_with_another_seed_on_the_same_ground() {
 fn the_demo_tells_its_story() {
     let simulation = simulate(Scenario::Demo, 5, &Options::default());
     let count = |class: Class| simulation.truth.iter().filter(|event| event.class == class).count();
-    for class in [
-        Class::AirIncursion,
-        Class::SeaDark,
-        Class::SensorSilent,
-        Class::RestrictionDenied,
-        Class::IncursionWeapons,
-    ] {
+    for class in
+        [Class::AirIncursion, Class::SeaDark, Class::SensorSilent, Class::RestrictionDenied, Class::IncursionWeapons]
+    {
         assert_eq!(count(class), 1, "{class}");
     }
     assert_eq!(count(Class::Interference), 2, "a jammer, by who it disturbs and by when its signal arrives");

@@ -9,7 +9,7 @@ mod words;
 pub use summary::{AgainstTruth, Summary};
 
 use super::Stop;
-use crate::model::alert::{AlertFeature, Class, Status, Term};
+use crate::model::alert::{AlertFeature, Class, Emitter, Sign, Status, Term};
 use crate::model::geo::LonLat;
 use crate::pipeline::latency::latencies;
 use hdrhistogram::Histogram;
@@ -84,6 +84,10 @@ pub struct Row {
     pub time_ns: i64,
     /// What happened.
     pub class: Class,
+    /// What tells of it, where the class does not say.
+    pub sign: Option<Sign>,
+    /// Of an emitter: what it sends, and how high it is.
+    pub emitter: Option<String>,
     /// How many.
     pub count: u32,
     /// Whether that is a lower bound.
@@ -120,6 +124,8 @@ impl Row {
             revision: alert.revision,
             time_ns: alert.time.0,
             class: alert.class,
+            sign: alert.sign,
+            emitter: alert.emitter.as_ref().map(Emitter::words),
             count: alert.count,
             count_is_minimum: alert.count_is_minimum,
             place: feature.place(),

@@ -129,13 +129,13 @@ fn draw_table(frame: &mut Frame<'_>, area: Rect, state: &ViewState, colour: bool
     } else if area.width >= MEDIUM_COLUMNS {
         vec![
             time,
-            ("event", Constraint::Length(18), words::what),
+            ("event", Constraint::Length(18), words::what_short),
             ("place", Constraint::Length(20), |row| words::place_short(row.place)),
             ("sure", Constraint::Length(4), |row| format!("{:.2}", words::shown_p(row.probability))),
             verdict,
         ]
     } else {
-        vec![time, ("event", Constraint::Length(18), words::what), (verdict.0, Constraint::Min(0), verdict.2)]
+        vec![time, ("event", Constraint::Length(18), words::what_short), (verdict.0, Constraint::Min(0), verdict.2)]
     };
     let header = ratatui::widgets::Row::new(columns.iter().map(|(name, _, _)| Cell::from(*name)))
         .style(Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED));

@@ -107,6 +107,32 @@ fn the_newest_stands_first_and_a_revision_takes_its_place() {
 }
 
 #[test]
+fn what_tells_of_it_stands_beside_the_class() {
+    let told = |change: &dyn Fn(&mut Alert)| match alert("A-1", 1, |it| change(it)) {
+        Update::Alert(feature) => Row::of(&feature),
+        _ => unreachable!("it is an alert"),
+    };
+    let emitter = told(&|it| {
+        (it.class, it.sign, it.violation) = (Class::Interference, Some(Sign::Emitter), false);
+        let (label, frequency_hz) = (Some("uas-1".to_owned()), Some(433.92e6));
+        it.emitter = Some(Emitter { label, frequency_hz, alt_m: 310.4, alt_sd_m: 120.0 });
+    });
+    assert_eq!(
+        (words::what(&emitter), words::what_short(&emitter)),
+        ("interference emitter".to_owned(), "emitter".to_owned())
+    );
+    assert!(
+        words::line(&emitter).contains("±38 m (uas-1, 433.92 MHz, 310 m high ± 120 m) confirmed"),
+        "{}",
+        words::line(&emitter)
+    );
+    let lingers = told(&|it| (it.class, it.sign) = (Class::SeaIncursion, Some(Sign::Loitering)));
+    assert_eq!(words::what(&lingers), "sea.incursion loitering");
+    let round = told(&|_| ());
+    assert_eq!((words::what(&round), words::what_short(&round)), ("fire.impact".to_owned(), "fire.impact".to_owned()));
+}
+
+#[test]
 fn every_alert_counts_once_as_its_newest_revision_is() {
     let mut state = watched();
     assert_eq!(state.tally, Tally { alerts: 3, violations: 2, notified: 1, retracted: 1 });

@@ -1,7 +1,7 @@
 //! An alert in words and figures, as an officer on watch would read them out.
 
 use super::{Row, Verdict};
-use crate::model::alert::Status;
+use crate::model::alert::{Sign, Status};
 use crate::model::geo::LonLat;
 use crate::model::time::{NS_PER_S, Timestamp};
 use std::time::Duration;
@@ -56,12 +56,24 @@ pub fn metres(length_m: f64) -> String {
     if length_m < 1_000.0 { format!("{length_m:.0} m") } else { format!("{:.1} km", length_m / 1_000.0) }
 }
 
-/// `fire.impact`, `fire.burst ×3`, `fire.burst ≥3`.
+/// `fire.impact`, `fire.burst ×3`, `fire.burst ≥3`, `sea.incursion loitering`.
 pub fn what(row: &Row) -> String {
+    match row.sign {
+        Some(sign) => counted(&format!("{} {sign}", row.class), row),
+        None => counted(row.class.as_str(), row),
+    }
+}
+
+/// The same where there is less room: what tells of it says more than the class.
+pub fn what_short(row: &Row) -> String {
+    counted(row.sign.map_or(row.class.as_str(), Sign::as_str), row)
+}
+
+fn counted(what: &str, row: &Row) -> String {
     match (row.count, row.count_is_minimum) {
-        (count, true) => format!("{} ≥{count}", row.class),
-        (1, false) => row.class.to_string(),
-        (count, false) => format!("{} ×{count}", row.class),
+        (count, true) => format!("{what} ≥{count}"),
+        (1, false) => what.to_owned(),
+        (count, false) => format!("{what} ×{count}"),
     }
 }
 
@@ -84,6 +96,7 @@ pub fn line(row: &Row) -> String {
         what(row),
         place(row.place),
         radius(row),
+        row.emitter.iter().map(|words| format!("({words})")).collect(),
         format!("{} {:.2}", row.term, shown_p(row.probability)),
         verdict(row),
         row.status.to_string(),

@@ -58,7 +58,9 @@ pub fn of_alert(feature: &AlertFeature, registry: Option<&Registry>) -> String {
     let mut line = |what: &str, held: String| {
         let _ = writeln!(text, "{what:<10} {held}");
     };
-    line("What", format!("{}{count}; severity {} of 5", alert.class, alert.severity));
+    let sign = alert.sign.map_or_else(String::new, |sign| format!(", {sign}"));
+    let emitter = alert.emitter.as_ref().map_or_else(String::new, |it| format!(" ({})", it.words()));
+    line("What", format!("{}{sign}{emitter}{count}; severity {} of 5", alert.class, alert.severity));
     let ellipse = alert.ellipse.map(|it| {
         let (major, minor, orientation) = (it.semi_major_m, it.semi_minor_m, it.orientation_deg);
         format!(", give or take {major:.0} m by {minor:.0} m (1σ), the longer way {orientation:.0}° from north")

@@ -296,7 +296,7 @@ fn grave(feature: &AlertFeature, collected: &Collector) -> [String; 8] {
     [
         alert.alert.clone(),
         time_of(alert.time.0, collected.day(), collected.offset_s()),
-        format!("{}{many}", words::class(alert.class)),
+        format!("{}{many}", words::what(alert)),
         format!("{}{ellipse}", words::place(feature.place())),
         format!("{} {}", alert.term, chance(alert.probability)),
         alert.severity.to_string(),
@@ -342,7 +342,7 @@ fn gap_row(feature: &AlertFeature, collected: &Collector) -> [String; 4] {
     let time = |ns| time_of(ns, collected.day(), collected.offset_s());
     [
         nodes.into_iter().collect::<Vec<_>>().join(", "),
-        words::class(alert.class).to_owned(),
+        words::what(alert).to_owned(),
         time(alert.time.0),
         alert.to.map_or_else(|| "lasts".to_owned(), |to| time(to.0)),
     ]

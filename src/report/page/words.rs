@@ -1,6 +1,6 @@
 //! Numbers, times, places and classes in words for readers.
 
-use crate::model::alert::{AlertFeature, Class};
+use crate::model::alert::{Alert, AlertFeature, Class, Sign};
 use crate::model::daily::Count;
 use crate::model::day::Day;
 use crate::model::decision::Verdict;
@@ -72,8 +72,20 @@ pub fn place(place: LonLat) -> String {
     format!("{:.5} {north} {:.5} {east}", place.lat_deg.abs(), place.lon_deg.abs())
 }
 
-/// A class in words.
-pub fn class(class: Class) -> &'static str {
+/// An alert in words.
+pub fn what(alert: &Alert) -> &'static str {
+    match (alert.class, alert.sign) {
+        (Class::Interference, Some(Sign::Emitter)) => "radio emitter",
+        (Class::Interference, Some(Sign::Jump)) => "identity that jumped",
+        (Class::Interference, Some(Sign::Twin)) => "identity at two places",
+        (Class::SeaIncursion, Some(Sign::Loitering)) => "vessel lingering",
+        (_, Some(Sign::Loitering)) => "aircraft lingering",
+        (_, Some(Sign::Cluster)) => "silent sensors, a cluster",
+        (of, _) => class(of),
+    }
+}
+
+fn class(class: Class) -> &'static str {
     match class {
         Class::FireExplosion => "explosion, undetermined",
         Class::FireImpact => "explosion, impact",
