@@ -14,7 +14,7 @@ use crate::model::observation::Id;
 use crate::model::time::NS_PER_S;
 use compact_str::CompactString;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Light goes 1,500 km in that time: who hears one emission does so within it, nanoseconds.
 pub const EMISSION_NS: i64 = 5_000_000;
@@ -24,9 +24,9 @@ const TOGETHER_S: f64 = 3e-3;
 const EVERY_NS: i64 = NS_PER_S / 4;
 /// Arrivals that wait. At it half of them, the older ones, are gone through before their time.
 pub const MAX_WAITING: usize = 100_000;
-/// Arrivals of one node in a second on one channel that are weighed. Later ones are passed over: a channel that is so full is no place
+/// Arrivals of one node on one channel in such a time that are weighed. Later ones are passed over: a channel that is so full is no place
 /// to tell emissions apart.
-const MAX_A_SECOND: usize = 128;
+const MAX_OF_A_NODE: usize = 32;
 /// Where a node has several arrivals that may be of one emission, so many ways to take one of each are tried.
 const MAX_WAYS: usize = 8;
 /// What is off by more than that may be of something else: it is tried whether the place is better without it, sigma.
@@ -94,8 +94,8 @@ pub struct Emission {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Channel {
     arrivals: Vec<Arrival>,
-    /// The times of all arrivals since emissions were last looked for, also of those that were of one before, nanoseconds.
-    times_ns: Vec<i64>,
+    /// When and where there were arrivals, nanoseconds, also those that were of an emission: how many there are hangs on nothing but them.
+    all: Vec<(i64, NodeIx)>,
 }
 
 /// The arrivals that wait, by channel.
@@ -122,7 +122,7 @@ impl Waiting {
         }
         let Some(channel) = self.by_channel.get_mut(channel) else { return };
         channel.arrivals.push(arrival);
-        channel.times_ns.push(time_ns);
+        channel.all.push((time_ns, node));
         self.count += 1;
     }
 
@@ -135,11 +135,11 @@ impl Waiting {
         self.corrections.note(node, id, time_ns);
         let is_meant =
             |it: &Cited| (it.node, it.id) == (node, id) && it.time_ns >= passed_ns && can_be_about(time_ns, it.time_ns);
-        for Channel { arrivals, times_ns } in self.by_channel.values_mut() {
+        for Channel { arrivals, all } in self.by_channel.values_mut() {
             if let Some(at) = arrivals.iter().position(|arrival| is_meant(&arrival.cited)) {
-                let gone = arrivals.swap_remove(at);
-                let of_it = times_ns.iter().position(|&time_ns| time_ns == gone.cited.time_ns);
-                of_it.map(|at| times_ns.swap_remove(at));
+                let gone = arrivals.swap_remove(at).cited;
+                let of_it = all.iter().position(|it| *it == (gone.time_ns, gone.node));
+                of_it.map(|at| all.swap_remove(at));
                 self.count -= 1;
             }
         }
@@ -147,7 +147,9 @@ impl Waiting {
 
     /// Where emissions are to be looked for up to when event time has passed `watermark_ns`, if that is further than before.
     pub fn due(&self, watermark_ns: i64) -> Option<i64> {
-        let whole_ns = watermark_ns.saturating_sub(EMISSION_NS).div_euclid(EVERY_NS).saturating_mul(EVERY_NS);
+        // One that begins just before may share arrivals with one that begins just after.
+        let known_ns = watermark_ns.saturating_sub(3 * EMISSION_NS);
+        let whole_ns = known_ns.div_euclid(EVERY_NS).saturating_mul(EVERY_NS);
         self.cutoff_ns.is_none_or(|cutoff_ns| whole_ns > cutoff_ns).then_some(whole_ns)
     }
 
@@ -171,15 +173,15 @@ impl Waiting {
             // Which number a node has depends on who came first.
             let turn = |it: &Arrival| (it.cited.time_ns, it.cited.id, registry.node(it.cited.node).name.as_str());
             channel.arrivals.sort_by(|a, b| turn(a).cmp(&turn(b)));
-            channel.times_ns.sort_unstable();
-            for (fix, cited, frequency_hz) in emissions(&mut channel.arrivals, cutoff_ns) {
-                let by_chance = by_chance(&channel.times_ns, &fix, &cited);
+            channel.all.sort_unstable();
+            for (fix, cited, frequency_hz) in emissions(channel, cutoff_ns) {
+                let by_chance = by_chance(&channel.all, &fix, &cited);
                 found.push(Emission { channel: name.as_str().into(), fix, cited, frequency_hz, by_chance });
             }
-            channel.times_ns.retain(|&time_ns| time_ns >= cutoff_ns);
+            channel.all.retain(|&(time_ns, _)| time_ns >= cutoff_ns.saturating_sub(EVERY_NS));
             self.count -= before - channel.arrivals.len();
         }
-        self.by_channel.retain(|_, channel| !channel.times_ns.is_empty());
+        self.by_channel.retain(|_, channel| !channel.all.is_empty());
         self.cutoff_ns = self.cutoff_ns.max(Some(cutoff_ns));
         self.corrections.forget_before(cutoff_ns);
         found.sort_by(|a, b| {
@@ -193,10 +195,12 @@ impl Waiting {
 type Found = (Fix, Vec<Cited>, Option<f64>);
 
 /// Takes the emissions that begin before `cutoff_ns` out of the arrivals of a channel, which are in order of time, and what begins none.
-fn emissions(waiting: &mut Vec<Arrival>, cutoff_ns: i64) -> Vec<Found> {
+fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Found> {
     let mut found = Vec::new();
-    let mut is_gone = vec![false; waiting.len()];
-    pass_over(waiting, &mut is_gone);
+    let passed_over = passed_over(&channel.all);
+    let waiting = &mut channel.arrivals;
+    let is_passed_over = |it: &Arrival| passed_over.contains(&(it.cited.time_ns, it.cited.node));
+    let mut is_gone: Vec<bool> = waiting.iter().map(is_passed_over).collect();
     // What each arrival begins, as far as it was looked for and nothing of it is gone.
     let mut begun: BTreeMap<usize, Option<(Fix, Vec<usize>)>> = BTreeMap::new();
     let mut first = 0;
@@ -226,7 +230,10 @@ fn emissions(waiting: &mut Vec<Arrival>, cutoff_ns: i64) -> Vec<Found> {
         begun.clear();
     }
     let mut gone = is_gone.iter();
-    waiting.retain(|_| !gone.next().is_some_and(|&is_gone| is_gone));
+    // Whether what comes later is passed over is known when its time has come.
+    waiting.retain(|it| {
+        !gone.next().is_some_and(|&is_gone| is_gone) || it.cited.time_ns >= cutoff_ns && is_passed_over(it)
+    });
     found
 }
 
@@ -236,25 +243,26 @@ fn by_strength(a: &(Fix, Vec<usize>), b: &(Fix, Vec<usize>)) -> std::cmp::Orderi
     strength(a).total_cmp(&strength(b)).then_with(|| b.1.cmp(&a.1))
 }
 
-/// How many sets of arrivals like that are expected by chance, of so many as there are on the channel then. Two arrivals within the time
-/// that light takes between nodes go with any first one, for some place explains three times; each more has to come when that place says.
-fn by_chance(times_ns: &[i64], fix: &Fix, cited: &[Cited]) -> f64 {
-    let from_ns = cited[0].time_ns.div_euclid(EVERY_NS) * EVERY_NS;
-    let at = |time_ns: i64| times_ns.partition_point(|&it| it < time_ns);
-    let others = (at(from_ns + EVERY_NS) - at(from_ns)).saturating_sub(cited.len());
-    let per_s = others as f64 * (NS_PER_S / EVERY_NS) as f64;
+/// How many sets of arrivals like that are expected by chance, of so many as there were on the channel just before. Two arrivals within
+/// the time that light takes between nodes go with any first one, for some place explains three times; each more has to come when that place
+/// says.
+fn by_chance(all: &[(i64, NodeIx)], fix: &Fix, cited: &[Cited]) -> f64 {
+    let to_ns = cited[0].time_ns.div_euclid(EVERY_NS) * EVERY_NS;
+    let at = |time_ns: i64| all.partition_point(|it| it.0 < time_ns);
+    let per_s = (at(to_ns) - at(to_ns - EVERY_NS)) as f64 * (NS_PER_S / EVERY_NS) as f64;
     let (pair, more) = (per_s * TOGETHER_S, per_s * 2.0 * OUTLIER_SD * fix.sd_s);
     0.5 * pair * pair * more.powi(cited.len() as i32 - 3)
 }
 
-/// Passes over what a node has heard beyond so many in a second.
-fn pass_over(waiting: &[Arrival], is_gone: &mut [bool]) {
+/// What nodes heard beyond so many arrivals in so long.
+fn passed_over(all: &[(i64, NodeIx)]) -> BTreeSet<(i64, NodeIx)> {
     let mut counts: BTreeMap<(i64, NodeIx), usize> = BTreeMap::new();
-    for (arrival, is_gone) in waiting.iter().zip(is_gone) {
-        let count = counts.entry((arrival.cited.time_ns.div_euclid(NS_PER_S), arrival.cited.node)).or_default();
+    let beyond = all.iter().filter(|(time_ns, node)| {
+        let count = counts.entry((time_ns.div_euclid(EVERY_NS), *node)).or_default();
         *count += 1;
-        *is_gone = *count > MAX_A_SECOND;
-    }
+        *count > MAX_OF_A_NODE
+    });
+    beyond.copied().collect()
 }
 
 /// The arrivals that may be of one emission with the first, by node, in order of time.

@@ -204,6 +204,30 @@ proptest! {
     }
 
     #[test]
+    fn nor_where_emissions_crowd_about_the_times_up_to_which_they_are_looked_for(
+        begins_us in proptest::collection::vec((0i64..4, -12_000i64..12_000, 4usize..6, any::<bool>()), 2..12),
+        noise_us in proptest::collection::vec((0usize..5, 0i64..4, -12_000i64..12_000), 0..40),
+        delivery in any_delivery(140),
+    ) {
+        // Quarters of a second are the times.
+        let mut sent = Vec::new();
+        for (n, &(second, off_us, nodes, is_named)) in begins_us.iter().enumerate() {
+            let places = [AT, LonLat { lon_deg: 30.2, lat_deg: 49.9 }];
+            let all = emission(places[n % 2], 10 + second, nodes, if is_named { "a" } else { "" }, HZ);
+            sent.extend(all.into_iter().map(|it| it.later(250_000_000 + 1_000 * off_us).called(n)));
+        }
+        for (n, &(node, second, off_us)) in noise_us.iter().enumerate() {
+            let (name, lon_deg, lat_deg) = NODES[node];
+            let alone = radio(name, 10 + second, 250_000_000 + 1_000 * off_us, "", HZ);
+            sent.push(alone.located(lon_deg, lat_deg).called(100 + n));
+        }
+        // Event time goes on in steps of less than that.
+        sent.extend((0..60).map(|n| radio("h1", 8, 100_000_000 * n, "else", HZ).located(29.8, 50.1).called(200 + n as usize)));
+        let sent = until(sent, 1200);
+        prop_assert_eq!(deliver::<Emitters>(&sent, &delivery), told(&sent));
+    }
+
+    #[test]
     fn a_successor_goes_on_where_the_first_one_ended(
         delivery in any_delivery(200), share in 0.0..1.0f64, recall_s in 90i64..400, knows in proptest::bool::ANY,
     ) {

@@ -154,6 +154,14 @@ impl Sent {
         Sent { id: format!("{}-{number}", self.id), ..self }
     }
 
+    /// Of a radio signal: so much later, nanoseconds.
+    pub fn later(mut self, by_ns: i64) -> Sent {
+        if let What::Radio { after_ns, .. } = &mut self.what {
+            *after_ns += by_ns;
+        }
+        self
+    }
+
     /// With the node's own position.
     pub fn located(mut self, lon_deg: f64, lat_deg: f64) -> Sent {
         self.position = (lon_deg, lat_deg);
