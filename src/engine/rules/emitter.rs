@@ -39,6 +39,10 @@ const SAME_M: f64 = 100.0;
 const MOVED_SD: f64 = 2.5;
 /// However many emissions are averaged, a place is no surer than that, metres.
 const LEAST_SD_M: f64 = 10.0;
+/// A time that is known no better tells no place: light goes 30 km in it. And none is known better than that, seconds.
+const SD_S: (f64, f64) = (1e-9, 1e-4);
+/// A node that says that it is lower or higher than that does not know, metres.
+const HEIGHTS_M: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
 /// Where only satellites send: whoever does so on the ground or in the air interferes with them (ITU Radio Regulations, article 5, 1,559
 /// to 1,610 MHz: radionavigation-satellite, space to Earth).
 const SATELLITES_HZ: std::ops::RangeInclusive<f64> = 1.559e9..=1.61e9;
@@ -325,11 +329,15 @@ impl Rule for Emitters {
         }
         let Some(place) = position_at(batch, row, world).filter(|_| !batch.withdrawn[row]) else { return };
         let (node, arrivals) = (world.registry.node(cited.node), &batch.arrivals);
-        let height_m = Some(batch.alt_m[row]).filter(|alt_m| alt_m.is_finite()).or(node.alt_m).unwrap_or(0.0);
+        let heights_m = [Some(batch.alt_m[row]), node.alt_m];
+        let height_m = heights_m.into_iter().flatten().find(|alt_m| HEIGHTS_M.contains(alt_m)).unwrap_or(0.0);
         let (deg, sd_deg) = (arrivals.azimuth_deg[detail], arrivals.azimuth_sd_deg[detail]);
         let azimuth = deg.is_finite().then_some((deg, if sd_deg > 0.0 { sd_deg } else { AZIMUTH_SD_DEG }));
         let frequency_hz = arrivals.frequency_hz[detail];
-        let sd_s = sd_s(batch.time_sd_s[row], node.time_sd_s, Kind::Radio.default_time_sd_s());
+        let sd_s = sd_s(batch.time_sd_s[row], node.time_sd_s, Kind::Radio.default_time_sd_s()).max(SD_S.0);
+        if sd_s > SD_S.1 {
+            return;
+        }
         let channel = channel(batch.text(arrivals.emitter[detail]), frequency_hz);
         let frequency_hz = Some(frequency_hz).filter(|hz| hz.is_finite());
         let range_m = node.range_m;

@@ -308,7 +308,7 @@ fn borne_out(waiting: &[Arrival], by_node: &[Vec<usize>], mut members: Vec<usize
     let (mut turns, mut best) = (0, None);
     while members.len() >= LEAST_NODES {
         let heard: Vec<Heard> = members.iter().map(|&at| waiting[at].heard()).collect();
-        let fix = fix::locate(&heard)?;
+        let Some(fix) = fix::locate(&heard) else { break };
         let off = |at: usize| match waiting[at].place.distance_m(fix.place) <= waiting[at].most_m() {
             true => fix.off_sd(&waiting[at].heard()),
             false => f64::INFINITY,

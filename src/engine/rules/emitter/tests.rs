@@ -142,6 +142,22 @@ fn it_is_told_when_event_time_has_passed_it_and_not_before() {
 }
 
 #[test]
+fn a_node_that_talks_nonsense_hides_nothing_and_bears_nothing_out() {
+    let mut sent = emission(AT, 0, 5, "", HZ);
+    let height_m = [f64::NAN, 1e300, -1e300, f64::INFINITY];
+    for (n, &at_m) in height_m.iter().enumerate() {
+        sent.push(radio("mic", 0, 1_100_000 + n as i64, "", HZ).located(30.0, 50.0).up(at_m).called(n));
+    }
+    let found = told(&until(sent, 1200));
+    assert_eq!(found.len(), 1);
+    assert!(found[0].place().distance_m(AT) < 100.0 && found[0].properties.evidence.len() == 5);
+    // One whose times mean nothing is no fourth node.
+    let mut sent = emission(AT, 0, 3, "", HZ);
+    sent.push(radio("mic", 0, 1_100_000, "", HZ).located(30.0, 50.0).timed(1.0));
+    assert!(told(&until(sent, 1200)).is_empty());
+}
+
+#[test]
 fn switched_off_it_says_nothing() {
     let mut settings = Settings::default();
     settings.emitters.on = false;
@@ -197,6 +213,8 @@ fn more_than_can_wait_is_gone_through_before_its_time() {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
     #[test]
     fn the_order_of_delivery_does_not_matter(delivery in any_delivery(200)) {
         let sent = scene();

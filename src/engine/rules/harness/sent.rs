@@ -15,6 +15,9 @@ pub struct Sent {
     id: String,
     pub(super) second: i64,
     position: (f64, f64),
+    /// How high the node is, and one sigma of the time.
+    alt_m: f64,
+    time_sd_s: f64,
     supersedes: String,
     withdrawn: bool,
     what: What,
@@ -59,7 +62,8 @@ enum What {
 
 fn sent(node: &'static str, id: String, second: i64, what: What) -> Sent {
     let position = (f64::NAN, f64::NAN);
-    Sent { node, id, second, position, supersedes: String::new(), withdrawn: false, what }
+    let (alt_m, time_sd_s) = (f64::NAN, f64::NAN);
+    Sent { node, id, second, position, alt_m, time_sd_s, supersedes: String::new(), withdrawn: false, what }
 }
 
 /// A plot of a tracked object, uncertain by 20 m.
@@ -147,6 +151,16 @@ impl Sent {
             *power_dbm = if power { f64::NAN } else { *power_dbm };
         }
         self
+    }
+
+    /// From so high, metres.
+    pub fn up(self, alt_m: f64) -> Sent {
+        Sent { alt_m, ..self }
+    }
+
+    /// With a time that is so uncertain, seconds.
+    pub fn timed(self, time_sd_s: f64) -> Sent {
+        Sent { time_sd_s, ..self }
     }
 
     /// With another id, by a number.
@@ -253,6 +267,8 @@ impl Sent {
             key: duplicate_key(node, self.id.as_bytes()),
             lon_deg: self.position.0,
             lat_deg: self.position.1,
+            alt_m: self.alt_m,
+            time_sd_s: self.time_sd_s,
             supersedes,
             withdrawn: self.withdrawn,
             ..Common::new(origin, kind, node, at_s(self.second).0 + after_ns, detail)
