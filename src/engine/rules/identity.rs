@@ -277,16 +277,31 @@ impl Identities {
         if place.is_none() && supersedes.is_none() {
             return;
         }
-        let cited = cited_at(batch, row);
-        let key = format!("node/{}", world.registry.node(cited.node).name);
-        match (place, supersedes) {
-            (None, Some(id)) => self.lanes.withdraw(&key, cited.node, id, cited.time_ns, world, book),
-            (Some(place), _) => {
-                let plot = Plot { cited, place, sd_m: NODE_SD_M, most_m_s: world.settings.identity.node_m_s };
-                self.lanes.observe(&key, plot, supersedes, world, book);
-            }
-            (None, None) => {}
+        let (node, most_m_s) = (batch.node[row], world.settings.identity.node_m_s);
+        // Who is not in the registry is nobody's, and may be many.
+        if !world.registry.node(node).registered {
+            return;
         }
+        self.name.clear();
+        self.name.push_str("node/");
+        self.name.push_str(&world.registry.node(node).name);
+        let Some(place) = place else {
+            if let Some(id) = supersedes {
+                self.lanes.withdraw(&self.name, node, id, batch.time_ns[row], world, book);
+            }
+            return;
+        };
+        if supersedes.is_none()
+            && let Some(at) = self.lanes.find(&self.name)
+        {
+            let brief = Brief::at(batch, row, place, NODE_SD_M, mark(batch.kind[row]));
+            let calm = Calm { lasts_ns: holds_ns(world), common: most_m_s };
+            if self.lanes.go_on(at, brief, &calm, world) {
+                return;
+            }
+        }
+        let plot = Plot { cited: cited_at(batch, row), place, sd_m: NODE_SD_M, most_m_s };
+        self.lanes.observe(&self.name, plot, supersedes, world, book);
     }
 }
 
