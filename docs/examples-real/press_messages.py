@@ -2,9 +2,11 @@
 
     python3 press_messages.py telemetry.ndjson seconds seed > pressed.ndjson
     python3 press_messages.py telemetry.ndjson seconds seed apart > noise.ndjson
+    python3 press_messages.py telemetry.ndjson seconds seed receivers > null.ndjson
 
-With `apart` each arrival begins at a random time of its own: nothing that several nodes heard is left. Ids have to be those of
-`truceline import locards`: what stands before the last hyphen is the message.
+With `apart` each arrival begins at a random time of its own, with `receivers` all that a receiver heard is moved by one random time, round the
+span: nothing that several nodes heard is left. Times keep their nanoseconds. Ids have to be those of `truceline import locards`: what stands
+before the last hyphen is the message.
 """
 
 import json
@@ -26,17 +28,25 @@ def text(time_ns):
     return f"{whole}.{time_ns % NS:09d}Z"
 
 
-def main(path, seconds, seed, apart=None):
-    chance, messages = random.Random(int(seed)), {}
+OF = {
+    "messages": lambda arrival: arrival["id"].rsplit("-", 1)[0],
+    "apart": lambda arrival: arrival["id"],
+    "receivers": lambda arrival: arrival["node"],
+}
+
+
+def main(path, seconds, seed, what="messages"):
+    chance, together, span_ns = random.Random(int(seed)), {}, int(float(seconds) * NS)
     for line in open(path):
         arrival = json.loads(line)
-        messages.setdefault(arrival["id"] if apart else arrival["id"].rsplit("-", 1)[0], []).append(arrival)
-    for arrivals in messages.values():
-        first_ns = min(ns(arrival["time"]) for arrival in arrivals)
-        begin_ns = BEGIN_NS + int(chance.random() * float(seconds) * NS)
+        together.setdefault(OF[what](arrival), []).append(arrival)
+    for arrivals in together.values():
+        first_ns = BEGIN_NS if what == "receivers" else min(ns(arrival["time"]) for arrival in arrivals)
+        begin_ns = int(chance.random() * span_ns)
         for arrival in arrivals:
-            arrival["time"] = text(begin_ns + ns(arrival["time"]) - first_ns)
-    for arrival in sorted((it for arrivals in messages.values() for it in arrivals), key=lambda it: it["time"]):
+            after_ns = begin_ns + ns(arrival["time"]) - first_ns
+            arrival["time"] = text(BEGIN_NS + (after_ns % span_ns if what == "receivers" else after_ns))
+    for arrival in sorted((it for arrivals in together.values() for it in arrivals), key=lambda it: it["time"]):
         print(json.dumps(arrival))
 
 

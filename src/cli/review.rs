@@ -9,7 +9,7 @@ use crate::codec::reviewers::Reviewers;
 use crate::codec::signature::{public_key, sign};
 use crate::config::Config;
 use crate::kafka::{Change, KafkaError, Sink, Tables};
-use crate::model::alert::{Alert, AlertFeature, Status};
+use crate::model::alert::{AlertFeature, Status, what};
 use crate::model::decision::{Decision, ReviewState};
 use crate::model::node::{Node, Registry};
 use crate::model::time::Timestamp;
@@ -126,7 +126,7 @@ fn table(awaiting: &[&AlertFeature], known: usize) -> String {
             alert.alert,
             alert.severity,
             alert.time.to_string(),
-            what(alert),
+            what(alert.class, alert.sign),
             format!("{:.5} {:.5}", place.lat_deg, place.lon_deg),
             format!("{} {:.2}", alert.term, alert.probability),
             alert.status.as_str()
@@ -134,11 +134,6 @@ fn table(awaiting: &[&AlertFeature], known: usize) -> String {
     }
     let _ = writeln!(text, "{} of {known} {}", awaiting.len(), plural(known, "alert"));
     text
-}
-
-/// `fire.impact`, `interference emitter`.
-fn what(alert: &Alert) -> String {
-    alert.sign.map_or_else(|| alert.class.to_string(), |sign| format!("{} {sign}", alert.class))
 }
 
 fn plural(count: usize, word: &str) -> String {

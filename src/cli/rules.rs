@@ -22,8 +22,8 @@ struct Report {
 const NOTES: &str = "
 An alert is an event with the same class and sign, and an area and evidence in common. split: events with more than one alert. judged: of
 those found, whether it is a violation was said rightly (areas, notices). timed: of those that ended, begin and end were told to within two
-intervals between plots; most: the greatest error in such intervals. place: median error of the place of a jammer, or of the middle of a
-cluster. Fire: of the rounds that were found, of which the ends are known for lines; a chance of 0.5 or more says so. target: precision
+intervals between plots; most: the greatest error in such intervals. place: median error of the place of a jammer or an emitter, or of the
+middle of a cluster. Fire: of the rounds that were found, of which the ends are known for lines; a chance of 0.5 or more says so. target: precision
 and recall of 0.99, of dark ships a recall of 0.95 at one false a day; all judged rightly, none split.
 ";
 

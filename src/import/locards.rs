@@ -8,7 +8,7 @@ use super::ImportOptions;
 use super::error::{ImportError, Skip};
 use super::output::{Event, Line, Output};
 use super::table::{Row, Table};
-use crate::model::geo::LonLat;
+use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
 use crate::model::time::{NS_PER_S, Timestamp, ns_from_s, parse_rfc3339};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -18,9 +18,6 @@ const TIME_SD_S: f64 = 2e-7;
 
 /// Mode S replies and squitters (ICAO Annex 10, volume IV).
 const FREQUENCY_HZ: f64 = 1.09e9;
-
-/// The speed of light in air near the ground: refractive index 1.0003.
-const LIGHT_IN_AIR_M_S: f64 = 299_792_458.0 / 1.0003;
 
 /// 2020-01-01T00:00:00Z: any believable day does.
 const DEFAULT_START_NS: i64 = 1_577_836_800 * NS_PER_S;
@@ -135,27 +132,14 @@ fn parse_arrivals(row: &Row<'_>, column: usize) -> Result<Vec<(u32, i64)>, Skip>
 
 /// When the message was sent: the median over the receivers of arrival less travel time.
 fn sent_ns(place: LonLat, altitude_m: f64, arrivals: &[(u32, i64)], receivers: &HashMap<u32, Receiver>) -> Option<i64> {
-    let from = earth_centred(place, altitude_m);
     let mut sent_ns: Vec<i64> = arrivals
         .iter()
         .filter_map(|(serial, counted_ns)| {
-            let &(place, height_m) = receivers.get(serial)?;
-            let to = earth_centred(place, height_m);
-            let distance_m = (0..3).map(|axis| (from[axis] - to[axis]).powi(2)).sum::<f64>().sqrt();
+            let &(receiver, height_m) = receivers.get(serial)?;
+            let distance_m = place.slant_m(altitude_m, receiver, height_m);
             Some(counted_ns - ns_from_s(distance_m / LIGHT_IN_AIR_M_S))
         })
         .collect();
     sent_ns.sort_unstable();
     sent_ns.get(sent_ns.len() / 2).copied()
-}
-
-/// Earth-centred, earth-fixed coordinates in metres (WGS 84: EPSG 9602).
-fn earth_centred(place: LonLat, height_m: f64) -> [f64; 3] {
-    const A_M: f64 = 6_378_137.0;
-    const E2: f64 = 0.006_694_379_990_141_317;
-    let ((sin_lat, cos_lat), (sin_lon, cos_lon)) =
-        (place.lat_deg.to_radians().sin_cos(), place.lon_deg.to_radians().sin_cos());
-    let n_m = A_M / (1.0 - E2 * sin_lat * sin_lat).sqrt();
-    let across_m = (n_m + height_m) * cos_lat;
-    [across_m * cos_lon, across_m * sin_lon, (n_m * (1.0 - E2) + height_m) * sin_lat]
 }

@@ -72,6 +72,11 @@ pub struct Emitter {
     pub alt_sd_m: f64,
 }
 
+/// A class for people, with what tells of it where the class does not say: `fire.impact`, `interference emitter`.
+pub fn what(class: Class, sign: Option<Sign>) -> String {
+    sign.map_or_else(|| class.to_string(), |sign| format!("{class} {sign}"))
+}
+
 impl Emitter {
     /// For people: `uas-1, 2440 MHz, 310 m high ± 120 m`.
     pub fn words(&self) -> String {

@@ -9,6 +9,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::sync::LazyLock;
 
+/// The speed of light in air near the ground: refractive index 1.0003 (ITU-R P.453).
+pub const LIGHT_IN_AIR_M_S: f64 = 299_792_458.0 / 1.0003;
+
 static WGS84: LazyLock<Geodesic> = LazyLock::new(Geodesic::wgs84);
 /// Semi-major axis, metres, and the square of the first eccentricity of WGS 84.
 const SEMI_MAJOR_M: f64 = 6_378_137.0;
@@ -62,6 +65,12 @@ impl LonLat {
         let prime_vertical_m = SEMI_MAJOR_M / (1.0 - ECCENTRICITY_2 * sin_lat * sin_lat).sqrt();
         let out_m = (prime_vertical_m + height_m) * cos_lat;
         [out_m * cos_lon, out_m * sin_lon, (prime_vertical_m * (1.0 - ECCENTRICITY_2) + height_m) * sin_lat]
+    }
+
+    /// Metres straight through space from `height_m` above here to `other_height_m` above `other`.
+    pub fn slant_m(self, height_m: f64, other: LonLat, other_height_m: f64) -> f64 {
+        let (from, to) = (self.earth_fixed_m(height_m), other.earth_fixed_m(other_height_m));
+        (0..3).map(|axis| (from[axis] - to[axis]).powi(2)).sum::<f64>().sqrt()
     }
 
     /// The directions east, north and up there, along the earth's fixed axes.
@@ -176,6 +185,7 @@ mod tests {
             assert!((along(to, axis) - 1000.0).abs() < 0.06 && along(to, up).abs() < 0.1);
         }
         assert!((along(here.earth_fixed_m(height_m + 1000.0), up) - 1000.0).abs() < 1e-6);
+        assert!((here.slant_m(height_m, here, height_m + 1000.0) - 1000.0).abs() < 1e-6);
         // The pole and the equator by hand.
         assert_eq!(LonLat { lon_deg: 0.0, lat_deg: 0.0 }.earth_fixed_m(0.0), [SEMI_MAJOR_M, 0.0, 0.0]);
         let pole = LonLat { lon_deg: 0.0, lat_deg: 90.0 }.earth_fixed_m(0.0);

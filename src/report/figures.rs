@@ -214,7 +214,20 @@ fn union_ns(mut intervals: Vec<(i64, i64)>) -> i64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::harness::alert;
     use super::*;
+
+    #[test]
+    fn an_emitter_is_an_alert_and_no_case_of_jamming() {
+        let counted = |sign: Sign| {
+            let alert = Alert { sign: Some(sign), ..alert("A-1", Class::Interference, 1.0) };
+            let mut sum = Sum::default();
+            sum.add(&Entry::of(&alert), (0, i64::MAX));
+            let figures = sum.close();
+            (figures.alerts, figures.interference.count)
+        };
+        assert_eq!((counted(Sign::Jamming), counted(Sign::Emitter)), ((1, 1), (1, 0)));
+    }
 
     #[test]
     fn what_is_silent_twice_at_once_is_silent_once() {

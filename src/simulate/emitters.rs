@@ -10,9 +10,8 @@ use super::ground::offset;
 use super::hear::to_microseconds;
 use super::site::Site;
 use super::world::{Event, World};
-use crate::engine::rules::emitter::LIGHT_IN_AIR_M_S;
 use crate::model::alert::{Class, Sign};
-use crate::model::geo::LonLat;
+use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
 use crate::model::kind::{Component, Kind};
 use crate::model::time::ns_from_s;
 
@@ -154,10 +153,8 @@ fn burst(
     signal: &Signal,
     chance: &mut Chance,
 ) {
-    let from = place.earth_fixed_m(alt_m);
     for &site in receivers {
-        let to = world.sites[site].place.earth_fixed_m(0.0);
-        let distance_m = (0..3).map(|k| (to[k] - from[k]).powi(2)).sum::<f64>().sqrt();
+        let distance_m = place.slant_m(alt_m, world.sites[site].place, 0.0);
         if distance_m > RANGE_M || !chance.yes(DETECT_P) {
             continue;
         }

@@ -7,9 +7,10 @@ use super::ground::offset;
 use super::hear::{hint_of, to_microseconds};
 use super::site::Site;
 use super::world::{Event, World};
+use crate::engine::rules::emitter::LEAST_NODES;
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
-use crate::model::geo::LonLat;
+use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
 use crate::model::kind::{Activity, Hint, Kind};
 use crate::model::time::{NS_PER_S, ns_from_s};
 
@@ -33,9 +34,6 @@ pub(super) struct Senses {
     pub(super) patrols: usize,
     pub(super) listeners: usize,
 }
-
-/// So many nodes have to hear an emitter for it to be located.
-const EMITTER_HEARERS: usize = 4;
 
 /// Places such a set of nodes within `reach_m` of the middle (infrasound outside).
 pub(super) fn add_nodes(world: &mut World, senses: Senses, reach_m: f64, heartbeat_s: f64, chance: &mut Chance) {
@@ -413,24 +411,16 @@ pub(super) fn jamming(world: &mut World, place: LonLat, (from_s, to_s): (f64, f6
         to_ns: Some(world.at_ns(to_s)),
         ..world.happening(Class::Interference, from_ns, place, &[Prohibition::Interference])
     };
+    let emitter = Event { sign: Some(Sign::Emitter), ..event.clone() };
     let event_at = world.add_event(event);
-    let listeners = sites_of(world, Kind::Interference);
-    let in_range =
-        |at: &&usize| world.sites[**at].place.distance_m(place) <= world.sites[**at].node.range_m.unwrap_or(0.0);
+    let heard_from = |at: usize| (at, world.sites[at].place.distance_azimuth(place));
+    let is_heard =
+        |(at, (distance_m, _)): &(usize, (f64, f64))| *distance_m <= world.sites[*at].node.range_m.unwrap_or(0.0);
+    let hearers: Vec<(usize, (f64, f64))> =
+        sites_of(world, Kind::Interference).into_iter().map(heard_from).filter(is_heard).collect();
     // Where it stands is told by the arrivals of its signal, if enough hear it.
-    let is_located = listeners.iter().filter(in_range).count() >= EMITTER_HEARERS;
-    let emitter = Event {
-        lasts: true,
-        to_ns: Some(world.at_ns(to_s)),
-        sign: Some(Sign::Emitter),
-        ..world.happening(Class::Interference, from_ns, place, &[Prohibition::Interference])
-    };
-    let emitter_at = is_located.then(|| world.add_event(emitter));
-    for site_at in listeners {
-        let (distance_m, azimuth_deg) = world.sites[site_at].place.distance_azimuth(place);
-        if distance_m > world.sites[site_at].node.range_m.unwrap_or(0.0) {
-            continue;
-        }
+    let emitter_at = (hearers.len() >= LEAST_NODES).then(|| world.add_event(emitter));
+    for (site_at, (distance_m, azimuth_deg)) in hearers {
         let mut at_s = from_s + chance.range(0.0, 10.0);
         while at_s < to_s {
             let power_dbm = -30.0 - 20.0 * (distance_m / 1000.0).max(0.1).log10() + chance.normal();
@@ -443,7 +433,7 @@ pub(super) fn jamming(world: &mut World, place: LonLat, (from_s, to_s): (f64, f6
                 .number("azimuth_sd_deg", 5.0, 0);
             world.drafts.push(Draft::new(site_at, Kind::Interference, time_ns, seen).of(event_at));
             // The carrier's bursts leave every ten seconds and travel at the speed of light in air.
-            let arrival_ns = world.at_ns((at_s / 10.0).floor() * 10.0) + ns_from_s(distance_m / 299_702_547.0);
+            let arrival_ns = world.at_ns((at_s / 10.0).floor() * 10.0) + ns_from_s(distance_m / LIGHT_IN_AIR_M_S);
             let heard = Fields::new()
                 .number("frequency_hz", 1_575_420_000.0, 0)
                 .number("power_dbm", power_dbm, 1)
@@ -452,10 +442,7 @@ pub(super) fn jamming(world: &mut World, place: LonLat, (from_s, to_s): (f64, f6
             let error_ns = (100.0 * chance.normal()).round() as i64;
             if arrival_ns >= from_ns {
                 let draft = Draft::new(site_at, Kind::Radio, arrival_ns + error_ns, heard).of(event_at);
-                world.drafts.push(match emitter_at {
-                    Some(emitter_at) => draft.of(emitter_at),
-                    None => draft,
-                });
+                world.drafts.push(emitter_at.into_iter().fold(draft, Draft::of));
             }
             at_s += 10.0;
         }

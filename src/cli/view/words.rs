@@ -1,7 +1,7 @@
 //! An alert in words and figures, as an officer on watch would read them out.
 
 use super::{Row, Verdict};
-use crate::model::alert::{Sign, Status};
+use crate::model::alert::{self, Sign, Status};
 use crate::model::geo::LonLat;
 use crate::model::time::{NS_PER_S, Timestamp};
 use std::time::Duration;
@@ -58,10 +58,7 @@ pub fn metres(length_m: f64) -> String {
 
 /// `fire.impact`, `fire.burst ×3`, `fire.burst ≥3`, `sea.incursion loitering`.
 pub fn what(row: &Row) -> String {
-    match row.sign {
-        Some(sign) => counted(&format!("{} {sign}", row.class), row),
-        None => counted(row.class.as_str(), row),
-    }
+    counted(&alert::what(row.class, row.sign), row)
 }
 
 /// The same where there is less room: what tells of it says more than the class.

@@ -4,19 +4,19 @@
 //! the last: those on a channel that a name was given to, as far as one thing can have moved from the one place to
 //! the other; of others those from one place. Its place is the weighted mean of all since it was last seen to move.
 //!
-//! What an emitter is for is not known here: it breaches nothing, and is a sign to look at, but where only satellites may send. It is told when event time has passed its
-//! first emission, for before that arrivals may belong together otherwise.
+//! What an emitter is for is not known here: it breaches nothing, and is a sign to look at, but where only satellites may send.
+//! It is told when event time has passed its first emission, for before that arrivals may belong together otherwise.
 
 mod emission;
 mod fix;
 
 pub use self::emission::channel;
-use self::emission::{Arrival, Emission, Waiting, sd_s};
-pub use self::fix::LIGHT_IN_AIR_M_S;
+use self::emission::{Arrival, Emission, Waiting};
+pub use self::fix::LEAST_NODES;
 use super::lane::{Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
-use super::{Rule, World, cited_at, position_at, supersedes_at};
+use super::{Rule, World, cited_at, position_at, radio_bearing, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim, Transmitter};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
@@ -30,8 +30,6 @@ use serde::{Deserialize, Serialize};
 const DOUBT: f64 = 0.05;
 /// Nothing is surer than that.
 const MOST_P: f64 = 0.99;
-/// One sigma of a bearing that gives none, degrees.
-const AZIMUTH_SD_DEG: f64 = 10.0;
 /// Emissions are from one place if that lies within so many sigma, or nearer than that, metres.
 const SAME_SD: f64 = 5.0;
 const SAME_M: f64 = 100.0;
@@ -70,8 +68,9 @@ pub struct Located {
 impl Located {
     fn of(emission: Emission) -> Located {
         let Emission { fix, cited, frequency_hz, by_chance, .. } = emission;
-        let fix::Fix { place, covariance_m2, height_m, height_sd_m, sent_ns, .. } = fix;
-        let more = cited.len().saturating_sub(fix::LEAST_NODES).min(9) as i32;
+        let sent_ns = fix.sent_ns();
+        let fix::Fix { place, covariance_m2, height_m, height_sd_m, .. } = fix;
+        let more = cited.len().saturating_sub(LEAST_NODES).min(9) as i32;
         let probability = ((1.0 - DOUBT.powi(1 + more)) / (1.0 + by_chance)).min(MOST_P);
         Located { cited, place, covariance_m2, height_m, height_sd_m, sent_ns, frequency_hz, probability }
     }
@@ -306,9 +305,8 @@ pub struct Emitters {
 
 impl Emitters {
     fn look(&mut self, cutoff_ns: i64, world: World<'_>, book: &mut Book) {
-        for emission in self.waiting.take(cutoff_ns, world.registry) {
-            let channel = emission.channel.clone();
-            self.lanes.observe(&channel, Located::of(emission), None, world, book);
+        for (channel, emission) in self.waiting.take(cutoff_ns, world.registry) {
+            self.lanes.observe(channel.as_str(), Located::of(emission), None, world, book);
         }
         self.lanes.advance(cutoff_ns, world, book);
     }
@@ -331,17 +329,17 @@ impl Rule for Emitters {
         let (node, arrivals) = (world.registry.node(cited.node), &batch.arrivals);
         let heights_m = [Some(batch.alt_m[row]), node.alt_m];
         let height_m = heights_m.into_iter().flatten().find(|alt_m| HEIGHTS_M.contains(alt_m)).unwrap_or(0.0);
-        let (deg, sd_deg) = (arrivals.azimuth_deg[detail], arrivals.azimuth_sd_deg[detail]);
-        let azimuth = deg.is_finite().then_some((deg, if sd_deg > 0.0 { sd_deg } else { AZIMUTH_SD_DEG }));
+        let azimuth = radio_bearing(arrivals.azimuth_deg[detail], arrivals.azimuth_sd_deg[detail]);
         let frequency_hz = arrivals.frequency_hz[detail];
-        let sd_s = sd_s(batch.time_sd_s[row], node.time_sd_s, Kind::Radio.default_time_sd_s()).max(SD_S.0);
+        let own_s = batch.time_sd_s[row];
+        let sd_s = if own_s > 0.0 { own_s } else { node.time_sd_s(Kind::Radio) }.max(SD_S.0);
         if sd_s > SD_S.1 {
             return;
         }
         let channel = channel(batch.text(arrivals.emitter[detail]), frequency_hz);
         let frequency_hz = Some(frequency_hz).filter(|hz| hz.is_finite());
         let range_m = node.range_m;
-        self.waiting.add(&channel, Arrival { cited, place, height_m, sd_s, azimuth, frequency_hz, range_m });
+        self.waiting.add(channel, Arrival { cited, place, height_m, sd_s, azimuth, frequency_hz, range_m });
         if let Some(cutoff_ns) = self.waiting.overdue() {
             self.look(cutoff_ns, world, book);
         }

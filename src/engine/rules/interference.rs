@@ -11,7 +11,7 @@ mod source;
 use super::lane::{Correction, Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
-use super::{Rule, World, cited_at, position_at, remember, supersedes_at};
+use super::{Rule, World, cited_at, position_at, radio_bearing, remember, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
@@ -34,8 +34,6 @@ const MOVED_M: f64 = 200.0;
 /// How often a node reports what is there, and an hour what is not, where the registry does not say.
 const DETECT_P: f64 = 0.8;
 const FALSE_PER_HOUR: f64 = 0.1;
-/// Uncertainty of a bearing that gives none, degrees.
-const AZIMUTH_SD_DEG: f64 = 10.0;
 /// By how much one node more makes the odds better at most.
 const MOST_RATIO: f64 = 100.0;
 /// The silence of a node that should have heard makes the odds worse by no more: it may be down, or behind a hill.
@@ -365,7 +363,7 @@ impl Rule for Jamming {
         }
         let Some(place) = position_at(batch, row, world) else { return };
         let (deg, sd_deg) = (batch.interferences.azimuth_deg[detail], batch.interferences.azimuth_sd_deg[detail]);
-        let azimuth = deg.is_finite().then_some((deg, if sd_deg > 0.0 { sd_deg } else { AZIMUTH_SD_DEG }));
+        let azimuth = radio_bearing(deg, sd_deg);
         let power_dbm = Some(batch.interferences.power_dbm[detail]).filter(|power_dbm| power_dbm.is_finite());
         self.lanes.observe(band, Sighting { cited, place, azimuth, power_dbm }, supersedes, world, book);
     }

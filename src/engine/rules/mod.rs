@@ -144,6 +144,14 @@ pub(super) fn object_sd_m(batch: &Observations, row: usize, world: World<'_>) ->
     if given_m > 0.0 { given_m } else { world.settings.tracks.object_sd_m }
 }
 
+/// Uncertainty of a bearing to a source of radio waves that gives none, degrees.
+const AZIMUTH_SD_DEG: f64 = 10.0;
+
+/// A bearing to a source of radio waves and one sigma of that, degrees, if there is one.
+pub(super) fn radio_bearing(deg: f64, sd_deg: f64) -> Option<(f64, f64)> {
+    deg.is_finite().then_some((deg, if sd_deg > 0.0 { sd_deg } else { AZIMUTH_SD_DEG }))
+}
+
 /// Where the node of the observation at `row` was: its own word, else the registry's.
 pub(super) fn position_at(batch: &Observations, row: usize, world: World<'_>) -> Option<LonLat> {
     LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]).or(world.registry.node(batch.node[row]).position)

@@ -2,17 +2,17 @@
 //! node, and that one place and one time explain.
 //!
 //! Arrivals wait until event time has passed all that could be of an emission with them. Then they are gone through in order of
-//! time: the first of those left begins an emission, and takes with it those of others that bear its place out. What is left over
-//! may be of the next. So what is found is a function of the set of arrivals.
+//! time: each may begin an emission with those of other nodes that bear a place out with it. Of emissions that would share an
+//! arrival the strongest is taken, and what is left over may be of the next. So what is found is a function of the set of arrivals.
 
-use super::fix::{self, Fix, Heard, LEAST_NODES, LIGHT_IN_AIR_M_S, OUTLIER_SD};
+use super::fix::{self, Fix, Heard, LEAST_NODES, OUTLIER_SD};
 use crate::engine::book::Cited;
 use crate::engine::corrections::{Corrections, can_be_about};
-use crate::model::geo::LonLat;
+use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Id;
 use crate::model::time::NS_PER_S;
-use compact_str::CompactString;
+use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -22,20 +22,20 @@ pub const EMISSION_NS: i64 = 5_000_000;
 const TOGETHER_S: f64 = 3e-3;
 /// Emissions are looked for at whole multiples of that, nanoseconds.
 const EVERY_NS: i64 = NS_PER_S / 4;
-/// Arrivals that wait. At it half of them, the older ones, are gone through before their time.
-pub const MAX_WAITING: usize = 100_000;
 /// Arrivals of one node on one channel in such a time that are weighed. Later ones are passed over: a channel that is so full is no place
 /// to tell emissions apart.
 const MAX_OF_A_NODE: usize = 32;
+/// Arrivals that wait. At it half of them, the older ones, are gone through before their time.
+pub const MAX_WAITING: usize = 100_000;
 /// Where a node has several arrivals that may be of one emission, so many ways to take one of each are tried.
 const MAX_WAYS: usize = 8;
+/// And so often each node's arrival is taken that a place found with others is nearest to.
+const MAX_TURNS: usize = 4;
 /// What is off by more than that may be of something else: it is tried whether the place is better without it, sigma.
 const DOUBTED_SD: f64 = 2.5;
 /// What one more arrival is worth against how well all fit, in logarithms: that it is just then by chance, where in a millisecond
 /// there are some, is one part in a hundred.
 const WORTH: f64 = 4.6;
-/// And so often each node's arrival is taken that a place found with others is nearest to.
-const MAX_TURNS: usize = 4;
 /// No emitter is heard from further away by a node whose range is not registered, metres: at 11 km it is below the horizon there
 /// (ITU-R P.528; 4.12 km times the root of its height in metres).
 const MOST_RANGE_M: f64 = 450_000.0;
@@ -81,7 +81,6 @@ impl Arrival {
 /// One emission that was located.
 #[derive(Clone, Debug)]
 pub struct Emission {
-    pub channel: CompactString,
     pub fix: Fix,
     /// What bears it out, in order of time, with residuals.
     pub cited: Vec<Cited>,
@@ -98,10 +97,17 @@ struct Channel {
     all: Vec<(i64, NodeIx)>,
 }
 
+impl Channel {
+    /// Forgets how many there were long before that time.
+    fn forget(&mut self, cutoff_ns: i64) {
+        self.all.retain(|&(time_ns, _)| time_ns >= cutoff_ns.saturating_sub(EVERY_NS));
+    }
+}
+
 /// The arrivals that wait, by channel.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Waiting {
-    by_channel: BTreeMap<String, Channel>,
+    by_channel: BTreeMap<CompactString, Channel>,
     count: usize,
     /// What was taken back and may still come.
     corrections: Corrections,
@@ -111,16 +117,13 @@ pub struct Waiting {
 
 impl Waiting {
     /// Takes an arrival in, unless it was taken back before it came, or what it may be of has been looked for.
-    pub fn add(&mut self, channel: &str, arrival: Arrival) {
+    pub fn add(&mut self, channel: CompactString, arrival: Arrival) {
         let Cited { node, id, time_ns, .. } = arrival.cited;
         let is_late = self.cutoff_ns.is_some_and(|cutoff_ns| time_ns < cutoff_ns);
         if is_late || self.corrections.of(node, id, time_ns).is_some() {
             return;
         }
-        if !self.by_channel.contains_key(channel) {
-            self.by_channel.insert(channel.to_owned(), Channel::default());
-        }
-        let Some(channel) = self.by_channel.get_mut(channel) else { return };
+        let channel = self.by_channel.entry(channel).or_default();
         channel.arrivals.push(arrival);
         channel.all.push((time_ns, node));
         self.count += 1;
@@ -165,20 +168,22 @@ impl Waiting {
         Some(middle_ns.saturating_add(1))
     }
 
-    /// The emissions that begin before `cutoff_ns`, in order of time.
-    pub fn take(&mut self, cutoff_ns: i64, registry: &Registry) -> Vec<Emission> {
+    /// The emissions that begin before `cutoff_ns`, each with its channel, in order of time.
+    pub fn take(&mut self, cutoff_ns: i64, registry: &Registry) -> Vec<(CompactString, Emission)> {
         let mut found = Vec::new();
         for (name, channel) in &mut self.by_channel {
+            // Most of what waits is looked at when its time has come, and not each time until then.
+            if channel.arrivals.iter().all(|it| it.cited.time_ns >= cutoff_ns) {
+                channel.forget(cutoff_ns);
+                continue;
+            }
             let before = channel.arrivals.len();
             // Which number a node has depends on who came first.
             let turn = |it: &Arrival| (it.cited.time_ns, it.cited.id, registry.node(it.cited.node).name.as_str());
             channel.arrivals.sort_by(|a, b| turn(a).cmp(&turn(b)));
             channel.all.sort_unstable();
-            for (fix, cited, frequency_hz) in emissions(channel, cutoff_ns) {
-                let by_chance = by_chance(&channel.all, &fix, &cited);
-                found.push(Emission { channel: name.as_str().into(), fix, cited, frequency_hz, by_chance });
-            }
-            channel.all.retain(|&(time_ns, _)| time_ns >= cutoff_ns.saturating_sub(EVERY_NS));
+            found.extend(emissions(channel, cutoff_ns).into_iter().map(|emission| (name.clone(), emission)));
+            channel.forget(cutoff_ns);
             self.count -= before - channel.arrivals.len();
         }
         self.by_channel.retain(|_, channel| !channel.all.is_empty());
@@ -186,19 +191,20 @@ impl Waiting {
         self.corrections.forget_before(cutoff_ns);
         found.sort_by(|a, b| {
             let turn = |it: &Emission| (it.cited[0].time_ns, it.cited[0].id);
-            turn(a).cmp(&turn(b)).then_with(|| a.channel.cmp(&b.channel))
+            turn(&a.1).cmp(&turn(&b.1)).then_with(|| a.0.cmp(&b.0))
         });
         found
     }
 }
 
-type Found = (Fix, Vec<Cited>, Option<f64>);
-
 /// Takes the emissions that begin before `cutoff_ns` out of the arrivals of a channel, which are in order of time, and what begins none.
-fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Found> {
+fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
     let mut found = Vec::new();
-    let passed_over = passed_over(&channel.all);
-    let waiting = &mut channel.arrivals;
+    let Channel { arrivals, all } = channel;
+    // One that begins before then may share arrivals with one that begins that much later, which ends that much later still.
+    let known_ns = cutoff_ns.saturating_add(2 * EMISSION_NS);
+    let waiting = &arrivals[..arrivals.partition_point(|it| it.cited.time_ns <= known_ns)];
+    let passed_over = passed_over(&all[..all.partition_point(|it| it.0 <= known_ns)]);
     let is_passed_over = |it: &Arrival| passed_over.contains(&(it.cited.time_ns, it.cited.node));
     let mut is_gone: Vec<bool> = waiting.iter().map(is_passed_over).collect();
     // What each arrival begins, as far as it was looked for and nothing of it is gone.
@@ -221,17 +227,16 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Found> {
         let shares = |it: &&(Fix, Vec<usize>)| it.1.iter().any(|at| own.1.contains(at));
         let rivals = with.iter().flatten().filter_map(|at| begun.get(at)?.as_ref()).filter(shares);
         let Some((fix, members)) = rivals.max_by(|a, b| by_strength(a, b)).cloned() else { break };
-        let cited = members.iter().enumerate();
-        let cited = cited.map(|(n, &at)| fix::cited(&waiting[at].cited, &waiting[at].heard(), &fix, n)).collect();
+        let cited: Vec<Cited> = members.iter().map(|&at| fix.cite(&waiting[at].cited, &waiting[at].heard())).collect();
         members.iter().for_each(|&at| is_gone[at] = true);
-        let mut told: Vec<f64> = members.iter().filter_map(|&at| waiting[at].frequency_hz).collect();
-        told.sort_by(f64::total_cmp);
-        found.push((fix, cited, told.get(told.len() / 2).copied()));
+        let frequency_hz = fix::median(members.iter().filter_map(|&at| waiting[at].frequency_hz).collect());
+        let by_chance = by_chance(all, &fix, &cited);
+        found.push(Emission { fix, cited, frequency_hz, by_chance });
         begun.clear();
     }
     let mut gone = is_gone.iter();
     // Whether what comes later is passed over is known when its time has come.
-    waiting.retain(|it| {
+    arrivals.retain(|it| {
         !gone.next().is_some_and(|&is_gone| is_gone) || it.cited.time_ns >= cutoff_ns && is_passed_over(it)
     });
     found
@@ -310,7 +315,7 @@ fn borne_out(waiting: &[Arrival], by_node: &[Vec<usize>], mut members: Vec<usize
         let heard: Vec<Heard> = members.iter().map(|&at| waiting[at].heard()).collect();
         let Some(fix) = fix::locate(&heard) else { break };
         let off = |at: usize| match waiting[at].place.distance_m(fix.place) <= waiting[at].most_m() {
-            true => fix.off_sd(&waiting[at].heard()),
+            true => fix.residual_s(&waiting[at].heard()).abs() / waiting[at].sd_s,
             false => f64::INFINITY,
         };
         let nearest = |&at: &usize| {
@@ -339,21 +344,16 @@ const NAMED: &str = "named ";
 
 /// The channel that an arrival is on: its emitter's name where the node gives one, else its frequency to a megahertz. Channels are
 /// cut where no usual raster (5, 6.25, 8.33, 12.5 kHz and multiples) has a frequency, so that one is cut in two by no receiver's error.
-pub fn channel(emitter: &str, frequency_hz: f64) -> String {
+pub fn channel(emitter: &str, frequency_hz: f64) -> CompactString {
     const CUT_HZ: f64 = 503_100.0;
     match (emitter.is_empty(), frequency_hz.is_finite()) {
-        (false, _) => format!("{NAMED}{emitter}"),
-        (true, true) => format!("{} MHz", ((frequency_hz - CUT_HZ) / 1e6).floor() as i64 + 1),
-        (true, false) => "?".to_owned(),
+        (false, _) => format_compact!("{NAMED}{emitter}"),
+        (true, true) => format_compact!("{} MHz", ((frequency_hz - CUT_HZ) / 1e6).floor() as i64 + 1),
+        (true, false) => CompactString::const_new("?"),
     }
 }
 
 /// The name that a channel was given, if any.
 pub fn label(channel: &str) -> Option<&str> {
     channel.strip_prefix(NAMED)
-}
-
-/// One sigma of an arrival's time, seconds: its own word, else the registry's, else its kind's.
-pub fn sd_s(own_s: f64, registered_s: Option<f64>, default_s: f64) -> f64 {
-    if own_s > 0.0 { own_s } else { registered_s.filter(|&sd_s| sd_s > 0.0).unwrap_or(default_s) }
 }

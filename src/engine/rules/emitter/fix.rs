@@ -8,10 +8,8 @@
 //! likely of the two is told (by Laplace's approximation of the evidence), as uncertain as the other's place and weight make it.
 
 use crate::engine::book::Cited;
-use crate::model::geo::LonLat;
+use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
 
-/// The speed of light in air near the ground: refractive index 1.0003 (ITU-R P.453).
-pub const LIGHT_IN_AIR_M_S: f64 = 299_792_458.0 / 1.0003;
 /// Fewer nodes show no contradiction: three tell where and when it left, and any one more could be wrong.
 pub const LEAST_NODES: usize = 4;
 /// An arrival that is off by more than so many sigma is of something else.
@@ -57,22 +55,34 @@ pub struct Fix {
     pub height_sd_m: f64,
     /// Of east and north, m²: xx, xy, yy.
     pub covariance_m2: (f64, f64, f64),
-    /// When it left, nanoseconds.
-    pub sent_ns: i64,
-    /// Of each arrival: observed less predicted time, seconds.
-    pub residuals_s: Vec<f64>,
+    /// When the first arrival came, nanoseconds, and how much later it left, as a way of light, metres.
+    first_ns: i64,
+    offset_m: f64,
     /// One sigma of an arrival's time, in the middle, seconds.
     pub sd_s: f64,
-    /// Twice the logarithm of how likely the residuals are, for the better of two sets of arrivals.
+    /// How badly it fits: minus twice the logarithm of how likely arrivals and height are, but for what all places have in common.
     pub misfit: f64,
 }
 
 impl Fix {
-    /// How far off an arrival is that may be of it, sigma.
-    pub fn off_sd(&self, heard: &Heard) -> f64 {
-        let (from, to) = (self.place.earth_fixed_m(self.height_m), heard.place.earth_fixed_m(heard.height_m));
-        let after_s = (heard.time_ns - self.sent_ns) as f64 * 1e-9;
-        (after_s - between(from, to).1 / LIGHT_IN_AIR_M_S).abs() / heard.sd_s
+    /// When it left, nanoseconds.
+    pub fn sent_ns(&self) -> i64 {
+        self.first_ns + (1e9 * self.offset_m / LIGHT_IN_AIR_M_S).round() as i64
+    }
+
+    /// Of an arrival: observed less predicted time, seconds.
+    pub fn residual_s(&self, heard: &Heard) -> f64 {
+        let way_m = heard.place.slant_m(heard.height_m, self.place, self.height_m);
+        (range_m(heard, self.first_ns) - way_m - self.offset_m) / LIGHT_IN_AIR_M_S
+    }
+
+    /// What is cited of an arrival that bears it out.
+    pub fn cite(&self, cited: &Cited, heard: &Heard) -> Cited {
+        let residual_deg = heard.azimuth.map(|(deg, _)| {
+            let (_, towards_deg) = heard.place.distance_azimuth(self.place);
+            (deg - towards_deg + 180.0).rem_euclid(360.0) - 180.0
+        });
+        Cited { residual_s: Some(self.residual_s(heard)), residual_deg, ..*cited }
     }
 
     /// It is the other one with that chance: what is uncertain is so by both, and by how far they are apart.
@@ -132,14 +142,13 @@ pub fn locate(heard: &[Heard]) -> Option<Fix> {
     }
     let first_ns = heard.iter().map(|it| it.time_ns).min()?;
     let sites: Vec<Site> = heard.iter().map(|it| site(it, first_ns)).collect();
-    let mut heights: Vec<f64> = heard.iter().map(|it| it.height_m).collect();
-    heights.sort_by(f64::total_cmp);
-    let ground = Prior { height_m: heights[heights.len() / 2], sd_m: GROUND_SD_M };
+    let ground = Prior { height_m: median(heard.iter().map(|it| it.height_m).collect())?, sd_m: GROUND_SD_M };
+    let sd_s = median(heard.iter().map(|it| it.sd_s).collect())?;
     let flying = Prior { height_m: ground.height_m + FLYING_M.0, sd_m: FLYING_M.1 };
     let most_likely = |prior: Prior| {
         let found = starts(heard, &sites, prior).into_iter().filter_map(|state| search(&sites, state, prior));
-        let (state, covariance, evidence) = found.max_by(|a, b| a.2.total_cmp(&b.2))?;
-        Some((evidence, fixed(&sites, state, &covariance, prior, first_ns)))
+        let found = found.max_by(|a, b| a.evidence.total_cmp(&b.evidence))?;
+        Some((found.evidence, found.fix(first_ns, sd_s)))
     };
     let of_both = [most_likely(ground), most_likely(flying)];
     let told = of_both.iter().enumerate().filter_map(|(which, it)| it.as_ref().map(|(p, fix)| (which, *p, fix)));
@@ -153,11 +162,16 @@ pub fn locate(heard: &[Heard]) -> Option<Fix> {
     Some(fix)
 }
 
+/// c (t − t of the first), metres.
+fn range_m(heard: &Heard, first_ns: i64) -> f64 {
+    LIGHT_IN_AIR_M_S * (heard.time_ns - first_ns) as f64 * 1e-9
+}
+
 fn site(heard: &Heard, first_ns: i64) -> Site {
     Site {
         at_m: heard.place.earth_fixed_m(heard.height_m),
         axes: heard.place.east_north_up(),
-        range_m: LIGHT_IN_AIR_M_S * (heard.time_ns - first_ns) as f64 * 1e-9,
+        range_m: range_m(heard, first_ns),
         sd_m: LIGHT_IN_AIR_M_S * heard.sd_s,
         azimuth: heard.azimuth.map(|(deg, sd_deg)| (deg.to_radians(), sd_deg.hypot(BEARING_FLOOR_DEG).to_radians())),
     }
@@ -194,7 +208,8 @@ fn starts(heard: &[Heard], sites: &[Site], prior: Prior) -> Vec<State> {
             let at_m = place.earth_fixed_m(prior.height_m);
             offsets_m.clear();
             offsets_m.extend(sites.iter().map(|site| site.range_m - between(site.at_m, at_m).1));
-            let offset_m = median(&mut offsets_m);
+            offsets_m.sort_by(f64::total_cmp);
+            let offset_m = offsets_m[offsets_m.len() / 2];
             let misfit_m: f64 = offsets_m.iter().map(|it| (it - offset_m).abs()).sum();
             looked.push((misfit_m, (x, y), State { place, height_m: prior.height_m, offset_m }));
         }
@@ -211,9 +226,10 @@ fn starts(heard: &[Heard], sites: &[Site], prior: Prior) -> Vec<State> {
     chosen.into_iter().map(|(_, state)| state).collect()
 }
 
-fn median(values: &mut [f64]) -> f64 {
+/// The middle one, the larger of two; `None` of none.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    values.get(values.len() / 2).copied()
 }
 
 /// What the arrivals and bearings come to at a state.
@@ -269,8 +285,16 @@ fn normal(rows: &[Row], state: State, prior: Prior, weight: impl Fn(&Row) -> f64
     (matrix, right)
 }
 
-/// Goes downhill from there. The state, its covariance, and the logarithm of the evidence.
-fn search(sites: &[Site], from: State, prior: Prior) -> Option<(State, Square, f64)> {
+/// A place that was found: how it stands, how uncertain, how badly it fits, and the logarithm of the evidence for it.
+struct Found {
+    state: State,
+    covariance: Square,
+    cost: f64,
+    evidence: f64,
+}
+
+/// Goes downhill from there.
+fn search(sites: &[Site], from: State, prior: Prior) -> Option<Found> {
     let mut state = from;
     for step in 0..FIRST_STEPS + LAST_STEPS {
         let rows = rows(sites, state);
@@ -306,30 +330,27 @@ fn search(sites: &[Site], from: State, prior: Prior) -> Option<(State, Square, f
         false => 0.0,
     });
     let (covariance, log_determinant) = inverse(&matrix)?;
-    let misfit = -cost(&rows, state, prior);
+    let cost = cost(&rows, state, prior);
     let evidence = match is_borne_out {
-        true => misfit - prior.sd_m.ln() - 0.5 * log_determinant,
-        false => misfit - NOT_BORNE_OUT,
+        true => -cost - prior.sd_m.ln() - 0.5 * log_determinant,
+        false => -cost - NOT_BORNE_OUT,
     };
-    evidence.is_finite().then_some((state, covariance, evidence))
+    evidence.is_finite().then_some(Found { state, covariance, cost, evidence })
 }
 
-fn fixed(sites: &[Site], state: State, covariance: &Square, prior: Prior, first_ns: i64) -> Fix {
-    let rows = rows(sites, state);
-    let misfit = 2.0 * cost(&rows, state, prior);
-    let at_m = state.place.earth_fixed_m(state.height_m);
-    let residual_m = |site: &Site| site.range_m - between(site.at_m, at_m).1 - state.offset_m;
-    let residuals_s = sites.iter().map(|site| residual_m(site) / LIGHT_IN_AIR_M_S).collect();
-    let sent_ns = first_ns + (1e9 * state.offset_m / LIGHT_IN_AIR_M_S).round() as i64;
-    Fix {
-        place: state.place,
-        height_m: state.height_m,
-        height_sd_m: covariance[2][2].sqrt(),
-        covariance_m2: (covariance[0][0], covariance[0][1], covariance[1][1]),
-        sent_ns,
-        residuals_s,
-        sd_s: median(&mut sites.iter().map(|site| site.sd_m / LIGHT_IN_AIR_M_S).collect::<Vec<f64>>()),
-        misfit,
+impl Found {
+    fn fix(&self, first_ns: i64, sd_s: f64) -> Fix {
+        let Found { state, covariance, cost, .. } = self;
+        Fix {
+            place: state.place,
+            height_m: state.height_m,
+            height_sd_m: covariance[2][2].sqrt(),
+            covariance_m2: (covariance[0][0], covariance[0][1], covariance[1][1]),
+            first_ns,
+            offset_m: state.offset_m,
+            sd_s,
+            misfit: 2.0 * cost,
+        }
     }
 }
 
@@ -362,15 +383,6 @@ fn inverse(matrix: &Square) -> Option<(Square, f64)> {
     Some((inverse, log_determinant))
 }
 
-/// What is cited of an arrival that bears a fix out.
-pub fn cited(cited: &Cited, heard: &Heard, fix: &Fix, at: usize) -> Cited {
-    let residual_deg = heard.azimuth.map(|(deg, _)| {
-        let (_, towards_deg) = heard.place.distance_azimuth(fix.place);
-        (deg - towards_deg + 180.0).rem_euclid(360.0) - 180.0
-    });
-    Cited { residual_s: Some(fix.residuals_s[at]), residual_deg, ..*cited }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -382,9 +394,8 @@ mod tests {
 
     /// What nodes hear of an emitter, each off by so many sigma of 200 ns.
     fn heard(nodes: &[(LonLat, f64)], at: LonLat, height_m: f64, off: impl Fn(usize) -> f64) -> Vec<Heard> {
-        let from = at.earth_fixed_m(height_m);
         let all = nodes.iter().enumerate().map(|(number, &(place, node_m))| {
-            let (_, distance_m) = between(place.earth_fixed_m(node_m), from);
+            let distance_m = place.slant_m(node_m, at, height_m);
             let after_s = distance_m / LIGHT_IN_AIR_M_S + 2e-7 * off(number);
             let time_ns = 1_700_000_000_000_000_000 + (1e9 * after_s).round() as i64;
             Heard { place, height_m: node_m, time_ns, sd_s: 2e-7, azimuth: None }
@@ -407,7 +418,7 @@ mod tests {
         let at = LonLat { lon_deg: 30.13, lat_deg: 50.06 };
         let fix = locate(&heard(&about()[..4], at, 140.0, |_| 0.0)).unwrap();
         assert!(fix.place.distance_m(at) < 5.0, "{fix:?}");
-        assert!((fix.sent_ns - 1_700_000_000_000_000_000).abs() < 100);
+        assert!((fix.sent_ns() - 1_700_000_000_000_000_000).abs() < 100);
         let flying = heard(&about(), at, 6_000.0, |_| 0.0);
         let fix = locate(&flying).unwrap();
         assert!(fix.place.distance_m(at) < 30.0 && (fix.height_m - 6_000.0).abs() < 500.0, "{fix:?}");
@@ -420,10 +431,11 @@ mod tests {
         let all = heard(&about(), at, 140.0, |number| if number == 3 { 300.0 } else { 0.3 });
         let fix = locate(&all).unwrap();
         assert!(fix.place.distance_m(at) < 100.0, "{fix:?}");
-        let is_off = |off_s: &f64| off_s.abs() > OUTLIER_SD * 2e-7;
-        assert_eq!(fix.residuals_s.iter().map(is_off).collect::<Vec<_>>(), [false, false, false, true, false]);
+        let is_off = |fix: &Fix, it: &Heard| fix.residual_s(it).abs() > OUTLIER_SD * it.sd_s;
+        assert_eq!(all.iter().map(|it| is_off(&fix, it)).collect::<Vec<_>>(), [false, false, false, true, false]);
         // Four of which one is of something else bear nothing out.
-        assert!(locate(&all[..4]).unwrap().residuals_s.iter().any(is_off));
+        let of_four = locate(&all[..4]).unwrap();
+        assert!(all[..4].iter().any(|it| is_off(&of_four, it)));
     }
 
     #[test]

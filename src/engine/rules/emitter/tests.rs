@@ -1,9 +1,12 @@
 use super::super::harness::*;
-use super::fix::LIGHT_IN_AIR_M_S;
 use super::*;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status, Term};
+use crate::model::geo::LIGHT_IN_AIR_M_S;
+use crate::model::node::{Node, NodeIx, Registry};
+use crate::model::observation::{Id, Origin};
+use crate::model::time::Timestamp;
 use proptest::prelude::*;
 
 /// In the zone.
@@ -15,13 +18,17 @@ const HZ: f64 = 433.92e6;
 /// What so many nodes hear of what leaves at `at`, 1 ms after that second, each off by some tens of nanoseconds.
 fn emission(at: LonLat, second: i64, nodes: usize, emitter: &'static str, frequency_hz: f64) -> Vec<Sent> {
     let heard = NODES[..nodes].iter().enumerate().map(|(number, &(node, lon_deg, lat_deg))| {
-        let (from, to) = (at.earth_fixed_m(0.0), LonLat { lon_deg, lat_deg }.earth_fixed_m(0.0));
-        let distance_m = (0..3).map(|k| (from[k] - to[k]).powi(2)).sum::<f64>().sqrt();
+        let distance_m = at.slant_m(0.0, LonLat { lon_deg, lat_deg }, 0.0);
         let off_ns = ((second * 7 + number as i64 * 13) % 11 - 5) * 20;
         let after_ns = 1_000_000 + (1e9 * distance_m / LIGHT_IN_AIR_M_S).round() as i64 + off_ns;
         radio(node, second, after_ns, emitter, frequency_hz).located(lon_deg, lat_deg)
     });
     heard.collect()
+}
+
+/// A millisecond after that second, when it leaves.
+fn after_ms(second: i64) -> Timestamp {
+    Timestamp(at_s(second).0 + 1_000_000)
 }
 
 fn until(mut sent: Vec<Sent>, second: i64) -> Vec<Sent> {
@@ -55,7 +62,7 @@ fn what_five_nodes_hear_again_and_again_is_one_emitter_where_it_stands() {
     assert_eq!(found.len(), 1, "{found:#?}");
     let alert = &found[0].properties;
     assert_eq!((alert.class, alert.sign, alert.status), (Class::Interference, Some(Sign::Emitter), Status::Final));
-    assert_eq!((alert.from, alert.to), (Some(Timestamp::of(0)), Some(Timestamp::of(170))));
+    assert_eq!((alert.from, alert.to), (Some(after_ms(0)), Some(after_ms(170))));
     assert!(
         !alert.violation && alert.areas.is_empty() && alert.term == Term::Confirmed,
         "a sign, whatever the zone prohibits"
@@ -68,15 +75,6 @@ fn what_five_nodes_hear_again_and_again_is_one_emitter_where_it_stands() {
     assert!(emitter.alt_m.abs() < 3.0 * emitter.alt_sd_m);
     assert_eq!(alert.evidence.len(), 25, "four emissions and the last");
     assert!(alert.evidence.iter().all(|it| it.residual_s.is_some_and(|off_s| off_s.abs() < 5e-7)));
-}
-
-/// Seconds after noon, to the millisecond to which alerts tell times.
-struct Timestamp;
-
-impl Timestamp {
-    fn of(second: i64) -> crate::model::time::Timestamp {
-        crate::model::time::Timestamp(at_s(second).0 + 1_000_000)
-    }
 }
 
 #[test]
@@ -180,12 +178,12 @@ fn a_channel_is_cut_where_no_raster_has_a_frequency() {
 
 #[test]
 fn more_than_can_wait_is_gone_through_before_its_time() {
-    let registry = crate::model::node::Registry::new([]);
+    let registry = Registry::new([Node::unregistered("n")]);
     let mut waiting = Waiting::default();
     let cited = |time_ns: i64| Cited {
-        origin: crate::model::observation::Origin { topic: 0, partition: 0, offset: 0, line: 0 },
-        id: crate::model::observation::Id::new(time_ns.to_string().as_bytes()),
-        node: crate::model::node::NodeIx(0),
+        origin: Origin { topic: 0, partition: 0, offset: 0, line: 0 },
+        id: Id::new(time_ns.to_string().as_bytes()),
+        node: NodeIx(0),
         kind: Kind::Radio,
         time_ns,
         residual_s: None,
@@ -202,13 +200,10 @@ fn more_than_can_wait_is_gone_through_before_its_time() {
             frequency_hz: None,
             range_m: None,
         };
-        waiting.add("?", arrival);
+        waiting.add("?".into(), arrival);
     }
-    let registry = &{ registry };
     let cutoff_ns = waiting.overdue().unwrap();
-    let mut with_node = registry.clone();
-    with_node.upsert(crate::model::node::Node::unregistered("n"));
-    assert!(waiting.take(cutoff_ns, &with_node).is_empty());
+    assert!(waiting.take(cutoff_ns, &registry).is_empty());
     assert!(waiting.overdue().is_none() && waiting.due(cutoff_ns).is_none());
 }
 
