@@ -330,9 +330,7 @@ impl Engine {
                 self.weigh(registry);
             }
             let world = World::new(registry, &self.places, &self.settings);
-            for rule in &mut self.rules {
-                rule.go_over(world, &mut self.book);
-            }
+            rules::each(&mut self.rules, world, &mut self.book, |rule, book| rule.go_over(world, book));
         }
         self.book.rejudge(registry, &self.places, &self.settings);
         self.hand_out(out);
@@ -362,9 +360,7 @@ impl Engine {
         }
         let world = World::new(registry, &self.places, &self.settings);
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
-        for rule in &mut self.rules {
-            rule.advance(heard_ns, world, &mut self.book);
-        }
+        rules::each(&mut self.rules, world, &mut self.book, |rule, book| rule.advance(heard_ns, world, book));
         self.escalate(rules_ns, fire_ns, registry);
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));

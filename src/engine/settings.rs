@@ -284,6 +284,8 @@ pub struct Interference {
     pub reach_m: f64,
     /// The chance that what one node alone reports is so.
     pub single_p: f64,
+    /// So many nodes whose clocks or positions jump are a source though nobody reports it.
+    pub jumps: usize,
     /// By how much a power differs from what the distance makes of it, dB.
     pub power_sd_db: f64,
 }
@@ -291,7 +293,7 @@ pub struct Interference {
 impl Default for Interference {
     fn default() -> Interference {
         // What is in the way of a signal over land differs by 4 to 12 dB (Rappaport 2002, Wireless Communications, 4.9).
-        Interference { on: true, ends_after_s: 120.0, reach_m: 60_000.0, single_p: 0.3, power_sd_db: 6.0 }
+        Interference { on: true, ends_after_s: 120.0, reach_m: 60_000.0, single_p: 0.3, jumps: 3, power_sd_db: 6.0 }
     }
 }
 

@@ -146,6 +146,15 @@ pub struct Ellipse {
     pub orientation_deg: f64,
 }
 
+/// A symmetric matrix of two by two: xx, xy, yy (x east, y north).
+pub type Symmetric = (f64, f64, f64);
+
+/// Its inverse.
+pub fn inverse((xx, xy, yy): Symmetric) -> Symmetric {
+    let determinant = xx * yy - xy * xy;
+    (yy / determinant, -xy / determinant, xx / determinant)
+}
+
 impl Ellipse {
     /// The ellipse of a covariance in the plane, in m²: xx, xy, yy (x east, y north).
     pub fn of_covariance(xx_m2: f64, xy_m2: f64, yy_m2: f64) -> Ellipse {

@@ -16,14 +16,15 @@ pub use self::fix::LEAST_NODES;
 use super::lane::{Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
+use super::sighting::{self, Sighting, What};
 use super::{Rule, World, cited_at, position_at, radio_bearing, supersedes_at};
 use crate::engine::book::{Book, Cited, Claim, Transmitter};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
-use crate::model::geo::{Ellipse, LonLat};
-use crate::model::kind::{Kind, KindSet};
+use crate::model::geo::{Ellipse, LonLat, Symmetric, inverse};
+use crate::model::kind::{Band, Kind, KindSet};
 use crate::model::observation::Observations;
-use crate::model::time::s_from_ns;
+use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
 
 /// The chance that what four nodes bear out is not so, and by how much each more lessens it.
@@ -49,9 +50,6 @@ const MAX_EMITTERS: usize = 256;
 /// Emissions that are cited besides the last.
 const MAX_CITED: usize = 4;
 
-/// East and north about a place: xx, xy, yy.
-type Symmetric = (f64, f64, f64);
-
 /// An emission that was located.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Located {
@@ -76,15 +74,19 @@ impl Located {
     }
 }
 
+impl Located {
+    fn sighting(&self) -> Sighting {
+        let &Located { covariance_m2, probability, ref cited, .. } = self;
+        let emission = Box::new(sighting::Emission { covariance_m2, probability, arrivals: cited.clone() });
+        let what = What::Emission(emission);
+        Sighting::new(cited[0], Band::Gnss, self.place, what).known_after(KNOWN_AFTER_NS)
+    }
+}
+
 impl Seen for Located {
     fn cited(&self) -> &Cited {
         &self.cited[0]
     }
-}
-
-fn inverse((xx, xy, yy): Symmetric) -> Symmetric {
-    let determinant = xx * yy - xy * xy;
-    (yy / determinant, -xy / determinant, xx / determinant)
 }
 
 /// One that sends.
@@ -225,6 +227,9 @@ impl Episode for Emitting {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Channel {
     emitters: Vec<Emitting>,
+    /// The newest emission of late, nanoseconds: who sees the last ones again must know that they were of what has ended.
+    #[serde(default)]
+    newest_ns: Option<i64>,
 }
 
 fn ends_after_ns(world: World<'_>) -> i64 {
@@ -252,9 +257,12 @@ impl Watch for Channel {
         while let Some(at) = self.emitters.iter().position(|it| now_ns.saturating_sub(it.newest_ns) >= ends_after_ns) {
             self.end(at, ended);
         }
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        self.newest_ns.take_if(|newest_ns| now_ns.saturating_sub(*newest_ns) >= horizon_ns);
     }
 
     fn step(&mut self, seen: &Located, scene: Scene<'_>, ended: &mut Vec<Emitting>) {
+        self.newest_ns = self.newest_ns.max(Some(seen.sent_ns));
         let label = emission::label(scene.key);
         let is_of = |it: &Emitting| match label {
             Some(_) => it.reaches(seen, scene.world.settings.emitters.speed_m_s),
@@ -280,11 +288,12 @@ impl Watch for Channel {
 
     fn due_ns(&self, world: World<'_>) -> Option<i64> {
         let ends_after_ns = ends_after_ns(world);
-        self.emitters.iter().map(|it| it.newest_ns.saturating_add(ends_after_ns)).min()
+        let forgotten_ns = self.newest_ns.map(|it| it.saturating_add(span_ns(world.settings.amend_horizon_s)));
+        self.emitters.iter().map(|it| it.newest_ns.saturating_add(ends_after_ns)).chain(forgotten_ns).min()
     }
 
     fn spent(&self) -> bool {
-        self.emitters.is_empty()
+        self.emitters.is_empty() && self.newest_ns.is_none()
     }
 
     fn is_memorable(&self, _span_ns: i64) -> bool {
@@ -301,12 +310,21 @@ impl Watch for Channel {
 pub struct Emitters {
     waiting: Waiting,
     lanes: Lanes<Channel>,
+    /// Emissions in the satellites' band that nobody has heard of yet.
+    sightings: Vec<Sighting>,
 }
+
+/// An emission is known so long after its first arrival, nanoseconds: arrivals are looked at by the quarter of a second.
+const KNOWN_AFTER_NS: i64 = NS_PER_S;
 
 impl Emitters {
     fn look(&mut self, cutoff_ns: i64, world: World<'_>, book: &mut Book) {
         for (channel, emission) in self.waiting.take(cutoff_ns, world.registry) {
-            self.lanes.observe(channel.as_str(), Located::of(emission), None, world, book);
+            let located = Located::of(emission);
+            if located.frequency_hz.is_some_and(|hz| SATELLITES_HZ.contains(&hz)) {
+                self.sightings.push(located.sighting());
+            }
+            self.lanes.observe(channel.as_str(), located, None, world, book);
         }
         self.lanes.advance(cutoff_ns, world, book);
     }
@@ -349,6 +367,10 @@ impl Rule for Emitters {
         if let Some(cutoff_ns) = self.waiting.due(watermark_ns) {
             self.look(cutoff_ns, world, book);
         }
+    }
+
+    fn take_sightings(&mut self) -> Vec<Sighting> {
+        std::mem::take(&mut self.sightings)
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {

@@ -44,6 +44,11 @@ pub trait Episode: Clone {
     fn extent(&self) -> Extent;
     /// What it claims.
     fn claim(&self, world: World<'_>) -> Claim;
+
+    /// Whether it is told. What is not is known to those alone who listen, or may come to be told as it grows.
+    fn is_told(&self, _world: World<'_>) -> bool {
+        true
+    }
 }
 
 /// What late evidence does to what was final.
@@ -62,7 +67,10 @@ pub struct Told {
     pub(super) extent: Extent,
 }
 
-/// Says it.
+/// Says it, if it is told.
 pub(super) fn say<E: Episode>(episode: &E, stage: Stage, world: World<'_>, book: &mut Book) {
+    if !episode.is_told(world) {
+        return;
+    }
     book.say(episode.claim(world), stage, world.registry, world.places, world.settings);
 }

@@ -4,8 +4,10 @@
 //! say the same to the last bit.
 
 mod sent;
+mod several;
 
 pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, radio, status, supersede, withdraw};
+pub use self::several::Several;
 use super::{Rule, World};
 use crate::engine::book::{Book, Kept, Said, Settled};
 use crate::engine::checkpoint::taken_up;
@@ -122,6 +124,7 @@ fn nodes() -> Registry {
         position: Some(LonLat { lon_deg: 30.0, lat_deg: 50.2 + 0.036 * at as f64 }),
         kinds: KindSet::of(Kind::Acoustic),
         range_m: Some(10_000.0),
+        registered: true,
         ..node(name)
     });
     Registry::new(

@@ -9,18 +9,19 @@
 //! receiver of satellites is deceived, most likely.
 
 use super::lane::{Scene, Seen, Watch, span_ns};
-use super::lanes::Lanes;
+use super::lanes::{Lanes, News};
 use super::memory::Memory;
 use super::named::{is_named, name_in};
 use super::rest::{Brief, Calm};
+use super::sighting::{Outbox, Sighting, What};
 use super::spell::Spell;
 use super::track::CERTAIN_SD;
-use super::{Rule, World, cited_at, object_sd_m, supersedes_at};
+use super::{Rule, World, cited_at, object_sd_m, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Domain, Kind, KindSet};
+use crate::model::kind::{Band, Domain, Kind, KindSet};
 use crate::model::observation::Observations;
 use crate::model::time::s_from_ns;
 use serde::{Deserialize, Serialize};
@@ -95,12 +96,38 @@ impl Whereabouts {
     }
 }
 
+/// A node believed to be elsewhere from one of its reports to the next.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Jump {
+    /// Where it was before it was deceived, which is where it is.
+    home: Plot,
+    /// Whether it came back there.
+    is_back: bool,
+    /// Its first report from elsewhere, and the one that bears it out.
+    first: Cited,
+    last: Cited,
+}
+
+impl Jump {
+    fn sighting(&self, world: World<'_>) -> Sighting {
+        let place = world.registry.node(self.first.node).position.unwrap_or(self.home.place);
+        let known_after_ns = self.last.time_ns.saturating_sub(self.first.time_ns);
+        Sighting::new(self.first, Band::Gnss, place, What::Jump).known_after(known_after_ns)
+    }
+}
+
+/// Jumps of one node that are remembered. At it the oldest is forgotten.
+const MAX_JUMPS: usize = 32;
+
 /// What is known of an identity.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Bearer {
     known: Option<Whereabouts>,
     other: Option<Whereabouts>,
     twin: Option<Box<Spell>>,
+    /// Of a node: its jumps of late, and the last one as long as it is not back.
+    #[serde(default)]
+    jumps: Vec<Jump>,
 }
 
 /// What is noted of the kind of an observation that a lane at rest holds in brief.
@@ -125,11 +152,15 @@ fn holds_ns(world: World<'_>) -> i64 {
     span_ns(world.settings.identity.forget_after_s).max(1)
 }
 
+/// Where who was there and is heard here now is to be looked for: a node where it was believed; of others nobody knows which place is
+/// the true one.
+fn place_of(was: &Plot, now: &Plot) -> LonLat {
+    if now.cited.kind == Kind::Track { now.place } else { was.place }
+}
+
 impl Bearer {
-    fn spell(sign: Sign, (before, was): (Cited, LonLat), plot: &Plot, seen: u64, scene: Scene<'_>) -> Spell {
+    fn spell(sign: Sign, (before, place): (Cited, LonLat), plot: &Plot, seen: u64, scene: Scene<'_>) -> Spell {
         let node = &scene.world.registry.node(before.node).name;
-        // A node is looked at where it was believed; of others nobody knows which place is the true one.
-        let place = if plot.cited.kind == Kind::Track { plot.place } else { was };
         let key = format!("identity/{}/{sign}/{node}/{}", scene.key, before.id.as_str());
         // After n plots that bear it out the chance that the next does is (n + 1) / (n + 2): Laplace's rule of succession.
         let probability = (seen + 1) as f64 / (seen + 2) as f64;
@@ -163,9 +194,14 @@ impl Watch for Bearer {
             self.end_twin(ended);
             self.other = None;
         }
+        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+        // Who sees again how it came back must know from where.
+        let is_kept = |it: &Jump| !it.is_back || now_ns.saturating_sub(it.last.time_ns) < horizon_ns;
+        self.jumps.retain(is_kept);
         if self.known.as_ref().is_some_and(is_old) {
             self.end_twin(ended);
             self.known = self.other.take();
+            self.jumps.clear();
         }
     }
 
@@ -186,8 +222,9 @@ impl Watch for Bearer {
                         (twin.last, twin.seen) = (plot.cited, twin.seen + 1);
                     } else if both && other.run < plots {
                         let seen = other.seen;
-                        let first = (other.first, known.last.place);
-                        self.twin = Some(Box::new(Bearer::spell(Sign::Twin, first, &other.last, seen, scene)));
+                        let place = place_of(&known.last, &other.last);
+                        self.twin =
+                            Some(Box::new(Bearer::spell(Sign::Twin, (other.first, place), &other.last, seen, scene)));
                     }
                     other.run = 0;
                 }
@@ -200,9 +237,16 @@ impl Watch for Bearer {
                 let alone = other.run >= plots;
                 known.run = 0;
                 if alone && self.twin.is_none() {
-                    let was = (known.last.cited, known.last.place);
-                    let jump = Bearer::spell(Sign::Jump, was, &other.last, other.seen, scene);
-                    let end = other.first;
+                    let (was, end) = (&known.last, other.first);
+                    // Back where it can have come to from where it was: it is believed again.
+                    let home = self.jumps.last().filter(|it| !it.is_back).map_or(was, |it| &it.home);
+                    let is_back = home.reaches(&other.last, scene.world);
+                    let place = if is_back { other.last.place } else { place_of(was, &other.last) };
+                    let jump = Bearer::spell(Sign::Jump, (was.cited, place), &other.last, other.seen, scene);
+                    if was.cited.kind != Kind::Track {
+                        let (home, last) = (home.clone(), other.last.cited);
+                        remember(&mut self.jumps, Jump { home, is_back, first: end, last }, MAX_JUMPS);
+                    }
                     ended.push(jump.ended_by(end));
                     self.known = self.other.take();
                 }
@@ -225,11 +269,12 @@ impl Watch for Bearer {
     }
 
     fn is_memorable(&self, _span_ns: i64) -> bool {
-        self.other.is_some()
+        self.other.is_some() || !self.jumps.is_empty()
     }
 
     fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<f64>)> {
-        let known = self.known.as_ref().filter(|_| self.other.is_none() && self.twin.is_none())?;
+        let goes_on = self.other.is_some() || self.twin.is_some() || !self.jumps.is_empty();
+        let known = self.known.as_ref().filter(|_| !goes_on)?;
         Bearer::brief(&known.last, world)
     }
 
@@ -254,22 +299,40 @@ impl Watch for Bearer {
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
         let whereabouts = self.known.iter_mut().chain(&mut self.other);
         whereabouts.flat_map(|it| [&mut it.first, &mut it.last.cited]).for_each(&mut *tell);
+        let jumps = self.jumps.iter_mut().flat_map(|it| [&mut it.home.cited, &mut it.first, &mut it.last]);
+        jumps.for_each(&mut *tell);
         self.twin.iter_mut().for_each(|twin| twin.each_cited(tell));
     }
 }
 
 /// The rule.
-#[derive(Default, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub struct Identities {
     lanes: Lanes<Bearer>,
+    /// Jumps of nodes that nobody has heard of yet.
+    sightings: Outbox,
     #[serde(skip)]
     name: String,
+}
+
+impl Default for Identities {
+    fn default() -> Identities {
+        Identities { lanes: Lanes::listened_to(), sightings: Outbox::default(), name: String::new() }
+    }
 }
 
 /// One sigma of where a node says that it is, metres.
 const NODE_SD_M: f64 = 20.0;
 
 impl Identities {
+    /// Tells of the nodes that have jumped.
+    fn pass_on(&mut self, world: World<'_>) {
+        for News { key, .. } in self.lanes.take_news() {
+            let jumps = self.lanes.settled(key.as_str()).map(|bearer| bearer.jumps.as_slice()).unwrap_or_default();
+            jumps.iter().for_each(|jump| self.sightings.put(jump.sighting(world)));
+        }
+    }
+
     /// Takes in where a node says that it is, if it does. Few do: most stand where the registry has them.
     fn observe_node(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
         let (supersedes, withdrawn) = (supersedes_at(batch, row), batch.withdrawn[row]);
@@ -372,6 +435,11 @@ impl Rule for Identities {
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
+        self.pass_on(world);
+    }
+
+    fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.sightings.take()
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {

@@ -401,7 +401,7 @@ impl<W: Watch> Lane<W> {
     /// Says what is new in the provisional state and takes back what no longer holds.
     pub(super) fn tell(&mut self, world: World<'_>, book: &mut Book) {
         let mut holds = 0;
-        for episode in self.ended.iter().chain(self.provisional.lasting()) {
+        for episode in self.ended.iter().chain(self.provisional.lasting()).filter(|episode| episode.is_told(world)) {
             let extent = episode.extent();
             // What holds is brought to the front, so that the rest is what no longer does.
             let at = match self.told.iter().position(|told| told.key == episode.key()) {

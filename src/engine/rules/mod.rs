@@ -8,6 +8,7 @@ pub mod area_ids;
 mod blackout;
 mod briefs;
 mod calendar;
+mod clock;
 pub mod coincidence;
 pub mod dark;
 pub mod emitter;
@@ -28,6 +29,7 @@ pub mod rest;
 pub mod restriction;
 pub mod resumed;
 pub mod sensor;
+pub mod sighting;
 pub mod spell;
 pub mod spots;
 pub mod track;
@@ -35,6 +37,7 @@ pub mod weapons;
 
 use self::memory::Memory;
 use self::resumed::Resumed;
+use self::sighting::Sighting;
 use super::book::{Book, Cited};
 use super::places::Places;
 use super::settings::Settings;
@@ -42,7 +45,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::KindSet;
 use crate::model::node::Registry;
 use crate::model::observation::{Id, Observations};
-use std::ops::Range;
+use std::ops::{DerefMut, Range};
 
 /// What a rule may look at besides the observations.
 #[derive(Clone, Copy)]
@@ -88,6 +91,14 @@ pub trait Rule: Send + Resumed {
     /// A batch has been taken in that moved event time no further: what came late in it may change what rests on other alerts.
     fn go_over(&mut self, _world: World<'_>, _book: &mut Book) {}
 
+    /// What has settled here and tells of interference, since the last call: it goes to those who come after.
+    fn take_sightings(&mut self) -> Vec<Sighting> {
+        Vec::new()
+    }
+
+    /// Others have found that out. Event time has passed it there, and not here yet, but where it is late.
+    fn hear_of(&mut self, _sightings: &[Sighting], _world: World<'_>, _book: &mut Book) {}
+
     /// What it remembers beyond a restart; `None` for a rule whose alerts each rest on one report.
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         None
@@ -102,13 +113,30 @@ pub fn all() -> Vec<Box<dyn Rule>> {
         Box::<restriction::Restrictions>::default(),
         Box::<found::Finds>::default(),
         Box::<sensor::Sensors>::default(),
-        Box::<interference::Jamming>::default(),
         Box::<identity::Identities>::default(),
         Box::<loitering::Loitering>::default(),
         Box::<weapons::FiringWeapons>::default(),
         Box::<coincidence::Coincidences>::default(),
         Box::<emitter::Emitters>::default(),
+        // It hears of what those before it find.
+        Box::<interference::Jamming>::default(),
     ]
+}
+
+/// Has each rule do something, and the others hear of what it has found out by that before they do.
+pub fn each<'a, R: DerefMut<Target = dyn Rule + 'a>>(
+    rules: &mut [R],
+    world: World<'_>,
+    book: &mut Book,
+    mut act: impl FnMut(&mut (dyn Rule + 'a), &mut Book),
+) {
+    for at in 0..rules.len() {
+        act(&mut *rules[at], book);
+        let sightings = rules[at].take_sightings();
+        if !sightings.is_empty() {
+            rules[at + 1..].iter_mut().for_each(|rule| rule.hear_of(&sightings, world, book));
+        }
+    }
 }
 
 /// The observation at `row` as evidence, without residuals.

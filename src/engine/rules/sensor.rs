@@ -5,17 +5,19 @@
 //! once are told of besides ([`super::blackout`]).
 
 use super::blackout::Blackouts;
+use super::clock::ClockLevel;
 use super::lane::{Correction, Scene, Seen, Watch, span_ns};
 use super::lanes::{Lanes, News};
 use super::memory::{Change, LaneRecord, Memory};
 use super::promise::Promises;
 use super::rest::{Brief, Calm};
+use super::sighting::{Outbox, Sighting, What};
 use super::spell::{Spell, belie};
 use super::{Rule, World, cited_at, remember, supersedes_at};
 use crate::engine::book::{Book, Cited};
 use crate::model::alert::Class;
 use crate::model::geo::LonLat;
-use crate::model::kind::{Health, Kind, KindSet};
+use crate::model::kind::{Band, Health, Kind, KindSet};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Observations;
 use crate::model::time::NS_PER_S;
@@ -38,13 +40,16 @@ pub struct Beat {
     cited: Cited,
     place: LonLat,
     tamper: bool,
+    /// How good its clock is, where it says so.
+    clock: Option<ClockLevel>,
     /// From when on its absence counts, nanoseconds; `None` for a node that promises no heartbeat.
     patience_ns: Option<i64>,
 }
 
-/// How long a lane rests after a heartbeat whose absence counts from then on, nanoseconds, and what marks it there.
-fn at_rest(patience_ns: Option<i64>) -> (i64, u8) {
-    (patience_ns.unwrap_or(UNPROMISED_NS), u8::from(patience_ns.is_none()))
+/// How long a lane rests after such a heartbeat, nanoseconds, what marks it there, and what all have in common.
+fn at_rest(patience_ns: Option<i64>, clock: Option<ClockLevel>) -> (u8, Calm<u8>) {
+    let calm = Calm { lasts_ns: patience_ns.unwrap_or(UNPROMISED_NS), common: ClockLevel::class(clock) };
+    (u8::from(patience_ns.is_none()) | ClockLevel::bits(clock) << 1, calm)
 }
 
 impl Seen for Beat {
@@ -71,9 +76,26 @@ pub struct Pulse {
     tamper: Option<Box<Spell>>,
     /// Silences that have ended but may still prove to be less, newest last.
     past: Vec<Spell>,
+    /// Heartbeats of late by which the clock had jumped, newest last.
+    #[serde(default)]
+    jumps: Vec<Beat>,
 }
 
 impl Pulse {
+    /// What may come of interference, in order of time: of the link that it is silent, of the satellites that its clock jumps.
+    fn sightings(&self) -> impl Iterator<Item = Sighting> {
+        let jumps = self.jumps.iter().map(|beat| Sighting::new(beat.cited, Band::Gnss, beat.place, What::Jump));
+        let silences = self.past.iter().chain(self.silence.as_deref()).map(Sighting::of_silence);
+        let mut all: Vec<Sighting> = silences.chain(jumps).collect();
+        all.sort_by_key(|seen| seen.cited().time_ns);
+        all.into_iter()
+    }
+
+    /// Whether there is more to it than the last heartbeat.
+    fn goes_on(&self) -> bool {
+        self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty() || !self.jumps.is_empty()
+    }
+
     /// Keeps a silence that has ended, for late heartbeats to correct.
     fn remember(&mut self, silence: Spell) {
         remember(&mut self.past, silence, MAX_PAST);
@@ -86,11 +108,13 @@ impl Watch for Pulse {
     type Key = NodeIx;
     type Seen = Beat;
     type Episode = Spell;
-    type Common = ();
+    /// About how good the clock is: what is seen of one that gets better or worse is more than a heartbeat.
+    type Common = u8;
 
     fn quiet(&mut self, now_ns: i64, scene: Scene<'_, NodeIx>, _ended: &mut Vec<Spell>) {
         let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
         self.past.retain(|spell| spell.end.is_some_and(|end| now_ns.saturating_sub(end.time_ns) < horizon_ns));
+        self.jumps.retain(|beat| now_ns.saturating_sub(beat.cited.time_ns) < horizon_ns);
         self.last
             .take_if(|last| last.patience_ns.is_none() && now_ns.saturating_sub(last.cited.time_ns) >= UNPROMISED_NS);
         if let Some(last) = &self.last
@@ -103,6 +127,13 @@ impl Watch for Pulse {
     }
 
     fn step(&mut self, beat: &Beat, scene: Scene<'_, NodeIx>, ended: &mut Vec<Spell>) {
+        // Who was away for long may have been switched off, and his clock with him.
+        if self.silence.is_none()
+            && let Some(last) = &self.last
+            && ClockLevel::is_jump(last.clock, beat.clock)
+        {
+            remember(&mut self.jumps, beat.clone(), MAX_PAST);
+        }
         if let Some(silence) = self.silence.take() {
             let silence = silence.ended_by(beat.cited);
             self.remember(silence.clone());
@@ -144,7 +175,7 @@ impl Watch for Pulse {
 
     fn due_ns(&self, _world: World<'_>) -> Option<i64> {
         let last = self.last.as_ref().filter(|_| self.silence.is_none())?;
-        Some(last.cited.time_ns.saturating_add(at_rest(last.patience_ns).0))
+        Some(last.cited.time_ns.saturating_add(at_rest(last.patience_ns, None).1.lasts_ns))
     }
 
     fn spent(&self) -> bool {
@@ -154,26 +185,31 @@ impl Watch for Pulse {
     fn is_memorable(&self, span_ns: i64) -> bool {
         // Who may be silent for long without meaning anything by it may have spoken before that.
         let is_slow = self.last.as_ref().and_then(|last| last.patience_ns).is_some_and(|it| it > span_ns);
-        is_slow || self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty()
+        is_slow || self.goes_on()
     }
 
-    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<()>)> {
-        let goes_on = self.silence.is_some() || self.tamper.is_some() || !self.past.is_empty();
-        self.last.as_ref().filter(|_| !goes_on).and_then(|last| Pulse::brief(last, world))
+    fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<u8>)> {
+        self.last.as_ref().filter(|_| !self.goes_on()).and_then(|last| Pulse::brief(last, world))
     }
 
-    fn brief<'a>(beat: &'a Beat, _world: World<'_>) -> Option<(Brief<'a>, Calm<()>)> {
-        let (lasts_ns, mark) = at_rest(beat.patience_ns);
-        (!beat.tamper).then(|| (Brief::of(&beat.cited, beat.place, f64::NAN, mark), Calm { lasts_ns, common: () }))
+    fn brief<'a>(beat: &'a Beat, _world: World<'_>) -> Option<(Brief<'a>, Calm<u8>)> {
+        let (mark, calm) = at_rest(beat.patience_ns, beat.clock);
+        (!beat.tamper).then(|| (Brief::of(&beat.cited, beat.place, f64::NAN, mark), calm))
     }
 
-    fn seen(brief: Brief<'_>, calm: &Calm<()>) -> Option<Beat> {
-        let (cited, patience_ns) = (brief.cited(Kind::Status), (brief.mark == 0).then_some(calm.lasts_ns));
-        Some(Beat { cited, place: brief.place, tamper: false, patience_ns })
+    fn seen(brief: Brief<'_>, calm: &Calm<u8>) -> Option<Beat> {
+        let (cited, patience_ns) = (brief.cited(Kind::Status), (brief.mark & 1 == 0).then_some(calm.lasts_ns));
+        Some(Beat {
+            cited,
+            place: brief.place,
+            tamper: false,
+            clock: ClockLevel::of_bits(brief.mark >> 1),
+            patience_ns,
+        })
     }
 
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited)) {
-        self.last.iter_mut().for_each(|beat| tell(&mut beat.cited));
+        self.last.iter_mut().chain(&mut self.jumps).for_each(|beat| tell(&mut beat.cited));
         let lasting = self.silence.iter_mut().chain(&mut self.tamper).map(|spell| &mut **spell);
         lasting.chain(&mut self.past).for_each(|spell| spell.each_cited(tell));
     }
@@ -186,21 +222,29 @@ pub struct Sensors {
     #[serde(skip)]
     promises: Promises,
     blackouts: Blackouts,
+    /// Silences, and clocks that jump, that nobody has heard of yet.
+    sightings: Outbox,
 }
 
 impl Default for Sensors {
     fn default() -> Sensors {
-        Sensors { lanes: Lanes::listened_to(), promises: Promises::default(), blackouts: Blackouts::default() }
+        let (lanes, promises, blackouts) = (Lanes::listened_to(), Promises::default(), Blackouts::default());
+        Sensors { lanes, promises, blackouts, sightings: Outbox::default() }
     }
 }
 
 impl Sensors {
-    /// Tells who looks for clusters what nodes' silences have come to.
-    fn pass_on(&mut self) {
+    /// Tells who looks for clusters what nodes' silences have come to, and others of what may come of interference.
+    fn pass_on(&mut self, world: World<'_>) {
         for News { key, corrections } in self.lanes.take_news() {
             corrections.into_iter().for_each(|correction| self.blackouts.correct(correction));
             match self.lanes.settled(&key) {
-                Some(pulse) => self.blackouts.know(key, pulse.silence.as_deref(), pulse.past.iter()),
+                Some(pulse) => {
+                    self.blackouts.know(key, pulse.silence.as_deref(), pulse.past.iter());
+                    if world.registry.node(key).registered {
+                        pulse.sightings().for_each(|seen| self.sightings.put(seen));
+                    }
+                }
                 None => self.blackouts.know(key, None, std::iter::empty()),
             }
         }
@@ -266,28 +310,34 @@ impl Rule for Sensors {
         // A node that is nowhere can't be put on a map.
         let Some(place) = own.or(promise.place()) else { return };
         let patience_ns = promise.patience_ns();
-        let tamper = batch.statuses.health[batch.detail[row] as usize] == Health::Tamper;
+        let detail = batch.detail[row] as usize;
+        let tamper = batch.statuses.health[detail] == Health::Tamper;
+        let clock = ClockLevel::of(batch.statuses.clock_sd_s[detail]);
         if !tamper && supersedes.is_none() {
-            let (lasts_ns, mark) = at_rest(patience_ns);
+            let (mark, calm) = at_rest(patience_ns, clock);
             let brief = Brief::at(batch, row, place, f64::NAN, mark);
             let at = self.lanes.found_ahead(row, |key| *key == node).or_else(|| self.lanes.find(&node));
-            if at.is_some_and(|at| self.lanes.go_on(at, brief, &Calm { lasts_ns, common: () }, world)) {
+            if at.is_some_and(|at| self.lanes.go_on(at, brief, &calm, world)) {
                 return;
             }
         }
         let cited = cited_at(batch, row);
-        self.lanes.observe(&cited.node, Beat { cited, place, tamper, patience_ns }, supersedes, world, book);
+        self.lanes.observe(&cited.node, Beat { cited, place, tamper, clock, patience_ns }, supersedes, world, book);
     }
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
-        self.pass_on();
+        self.pass_on(world);
         self.blackouts.advance(watermark_ns, world, book);
     }
 
     fn go_over(&mut self, world: World<'_>, book: &mut Book) {
-        self.pass_on();
+        self.pass_on(world);
         self.blackouts.advance(self.lanes.watermark_ns(), world, book);
+    }
+
+    fn take_sightings(&mut self) -> Vec<Sighting> {
+        self.sightings.take()
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {

@@ -242,10 +242,13 @@ proptest! {
 
     #[test]
     fn a_successor_goes_on_where_the_first_one_ended(
-        delivery in any_delivery(200), share in 0.0..1.0f64, recall_s in 90i64..400, knows in proptest::bool::ANY,
+        delivery in any_delivery(200), share in 0.0..1.0f64, recall_s in 90i64..1_500,
     ) {
-        let sent = scene();
-        let by_two = standing(tell_by_two::<Emitters>(&sent, &delivery, share, (recall_s, knows)));
+        // With event time going on after the last one, until all have ended.
+        let mut sent = scene();
+        sent.extend((5..40).map(|n| status("p1", 30 * n + 1, "ok").located(30.0, 50.0)));
+        sent.sort_by_key(Sent::second);
+        let by_two = standing(tell_by_two::<Emitters>(&sent, &delivery, share, (recall_s, true)));
         prop_assert_eq!(by_two, told(&sent));
     }
 

@@ -39,7 +39,7 @@ enum What {
         lon_deg: f64,
         lat_deg: f64,
     },
-    Beat(Health),
+    Beat(Health, f64),
     Sound,
     Radio {
         after_ns: i64,
@@ -76,7 +76,7 @@ pub fn plot(node: &'static str, domain: Domain, track: &str, second: i64, lon_de
 
 /// A heartbeat.
 pub fn status(node: &'static str, second: i64, health: &str) -> Sent {
-    sent(node, format!("beat-{second}"), second, What::Beat(Health::parse(health).unwrap()))
+    sent(node, format!("beat-{second}"), second, What::Beat(Health::parse(health).unwrap(), f64::NAN))
 }
 
 /// Something that a microphone hears.
@@ -153,6 +153,14 @@ impl Sent {
         self
     }
 
+    /// Of a heartbeat: with a clock that is so uncertain, seconds.
+    pub fn clock(mut self, sd_s: f64) -> Sent {
+        if let What::Beat(_, clock_sd_s) = &mut self.what {
+            *clock_sd_s = sd_s;
+        }
+        self
+    }
+
     /// From so high, metres.
     pub fn up(self, alt_m: f64) -> Sent {
         Sent { alt_m, ..self }
@@ -189,7 +197,7 @@ impl Sent {
             What::Report { object, lon_deg, lat_deg, count, .. } => {
                 (*object, *lon_deg, *lat_deg, *count) = (class, at_lon_deg, at_lat_deg, how_many);
             }
-            What::Beat(_) | What::Sound | What::Jammed { .. } | What::Radio { .. } | What::Origin { .. } => {}
+            What::Beat(..) | What::Sound | What::Jammed { .. } | What::Radio { .. } | What::Origin { .. } => {}
         }
         self
     }
@@ -214,7 +222,9 @@ impl Sent {
                 };
                 (Kind::Track, batch.tracks.push(plot))
             }
-            What::Beat(health) => (Kind::Status, batch.statuses.push(Beat::bare(*health))),
+            &What::Beat(health, clock_sd_s) => {
+                (Kind::Status, batch.statuses.push(Beat { clock_sd_s, ..Beat::bare(health) }))
+            }
             What::Sound => (Kind::Acoustic, batch.arrivals.push(Arrival::BARE)),
             &What::Origin { lon_deg, lat_deg } => {
                 let origin = RadarPoint {

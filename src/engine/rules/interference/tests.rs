@@ -1,8 +1,11 @@
 use super::super::harness::*;
 use super::*;
 use crate::engine::places::Places;
+use crate::engine::settings::Settings;
 use crate::model::alert::{AlertFeature, Status, Term};
+use crate::model::geo::LonLat;
 use crate::model::kind::Band;
+use crate::model::node::{Node, NodeIx, Registry};
 use proptest::prelude::*;
 
 /// In the zone.
@@ -25,6 +28,12 @@ fn reports(nodes: &[(&'static str, f64, f64)], lasts_s: i64) -> Vec<Sent> {
     }
     sent.sort_by_key(Sent::second);
     sent
+}
+
+/// What these tell.
+fn source(heard: Vec<Heard>) -> Source {
+    let (silent, emissions) = (Vec::new(), Vec::new());
+    Source { key: String::new(), by_report: true, heard, silent, emissions, from_ns: 0, newest_ns: 0, to_ns: None }
 }
 
 fn until(mut sent: Vec<Sent>, second: i64) -> Vec<Sent> {
@@ -110,7 +119,7 @@ fn a_report_that_is_taken_back_was_none() {
 
 #[test]
 fn switched_off_it_says_nothing() {
-    let mut settings = crate::engine::settings::Settings::default();
+    let mut settings = Settings::default();
     settings.interference.on = false;
     let said =
         tell_with(&mut Jamming::default(), &Places::default(), &settings, &reports(&NODES, 60), &Delivery::in_order());
@@ -144,16 +153,19 @@ proptest! {
             let cited = Cited {
                 origin: crate::model::observation::Origin { topic: 0, partition: 0, offset: 0, line: 0 },
                 id: crate::model::observation::Id::new(b"x"),
-                node: crate::model::node::NodeIx(n as u32),
+                node: NodeIx(n as u32),
                 kind: Kind::Interference,
                 time_ns: 0,
                 residual_s: None,
                 residual_deg: None,
             };
             let power_dbm = Some(-30.0 - 20.0 * (distance_m.max(30.0) / 1000.0).log10() + 9.0 * noise(n));
-            Heard::new(&Sighting { cited, place, azimuth: Some((azimuth_deg + 8.0 * noise(n + 7), 5.0)), power_dbm })
+            let azimuth = Some((azimuth_deg + 8.0 * noise(n + 7), 5.0));
+            Heard::new(&Sighting::new(cited, Band::Gnss, place, What::Report { azimuth, power_dbm }))
         }).collect();
-        let fix = source::locate(&heard, 40_000.0, 6.0).unwrap();
+        let registry = Registry::new(NODES.iter().map(|&(name, ..)| Node::unregistered(name)));
+        let (places, settings) = (Places::default(), Settings::default());
+        let fix = place::locate(&source(heard), World::new(&registry, &places, &settings));
         let off_m = fix.place.distance_m(at);
         prop_assert!(off_m < 5.0 * fix.ellipse.semi_major_m, "{off_m} {:?}", fix.ellipse);
         prop_assert!(fix.ellipse.semi_minor_m > 0.0);
@@ -162,8 +174,6 @@ proptest! {
 
 #[test]
 fn who_should_have_heard_and_did_not_makes_it_less_sure() {
-    use crate::model::kind::KindSet;
-    use crate::model::node::{Node, NodeIx, Registry};
     let cited = |node: u32| Cited {
         origin: crate::model::observation::Origin { topic: 0, partition: 0, offset: 0, line: 0 },
         id: crate::model::observation::Id::new(b"x"),
@@ -180,10 +190,11 @@ fn who_should_have_heard_and_did_not_makes_it_less_sure() {
     };
     let heard = [(0, 29.9), (1, 30.1)].map(|(node, lon_deg)| {
         let place = LonLat { lon_deg, lat_deg: 50.0 };
-        Heard::new(&Sighting { cited: cited(node), place, azimuth: None, power_dbm: None })
+        let what = What::Report { azimuth: None, power_dbm: None };
+        Heard::new(&Sighting::new(cited(node), Band::Gnss, place, what))
     });
-    let source = Source { key: String::new(), heard: heard.to_vec(), from_ns: 0, newest_ns: 0, to_ns: None };
-    let (places, settings) = (Places::default(), crate::engine::settings::Settings::default());
+    let source = source(heard.to_vec());
+    let (places, settings) = (Places::default(), Settings::default());
     let probability = |others: &[f64]| {
         let all = [29.9, 30.1].iter().chain(others).enumerate();
         let registry = Registry::new(all.map(|(n, &lon_deg)| listener(&format!("n{n}"), lon_deg)));

@@ -1,21 +1,23 @@
-//! Where a source of interference may be, by the bearings and powers of those who report it.
+//! Where a source of interference may be, by the bearings and powers of those who report it, and by what was located in its band.
 //!
 //! The most likely place under
 //!
-//! J(x) = |x − c|² / 2s² + Σ t((α_i − α_i(x)) / σ_i) + Σ (P_i + 20 lg d_i(x) − P̂(x))² / 2σ_P²
+//! J(x) = |x − c|² / 2s² + Σ t((α_i − α_i(x)) / σ_i) + Σ (P_i + 20 lg d_i(x) − P̂(x))² / 2σ_P² + t₂(x − e)
 //!
 //! c is the middle of the reporting nodes and s how far round it a source may be: with nothing else known that is the answer,
 //! an area by nodes. Bearings α_i are a node's means with errors of Student's t, four degrees of freedom, for some
 //! come by a detour. Powers P_i fall off as in free space (ITU-R P.525), 20 dB a decade; what is in the way of each is its
-//! own, log-normal with σ_P; P̂, the power of the source, fits best. The covariance is the inverse of Fisher's information at the most
+//! own, log-normal with σ_P; P̂, the power of the source, fits best. e is the mean of emissions
+//! that receivers have located, with its covariance; that may be another emitter's, so its error is of Student's t as well. The covariance is the inverse of Fisher's information at the most
 //! likely place, widened where the residuals are larger than they should be.
 
-use super::Heard;
-use crate::model::geo::{Ellipse, Frame, LonLat};
+use super::super::World;
+use super::Source;
+use crate::model::geo::{Ellipse, Frame, LonLat, Symmetric, inverse};
 
 /// A bearing is never better than that, however often it is repeated: what bends it bends it each time, degrees.
 const BEARING_FLOOR_DEG: f64 = 2.0;
-/// Degrees of freedom of a bearing's error.
+/// Degrees of freedom of the error of a bearing, and of where an emitter is.
 const FREEDOM: f64 = 4.0;
 /// Steps of the first look in each direction, each way.
 const STEPS: i32 = 12;
@@ -25,6 +27,9 @@ const LEAST_M: f64 = 30.0;
 const FINEST_M: f64 = 2.0;
 /// 20 lg e: by how many dB the power falls when the distance grows by one part in one.
 const DB_A_NEPER: f64 = 20.0 * std::f64::consts::LOG10_E;
+
+/// However many emissions are averaged, an emitter's place is no surer than that, metres.
+const LEAST_SD_M: f64 = 25.0;
 
 /// What a fit gives.
 pub(super) struct Fix {
@@ -43,16 +48,26 @@ struct Site {
     power_dbm: Option<f64>,
 }
 
+/// Where an emitter is, and the information on that, 1/m².
+struct Emitter {
+    at: (f64, f64),
+    information: Symmetric,
+}
+
 struct Problem {
     sites: Vec<Site>,
+    emitter: Option<Emitter>,
     prior_sd_m: f64,
     power_sd_db: f64,
 }
 
-/// The most likely place of a source that these nodes report; `reach_m` is how far from them it may be. `None` without
-/// nodes.
-pub(super) fn locate(heard: &[Heard], reach_m: f64, power_sd_db: f64) -> Option<Fix> {
-    let first = heard.first()?.place;
+/// The most likely place of a source.
+pub(super) fn locate(source: &Source, world: World<'_>) -> Fix {
+    let (heard, settings) = (&source.heard, &world.settings.interference);
+    let reported = heard.iter().find(|it| it.reports);
+    // How far it may be from those who tell of it.
+    let reach_m = reported.and_then(|it| world.registry.node(it.first.node).range_m).unwrap_or(settings.reach_m);
+    let first = heard[0].place;
     let count = heard.len() as f64;
     let offsets = || heard.iter().map(|it| first.flat_offset_m(it.place));
     let (east_m, north_m) = offsets().fold((0.0, 0.0), |sum, at| (sum.0 + at.0 / count, sum.1 + at.1 / count));
@@ -70,13 +85,39 @@ pub(super) fn locate(heard: &[Heard], reach_m: f64, power_sd_db: f64) -> Option<
         })
         .collect();
     let spread_m2 = sites.iter().map(|site| site.x_m.powi(2) + site.y_m.powi(2)).sum::<f64>() / (2.0 * count);
-    let problem = Problem { sites, prior_sd_m: (spread_m2 + (0.5 * reach_m).powi(2)).sqrt(), power_sd_db };
+    let prior_sd_m = (spread_m2 + (0.5 * reach_m).powi(2)).sqrt();
+    let problem =
+        Problem { sites, emitter: Emitter::of(source, &frame), prior_sd_m, power_sd_db: settings.power_sd_db };
     let at = problem.solve();
     let (xx, xy, yy) = problem.covariance(at);
     let mut ellipse = Ellipse::of_covariance(xx, xy, yy);
     ellipse.orientation_deg = (ellipse.orientation_deg + frame.north_deg(at.0, at.1)).rem_euclid(180.0);
     let residuals_deg = problem.sites.iter().map(|site| site.off(at).map(|(off, _)| off.to_degrees())).collect();
-    Some(Fix { place: frame.to_place(at.0, at.1), ellipse, residuals_deg })
+    Fix { place: frame.to_place(at.0, at.1), ellipse, residuals_deg }
+}
+
+impl Emitter {
+    /// The weighted mean of the source's emissions.
+    fn of(source: &Source, frame: &Frame) -> Option<Emitter> {
+        let (mut sum, mut pull) = ((0.0, 0.0, 0.0), (0.0, 0.0));
+        for (emission, place) in source.emissions.iter().filter_map(|it| Some((it.emission()?, it.place))) {
+            // They are about so near to one another that north is north.
+            let (x, y) = frame.to_plane(place);
+            let (xx, xy, yy) = inverse(emission.covariance_m2);
+            sum = (sum.0 + xx, sum.1 + xy, sum.2 + yy);
+            pull = (pull.0 + xx * x + xy * y, pull.1 + xy * x + yy * y);
+        }
+        let (xx, xy, yy) = inverse(sum);
+        let at = (xx * pull.0 + xy * pull.1, xy * pull.0 + yy * pull.1);
+        let floor = LEAST_SD_M.powi(2);
+        (xx > 0.0 && xx.is_finite()).then(|| Emitter { at, information: inverse((xx + floor, xy, yy + floor)) })
+    }
+
+    /// The square of how many sigma that place is from it.
+    fn off2(&self, at: (f64, f64)) -> f64 {
+        let ((x, y), (xx, xy, yy)) = ((at.0 - self.at.0, at.1 - self.at.1), self.information);
+        xx * x * x + 2.0 * xy * x * y + yy * y * y
+    }
 }
 
 impl Site {
@@ -107,14 +148,16 @@ impl Problem {
         let bearings = self.sites.iter().filter_map(|site| site.off(at));
         let bearings = bearings.map(|(off, sd)| 0.5 * (FREEDOM + 1.0) * ((off / sd).powi(2) / FREEDOM).ln_1p());
         let powers = self.excess_db(at).into_iter().map(|db| 0.5 * (db / self.power_sd_db).powi(2));
-        prior + bearings.sum::<f64>() + powers.sum::<f64>()
+        let emitter = self.emitter.iter().map(|it| 0.5 * (FREEDOM + 2.0) * (it.off2(at) / FREEDOM).ln_1p());
+        prior + bearings.sum::<f64>() + powers.sum::<f64>() + emitter.sum::<f64>()
     }
 
-    /// From the best of a grid and of where two bearings cross, downhill in steps that halve.
+    /// From the best of a grid, of where two bearings cross and of where an emitter is, downhill in steps that halve.
     fn solve(&self) -> (f64, f64) {
         let mut step_m = 2.0 * self.prior_sd_m / f64::from(STEPS);
         let grid = (-STEPS..=STEPS).flat_map(|x| (-STEPS..=STEPS).map(move |y| (f64::from(x), f64::from(y))));
         let starts = grid.map(|(x, y)| (x * step_m, y * step_m)).chain(self.crossings());
+        let starts = starts.chain(self.emitter.iter().map(|it| it.at));
         let costed = starts.map(|at| (self.cost(at), at));
         let (mut cost, mut at) = costed.min_by(|a, b| a.0.total_cmp(&b.0)).unwrap_or((0.0, (0.0, 0.0)));
         while step_m > FINEST_M {
@@ -183,6 +226,14 @@ impl Problem {
         }
         squares += self.excess_db(at).iter().map(|db| (db / self.power_sd_db).powi(2).min(9.0)).sum::<f64>();
         measured += (told.len() as f64 - 1.0).max(0.0);
+        if let Some(emitter) = &self.emitter {
+            let off2 = emitter.off2(at);
+            let weight = 1.0 / (1.0 + off2 / FREEDOM);
+            let (xx, xy, yy) = emitter.information;
+            information = (information.0 + weight * xx, information.1 + weight * xy, information.2 + weight * yy);
+            squares += off2.min(9.0);
+            measured += 2.0;
+        }
         let wider = (squares / (measured - 2.0).max(1.0)).max(1.0);
         let (xx, xy, yy) = information;
         let determinant = xx * yy - xy * xy;
