@@ -4,7 +4,8 @@
 //! Passages under notices that cover them, that end too soon, that name too small a place, another kind or fewer ships;
 //! jammers, and receivers that only have trouble of their own; identities that are at two places or jump, and plots that are garbled; ships
 //! that linger at a border by night, and that do so far off; batteries in a withdrawal area and outside of it; flights below and above
-//! the ceiling of a zone; a network of which parts fall silent, and checkpoints; emitters of radio signals.
+//! the ceiling of a zone; a network of which parts fall silent, and checkpoints; emitters of radio signals; jammers that nodes
+//! suffer from and hardly report.
 
 use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
@@ -14,7 +15,7 @@ use super::movers::{Mover, plot, send};
 use super::site::Site;
 use super::traffic::{COAST, map};
 use super::world::{Event, World};
-use super::{Options, Simulation, chatter, emitters, network, post};
+use super::{Options, Simulation, chatter, emitters, jamming, network, post};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::{Frame, LonLat};
@@ -63,9 +64,14 @@ pub(super) fn make(seed: u64, options: &Options) -> Simulation {
     let mut chance = Chance::new(seed, Purpose::Network);
     let middle = offset(COAST, -22e3, 30e3);
     let nodes = network::lay_out(&mut world, middle, &mut chance);
-    let cuts = network::cut(&mut world, &nodes, middle, &mut chance);
+    let mut cuts = network::cut(&mut world, &nodes, middle, &mut chance);
     network::checkpoints(&mut world, middle, &mut chance);
+    // Far enough away that nobody takes them for the others.
+    let far = offset(COAST, 130e3, 60e3);
+    let (lost, cut_off) = jamming::add(&mut world, far, LENGTH_S, &mut Chance::new(seed, Purpose::Jamming));
+    cuts.extend(cut_off);
     chatter::heartbeats(&mut world, &mut Chance::new(seed, Purpose::Heartbeats));
+    jamming::tell(&mut world, &lost);
     network::tell(&mut world, &cuts);
     post::deliver(world)
 }
@@ -378,7 +384,11 @@ mod tests {
         };
         assert_eq!(count(Class::SeaIncursion, None), 8);
         assert_eq!(count(Class::SeaIncursion, Some(Sign::Loitering)), 2);
-        assert_eq!(count(Class::Interference, Some(Sign::Jamming)), 3);
+        assert_eq!(
+            count(Class::Interference, Some(Sign::Jamming)),
+            6,
+            "three by what is reported, three by what nodes suffer"
+        );
         assert_eq!(count(Class::Interference, Some(Sign::Twin)), 4);
         assert_eq!(count(Class::Interference, Some(Sign::Jump)), 6, "four ships, and a boat there and back");
         let emitters = count(Class::Interference, Some(Sign::Emitter));

@@ -28,6 +28,7 @@ pub(super) enum Purpose {
     Heights,
     Network,
     Emitters,
+    Jamming,
 }
 
 /// A stream of chance.

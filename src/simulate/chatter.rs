@@ -58,9 +58,10 @@ pub(super) fn heartbeats(world: &mut World, chance: &mut Chance) {
                 let speed_m_s = (east.hypot(north) + 0.3 * chance.normal()).max(0.0);
                 let from_deg = ((-east).atan2(-north).to_degrees() + 4.0 * chance.normal()).rem_euclid(360.0);
                 let temperature_c = world.air.temperature_c(site.place, at_s) + 0.3 * chance.normal();
+                let clock_sd_s = site.clock_sd_s_at(time_ns);
                 let fields = Fields::new()
                     .text("health", if site.clock_sd_s > 0.1 { "degraded" } else { "ok" })
-                    .number("clock_sd_s", site.clock_sd_s, 3)
+                    .number("clock_sd_s", clock_sd_s, if clock_sd_s < 0.002 { 6 } else { 3 })
                     .number("temperature_c", temperature_c, 1)
                     .number("wind_speed_m_s", speed_m_s, 1)
                     .number("wind_from_deg", from_deg.floor(), 0)

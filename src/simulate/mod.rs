@@ -29,6 +29,7 @@ pub mod fortnight;
 mod fusion;
 mod ground;
 mod hear;
+mod jamming;
 mod line;
 pub mod load;
 mod movers;

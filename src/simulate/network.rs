@@ -42,6 +42,13 @@ pub(super) struct Cut {
     is_cluster: bool,
 }
 
+impl Cut {
+    /// Of nodes that an outage of their own has been given to.
+    pub(super) fn of(nodes: Vec<usize>) -> Cut {
+        Cut { is_cluster: nodes.len() >= CLUSTER, nodes }
+    }
+}
+
 /// When which nodes are down.
 pub(super) fn cut(world: &mut World, network: &[usize], middle: LonLat, chance: &mut Chance) -> Vec<Cut> {
     let nearest = |world: &World, to: LonLat, many: usize| {

@@ -21,6 +21,8 @@ pub(super) struct Site {
     pub(super) clock_ahead_s: f64,
     /// What it says of its clock.
     pub(super) clock_sd_s: f64,
+    /// When nothing keeps its clock, nanoseconds, from–to.
+    pub(super) unkept: Vec<(i64, i64)>,
     /// Bearing uncertainty of an array; `None` for a single microphone.
     pub(super) azimuth_sd_deg: Option<f64>,
     /// Its share of the scene's clutter, relative to the others.
@@ -49,6 +51,7 @@ impl Site {
             tells_sd: false,
             clock_ahead_s: 0.0,
             clock_sd_s: 0.01,
+            unkept: Vec::new(),
             azimuth_sd_deg: None,
             clutter_weight: 0.0,
             noise_pa: 0.03,
@@ -80,6 +83,12 @@ impl Site {
     /// Whether it is up at that time.
     pub(super) fn up(&self, at_ns: i64) -> bool {
         !self.outages.iter().any(|&(from_ns, to_ns)| (from_ns..to_ns).contains(&at_ns))
+    }
+
+    /// What it says of its clock at that time: one that nothing keeps is off by a millisecond, and by a part in a million more.
+    pub(super) fn clock_sd_s_at(&self, at_ns: i64) -> f64 {
+        let span = self.unkept.iter().find(|&&(from_ns, to_ns)| (from_ns..to_ns).contains(&at_ns));
+        span.map_or(self.clock_sd_s, |&(from_ns, _)| 1e-3 + 1e-6 * s_from_ns(at_ns - from_ns))
     }
 
     /// How far its clock is ahead `at_s` into the scene: what it started with and a slow wave of a tenth of that.

@@ -82,6 +82,9 @@ fn play(seed: u64, faults: u32, bug: Option<Bug>, telemetry: &[Delivery], run: &
         }
         let Some((process, asleep)) = processes.get_mut(choice).filter(|(_, asleep)| *asleep == 0) else { continue };
         let mut state = process.step();
+        if state == State::Refused {
+            break;
+        }
         {
             let mut world = lock(&world);
             let (id, dice) = (process.id, &mut world.dice);

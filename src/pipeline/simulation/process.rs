@@ -42,6 +42,8 @@ pub enum State {
     Running,
     /// It has ended by itself, as told or for a reason that waiting does not mend.
     Ended,
+    /// It does not begin, and nobody can.
+    Refused,
 }
 
 /// A process.
@@ -107,8 +109,12 @@ impl<'a> Process<'a> {
                 State::Running
             }
             Err(RunError::Kafka(error)) if self.has_begun && Run::can_try_again(&error) => State::Running,
-            // Rows that are missed are a mistake that is found at once.
-            Err(RunError::Kafka(_) | RunError::SaidTable(_)) => State::Ended,
+            Err(RunError::Kafka(_)) => State::Ended,
+            // Rows that are missed are a mistake that is found at once; whoever comes next finds it as well.
+            Err(RunError::SaidTable(error)) => {
+                lock(&self.world).wrong.push(error.to_string());
+                State::Refused
+            }
             Err(error) => panic!("{error}"),
         }
     }

@@ -2,17 +2,19 @@
 //!
 //! The most likely place under
 //!
-//! J(x) = |x − c|² / 2s² + Σ t((α_i − α_i(x)) / σ_i) + Σ (P_i + 20 lg d_i(x) − P̂(x))² / 2σ_P² + t₂(x − e)
+//! J(x) = |x − c|² / 2s² + Σ t((α_i − α_i(x)) / σ_i) + Σ (P_i + 20 lg d_i(x) − P̂(x))² / 2σ_P² + t₂(x − e) − ln B(x)
 //!
 //! c is the middle of the reporting nodes and s how far round it a source may be: with nothing else known that is the answer,
 //! an area by nodes. Bearings α_i are a node's means with errors of Student's t, four degrees of freedom, for some
 //! come by a detour. Powers P_i fall off as in free space (ITU-R P.525), 20 dB a decade; what is in the way of each is its
 //! own, log-normal with σ_P; P̂, the power of the source, fits best. e is the mean of emissions
-//! that receivers have located, with its covariance; that may be another emitter's, so its error is of Student's t as well. The covariance is the inverse of Fisher's information at the most
+//! that receivers have located, with its covariance; that may be another emitter's, so its error is of Student's t as well. B says how
+//! well those that suffer and those that do not fit a jammer there ([`super::shape`]). The covariance is the inverse of Fisher's information at the most
 //! likely place, widened where the residuals are larger than they should be.
 
 use super::super::World;
 use super::Source;
+use super::shape::{Shape, fit};
 use crate::model::geo::{Ellipse, Frame, LonLat, Symmetric, inverse};
 
 /// A bearing is never better than that, however often it is repeated: what bends it bends it each time, degrees.
@@ -57,6 +59,8 @@ struct Emitter {
 struct Problem {
     sites: Vec<Site>,
     emitter: Option<Emitter>,
+    /// Who suffers and who does not.
+    shape: Vec<((f64, f64), bool)>,
     prior_sd_m: f64,
     power_sd_db: f64,
 }
@@ -86,10 +90,12 @@ pub(super) fn locate(source: &Source, world: World<'_>) -> Fix {
         .collect();
     let spread_m2 = sites.iter().map(|site| site.x_m.powi(2) + site.y_m.powi(2)).sum::<f64>() / (2.0 * count);
     let prior_sd_m = (spread_m2 + (0.5 * reach_m).powi(2)).sqrt();
-    let problem =
-        Problem { sites, emitter: Emitter::of(source, &frame), prior_sd_m, power_sd_db: settings.power_sd_db };
+    let shape = Shape::of(source, world).map(|shape| shape.in_plane(&frame)).unwrap_or_default();
+    let emitter = Emitter::of(source, &frame);
+    let problem = Problem { sites, emitter, shape, prior_sd_m, power_sd_db: settings.power_sd_db };
     let at = problem.solve();
-    let (xx, xy, yy) = problem.covariance(at);
+    let is_smooth = problem.shape.is_empty();
+    let (xx, xy, yy) = if is_smooth { problem.covariance(at) } else { problem.covariance_by_cost(at) };
     let mut ellipse = Ellipse::of_covariance(xx, xy, yy);
     ellipse.orientation_deg = (ellipse.orientation_deg + frame.north_deg(at.0, at.1)).rem_euclid(180.0);
     let residuals_deg = problem.sites.iter().map(|site| site.off(at).map(|(off, _)| off.to_degrees())).collect();
@@ -149,7 +155,15 @@ impl Problem {
         let bearings = bearings.map(|(off, sd)| 0.5 * (FREEDOM + 1.0) * ((off / sd).powi(2) / FREEDOM).ln_1p());
         let powers = self.excess_db(at).into_iter().map(|db| 0.5 * (db / self.power_sd_db).powi(2));
         let emitter = self.emitter.iter().map(|it| 0.5 * (FREEDOM + 2.0) * (it.off2(at) / FREEDOM).ln_1p());
-        prior + bearings.sum::<f64>() + powers.sum::<f64>() + emitter.sum::<f64>()
+        prior + bearings.sum::<f64>() + powers.sum::<f64>() + emitter.sum::<f64>() - self.fit(at)
+    }
+
+    /// How well those that suffer fit a jammer there.
+    fn fit(&self, at: (f64, f64)) -> f64 {
+        if self.shape.is_empty() {
+            return 0.0;
+        }
+        fit(self.shape.iter().map(|&((x, y), suffers)| ((x - at.0).hypot(y - at.1), suffers)).collect())
     }
 
     /// From the best of a grid, of where two bearings cross and of where an emitter is, downhill in steps that halve.
@@ -190,6 +204,30 @@ impl Problem {
             }
         }
         all
+    }
+
+    /// xx, xy, yy in m², by how far from the best place in each direction the cost is two more than there, as at two sigma: how well
+    /// nodes fit has no slope that would hold that far.
+    fn covariance_by_cost(&self, at: (f64, f64)) -> Symmetric {
+        let least = self.cost(at);
+        // One over the variance along a line, both ways.
+        let along = |turn: f64| {
+            let (east, north) = turn.to_radians().sin_cos();
+            let cost = |by_m: f64| self.cost((at.0 + by_m * east, at.1 + by_m * north));
+            let is_out = |by_m: f64| 0.5 * (cost(by_m) + cost(-by_m)) - least >= 2.0;
+            // The last step that is not, for it need not grow all the way.
+            let steps = std::iter::successors(Some(8.0 * self.prior_sd_m), |by_m| Some(by_m / 1.1));
+            let out_m = steps.take_while(|&by_m| by_m > FINEST_M && is_out(by_m)).last().unwrap_or(FINEST_M);
+            4.0 / out_m.powi(2)
+        };
+        let [north, northeast, east, southeast] = [0.0, 45.0, 90.0, 135.0].map(along);
+        // Four lines for three numbers: the trace is the mean of what each two say.
+        let (trace, tilt) = (0.5 * (north + east + northeast + southeast), 0.5 * (northeast - southeast));
+        let (xx, yy) = (0.5 * (trace + east - north), 0.5 * (trace + north - east));
+        let floor = 0.1 * trace;
+        let (xx, yy) = (xx.max(floor), yy.max(floor));
+        let most = 0.95 * (xx * yy).sqrt();
+        inverse((xx, tilt.clamp(-most, most), yy))
     }
 
     /// xx, xy, yy in m².

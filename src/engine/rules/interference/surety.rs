@@ -3,10 +3,11 @@
 //! A single node may only have trouble of its own: its word is unresolved. How much surer others make it follows from how seldom they
 //! tell what is not there and how often they see or suffer what is: each multiplies the odds by the chance of the one
 //! over the chance of the other in the time that it lasts. Who was nearer and noticed nothing lessens them. Silences count by their shape alone
-//! ([`shape`]): that many are silent at once may come of a line that was cut, too.
+//! ([`super::shape`]): that many are silent at once may come of a line that was cut, too.
 
 use super::super::World;
-use super::{Heard, Source, shape};
+use super::shape::Shape;
+use super::{Heard, Source};
 use crate::model::geo::LonLat;
 use crate::model::kind::Kind;
 use crate::model::time::s_from_ns;
@@ -19,6 +20,8 @@ const DETECT_P: f64 = 0.8;
 const FALSE_PER_HOUR: f64 = 0.1;
 /// By how much one more sign makes the odds better at most.
 const MOST_RATIO: f64 = 100.0;
+/// How much later than others a node notices what is there, seconds: they report it every ten seconds or so.
+const NOTICED_S: f64 = 10.0;
 /// The silence of a node that should have heard makes the odds worse by no more: it may be down, or behind a hill.
 const LEAST_SILENCE: f64 = 0.4;
 /// Nothing is surer than that by what nodes tell.
@@ -49,11 +52,15 @@ impl Source {
             return single_p;
         }
         let hours = (s_from_ns(self.newest_ns - self.from_ns) + 2.0 * settings.ends_after_s) / 3600.0;
-        let others = apart.iter().skip(1).map(|it| it.ratio(hours, world));
+        let others = apart.iter().enumerate().skip(1).map(|(at, it)| {
+            let others = apart.iter().enumerate().filter(|&(other, it)| other != at && it.reports);
+            let gap_s = others.map(|(_, other)| it.gap_s(other)).fold(f64::INFINITY, f64::min);
+            it.ratio(hours, world) * if it.reports { together(gap_s, settings.ends_after_s) } else { 1.0 }
+        });
         let odds = single_p / (1.0 - single_p)
             * others.product::<f64>()
             * self.unheard(place, world)
-            * shape::ratio(&self.silent, place, world)
+            * Shape::of(self, world).map_or(1.0, |shape| shape.ratio(place))
             * self.emitted();
         (odds / (1.0 + odds)).min(if has_report { MOST_P } else { MOST_UNREPORTED_P })
     }
@@ -78,7 +85,19 @@ impl Source {
     }
 }
 
+/// What it makes of a report's worth that nobody else reports within `gap_s` of it: what is there is noticed by all at about one time,
+/// what is not at any time within `span_s`. The ratio of the two densities, exponential and uniform.
+fn together(gap_s: f64, span_s: f64) -> f64 {
+    (span_s / NOTICED_S * (-gap_s / NOTICED_S).exp()).min(1.0)
+}
+
 impl Heard {
+    /// How long neither of the two reported between them, seconds; 0 if one did while the other went on.
+    fn gap_s(&self, other: &Heard) -> f64 {
+        let gap_ns = self.first.time_ns.max(other.first.time_ns) - self.last.time_ns.min(other.last.time_ns);
+        s_from_ns(gap_ns).max(0.0)
+    }
+
     /// By how much it makes the odds better of what lasts so long.
     fn ratio(&self, hours: f64, world: World<'_>) -> f64 {
         let node = world.registry.node(self.first.node);

@@ -74,6 +74,19 @@ fn one_node_alone_is_not_believed_and_each_other_makes_it_surer() {
 }
 
 #[test]
+fn two_that_report_once_are_believed_the_more_the_nearer_in_time() {
+    let apart = |by_s: i64| {
+        let once = |at: usize, second: i64| {
+            let (node, lon_deg, lat_deg) = NODES[at];
+            jammed(node, Band::Gnss, second, 0.0, -60.0).without(true, false).located(lon_deg, lat_deg)
+        };
+        let found = only(deliver::<Jamming>(&until(vec![once(0, 0), once(1, by_s)], 1000), &Delivery::in_order()));
+        found.properties.term
+    };
+    assert_eq!([apart(5), apart(50), apart(90)], [Term::Confirmed, Term::Probable, Term::Unresolved]);
+}
+
+#[test]
 fn a_second_node_is_told_of_at_once() {
     let sent = reports(&NODES[..2], 20);
     let said = tell::<Jamming>(&sent[..2], &Delivery::in_order());
