@@ -40,6 +40,8 @@ const FEW_VALUES: &[&str] = &[
     "kind",
     "node",
     "class",
+    "sign",
+    "emitter_label",
     "phase",
     "emitter",
     "projectile",

@@ -395,7 +395,8 @@ mod tests {
         assert!((6..=9).contains(&emitters), "{emitters}");
         assert_eq!(count(Class::IncursionWeapons, None), 8);
         assert_eq!(count(Class::AirIncursion, None), 5);
-        assert_eq!(count(Class::SensorSilent, Some(Sign::Cluster)), 3);
+        let clusters = count(Class::SensorSilent, Some(Sign::Cluster));
+        assert!((3..=4).contains(&clusters), "of those that a jammer cuts off there may be enough: {clusters}");
         let barred = |event: &&crate::simulate::Truth| event.class.as_str().starts_with("restriction");
         let repeated =
             simulation.truth.iter().filter(barred).filter(|event| event.sign == Some(Sign::Repeated)).count();

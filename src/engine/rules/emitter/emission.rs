@@ -3,7 +3,7 @@
 //!
 //! Arrivals wait until event time has passed all that could be of an emission with them. Then they are gone through in order of
 //! time: each may begin an emission with those of other nodes that bear a place out with it. Of emissions that would share an
-//! arrival the strongest is taken, and what is left over may be of the next. So what is found is a function of the set of arrivals.
+//! arrival the one is taken that leaves most to be explained by a next one, and what is left over may be of that. So what is found is a function of the set of arrivals.
 
 use super::fix::{self, Fix, Heard, LEAST_NODES, OUTLIER_SD};
 use crate::engine::book::Cited;
@@ -31,6 +31,11 @@ pub const MAX_WAITING: usize = 100_000;
 const MAX_WAYS: usize = 8;
 /// And so often each node's arrival is taken that a place found with others is nearest to.
 const MAX_TURNS: usize = 4;
+/// Sets that begin with one arrival, and sets that would share arrivals, of which one is chosen: the strongest of them.
+const MAX_SETS: usize = 3;
+const MAX_RIVALS: usize = 6;
+/// Another than the strongest is chosen if it is worth so much more with what is left: about one more arrival that is explained.
+const MARGIN: f64 = 0.75 * WORTH;
 /// What is off by more than that may be of something else: it is tried whether the place is better without it, sigma.
 const DOUBTED_SD: f64 = 2.5;
 /// What one more arrival is worth against how well all fit, in logarithms: that it is just then by chance, where in a millisecond
@@ -208,7 +213,7 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
     let is_passed_over = |it: &Arrival| passed_over.contains(&(it.cited.time_ns, it.cited.node));
     let mut is_gone: Vec<bool> = waiting.iter().map(is_passed_over).collect();
     // What each arrival begins, as far as it was looked for and nothing of it is gone.
-    let mut begun: BTreeMap<usize, Option<(Fix, Vec<usize>)>> = BTreeMap::new();
+    let mut begun: BTreeMap<usize, Vec<Set>> = BTreeMap::new();
     let mut first = 0;
     while first < waiting.len() && waiting[first].cited.time_ns < cutoff_ns {
         if is_gone[first] {
@@ -219,14 +224,14 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
         for &at in with.iter().flatten() {
             begun.entry(at).or_insert_with(|| best(waiting, &together(waiting, at, &is_gone)));
         }
-        // Of emissions that would share an arrival the strongest is taken, and the others are looked for again without it.
-        let Some(Some(own)) = begun.get(&first) else {
+        let Some(own) = begun.get(&first).and_then(|sets| sets.first()) else {
             is_gone[first] = true;
             continue;
         };
-        let shares = |it: &&(Fix, Vec<usize>)| it.1.iter().any(|at| own.1.contains(at));
-        let rivals = with.iter().flatten().filter_map(|at| begun.get(at)?.as_ref()).filter(shares);
-        let Some((fix, members)) = rivals.max_by(|a, b| by_strength(a, b)).cloned() else { break };
+        // Of emissions that would share an arrival one is taken, and the others are looked for again without it.
+        let shares = |it: &&Set| it.1.iter().any(|at| own.1.contains(at));
+        let rivals: Vec<&Set> = with.iter().flatten().filter_map(|at| begun.get(at)).flatten().filter(shares).collect();
+        let (fix, members) = strongest(waiting, &with, &rivals, &is_gone).unwrap_or(own).clone();
         let cited: Vec<Cited> = members.iter().map(|&at| fix.cite(&waiting[at].cited, &waiting[at].heard())).collect();
         members.iter().for_each(|&at| is_gone[at] = true);
         let frequency_hz = fix::median(members.iter().filter_map(|&at| waiting[at].frequency_hz).collect());
@@ -242,10 +247,40 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
     found
 }
 
+/// A place and the arrivals that bear it out.
+type Set = (Fix, Vec<usize>);
+
+/// What a set is worth: its nodes beyond the three that some place explains, less what they are off by.
+fn worth((fix, members): &Set) -> f64 {
+    WORTH * (members.len() as f64 - 3.0) - 0.5 * fix.misfit
+}
+
+/// Which of these is to be taken: the one that is worth most together with the best that is left without it. The strongest alone may have
+/// taken some arrivals of each of two.
+fn strongest<'a>(waiting: &[Arrival], with: &[Vec<usize>], rivals: &[&'a Set], is_gone: &[bool]) -> Option<&'a Set> {
+    let mut ranked: Vec<&Set> = rivals.to_vec();
+    ranked.sort_by(|a, b| by_strength(b, a));
+    ranked.dedup_by(|a, b| a.1 == b.1);
+    ranked.truncate(MAX_RIVALS);
+    if ranked.len() < 2 {
+        return ranked.first().copied();
+    }
+    let left = |set: &Set| {
+        let mut is_gone = is_gone.to_vec();
+        set.1.iter().for_each(|&at| is_gone[at] = true);
+        let begins = with.iter().flatten().filter(|&&at| !is_gone[at]);
+        let sets = begins.filter_map(|&at| best(waiting, &together(waiting, at, &is_gone)).into_iter().next());
+        sets.map(|set| worth(&set)).fold(0.0, f64::max)
+    };
+    let totals: Vec<f64> = ranked.iter().map(|set| worth(set) + left(set)).collect();
+    let most = (0..ranked.len()).max_by(|&a, &b| totals[a].total_cmp(&totals[b]).then(b.cmp(&a)))?;
+    // By how closely they fit alone, the strongest is as good as any.
+    Some(if totals[most] > totals[0] + MARGIN { ranked[most] } else { ranked[0] })
+}
+
 /// Which of two is borne out by more nodes, and more closely; the one that begins first of equals.
-fn by_strength(a: &(Fix, Vec<usize>), b: &(Fix, Vec<usize>)) -> std::cmp::Ordering {
-    let strength = |it: &(Fix, Vec<usize>)| WORTH * it.1.len() as f64 - 0.5 * it.0.misfit;
-    strength(a).total_cmp(&strength(b)).then_with(|| b.1.cmp(&a.1))
+fn by_strength(a: &Set, b: &Set) -> std::cmp::Ordering {
+    worth(a).total_cmp(&worth(b)).then_with(|| b.1.cmp(&a.1))
 }
 
 /// How many sets of arrivals like that are expected by chance, of so many as there were on the channel just before. Two arrivals within
@@ -291,9 +326,9 @@ fn together(waiting: &[Arrival], first: usize, is_gone: &[bool]) -> Vec<Vec<usiz
     by_node
 }
 
-/// The arrivals that bear one place out together with the first, of as many nodes as can be: of some ways to take one of each node the
-/// one that most bear out, the most closely of equals.
-fn best(waiting: &[Arrival], by_node: &[Vec<usize>]) -> Option<(Fix, Vec<usize>)> {
+/// The arrivals that bear one place out together with the first, of as many nodes as can be, by some ways to take one of each node: the
+/// strongest, and some others.
+fn best(waiting: &[Arrival], by_node: &[Vec<usize>]) -> Vec<Set> {
     let ways = by_node.iter().map(Vec::len).fold(1, usize::saturating_mul).min(MAX_WAYS);
     let tried = (0..ways).filter_map(|way| {
         let mut rest = way;
@@ -304,12 +339,16 @@ fn best(waiting: &[Arrival], by_node: &[Vec<usize>]) -> Option<(Fix, Vec<usize>)
         });
         borne_out(waiting, by_node, one_each.collect())
     });
-    tried.max_by(by_strength)
+    let mut sets: Vec<Set> = tried.collect();
+    sets.sort_by(|a, b| by_strength(b, a));
+    sets.dedup_by(|a, b| a.1 == b.1);
+    sets.truncate(MAX_SETS);
+    sets
 }
 
 /// The place that these bear out, the first among them, without those that do not: each node's arrival is the one that the place of the
 /// others is nearest to, and the worst is left out as long as it is doubtful.
-fn borne_out(waiting: &[Arrival], by_node: &[Vec<usize>], mut members: Vec<usize>) -> Option<(Fix, Vec<usize>)> {
+fn borne_out(waiting: &[Arrival], by_node: &[Vec<usize>], mut members: Vec<usize>) -> Option<Set> {
     let (mut turns, mut best) = (0, None);
     while members.len() >= LEAST_NODES {
         let heard: Vec<Heard> = members.iter().map(|&at| waiting[at].heard()).collect();

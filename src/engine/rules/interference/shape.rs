@@ -107,7 +107,7 @@ mod tests {
     #[test]
     fn where_all_suffer_no_shape_is_seen() {
         let all = fit(nodes(|_| true)).exp();
-        assert!((0.1..1.1).contains(&all), "{all}");
+        assert!(all < 1.0, "{all}");
     }
 
     #[test]
