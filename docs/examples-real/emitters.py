@@ -1,6 +1,6 @@
 """How far emitters that were located are from where they were, and whether their ellipses hold.
 
-    python3 emitters.py OUT/alerts.ndjson TRUTH.ndjson [DIRECTORY OF MESSAGES.csv ...]
+    python3 emitters.py OUT/alerts.ndjson TRUTH.ndjson [MESSAGES.csv ...]
 
 An alert is of all messages of which it cites arrivals. With the tables of messages, heights are compared too.
 """
@@ -54,9 +54,11 @@ def main(alerts_path, truth_path, *tables):
             if event["event"] in heights:
                 up.append((emitter["alt_m"] - heights[event["event"]]) / emitter["alt_sd_m"])
     errors.sort()
+    print(f"messages {len(truth)}, located {len(found)}, alerts {len(alerts)}, of several messages {mixed}")
+    if not errors:
+        return
     at = lambda share: f"{errors[min(len(errors) - 1, int(share * len(errors)))]:.0f}"
     share = lambda values, most: f"{sum(abs(value) <= most for value in values) / max(1, len(values)):.1%}"
-    print(f"messages {len(truth)}, located {len(found)}, alerts {len(alerts)}, of several messages {mixed}")
     print(f"error, m: 50% {at(0.5)}, 90% {at(0.9)}, 95% {at(0.95)}; within 500 m {share(errors, 500)}")
     print(f"in 1 sigma {share(sigmas, 1)} (39.3% expected), 2 {share(sigmas, 2)} (86.5%), 3 {share(sigmas, 3)} (98.9%)")
     if up:

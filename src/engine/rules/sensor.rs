@@ -20,7 +20,7 @@ use crate::model::geo::LonLat;
 use crate::model::kind::{Band, Health, Kind, KindSet};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::Observations;
-use crate::model::time::NS_PER_S;
+use crate::model::time::{NS_PER_S, s_from_ns};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -65,6 +65,12 @@ fn spell(class: Class, beat: &Beat, scene: Scene<'_, NodeIx>) -> Spell {
     let mut spell = Spell::from(key, class, beat.place, PROBABILITY, beat.cited);
     spell.patience_ns = beat.patience_ns.unwrap_or(i64::MAX);
     spell
+}
+
+/// Whether no heartbeat is missing between the two: a node that was off for a while has to find the time again.
+fn is_next(last: &Beat, beat: &Beat, scene: Scene<'_, NodeIx>) -> bool {
+    let every_s = scene.world.registry.node(*scene.key).heartbeat_s;
+    every_s.is_some_and(|every_s| s_from_ns(beat.cited.time_ns - last.cited.time_ns) < 1.5 * every_s)
 }
 
 /// What is known of a node.
@@ -127,10 +133,9 @@ impl Watch for Pulse {
     }
 
     fn step(&mut self, beat: &Beat, scene: Scene<'_, NodeIx>, ended: &mut Vec<Spell>) {
-        // Who was away for long may have been switched off, and his clock with him.
-        if self.silence.is_none()
-            && let Some(last) = &self.last
+        if let Some(last) = &self.last
             && ClockLevel::is_jump(last.clock, beat.clock)
+            && is_next(last, beat, scene)
         {
             remember(&mut self.jumps, beat.clone(), MAX_PAST);
         }
