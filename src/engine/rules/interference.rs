@@ -115,8 +115,8 @@ impl Source {
                 .any(|it| it.first.node == node && (it.first.time_ns..=it.last.time_ns).contains(&time_ns)),
             What::Loss => self.silent.iter().any(|it| it.cited().node == node),
             What::Emission(_) => {
-                self.emissions.len() == MAX_EMISSIONS
-                    || self.emissions.iter().any(|it| it.evidence().id == seen.evidence().id)
+                let of = |it: &Sighting| (it.cited().node, it.cited().id);
+                self.emissions.len() == MAX_EMISSIONS || self.emissions.iter().any(|it| of(it) == of(seen))
             }
         };
         if !is_known {
