@@ -82,7 +82,8 @@ impl Emitter {
     pub fn words(&self) -> String {
         let frequency = self.frequency_hz.map(|hz| format!("{:.6}", hz / 1e6));
         let mhz = frequency.map(|it| format!("{} MHz", it.trim_end_matches('0').trim_end_matches('.')));
-        let high = format!("{:.0} m high ± {:.0} m", self.alt_m, self.alt_sd_m);
+        // Zero has no sign for people.
+        let high = format!("{:.0} m high ± {:.0} m", self.alt_m.round() + 0.0, self.alt_sd_m);
         self.label.iter().cloned().chain(mhz).chain([high]).collect::<Vec<_>>().join(", ")
     }
 }

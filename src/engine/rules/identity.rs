@@ -194,10 +194,11 @@ impl Watch for Bearer {
             self.end_twin(ended);
             self.other = None;
         }
-        let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
-        // Who sees again how it came back must know from where.
-        let is_kept = |it: &Jump| !it.is_back || now_ns.saturating_sub(it.last.time_ns) < horizon_ns;
-        self.jumps.retain(is_kept);
+        if !self.jumps.is_empty() {
+            let horizon_ns = span_ns(scene.world.settings.amend_horizon_s);
+            // Who sees again how it came back must know from where.
+            self.jumps.retain(|it| !it.is_back || now_ns.saturating_sub(it.last.time_ns) < horizon_ns);
+        }
         if self.known.as_ref().is_some_and(is_old) {
             self.end_twin(ended);
             self.known = self.other.take();
@@ -270,6 +271,10 @@ impl Watch for Bearer {
 
     fn is_memorable(&self, _span_ns: i64) -> bool {
         self.other.is_some() || !self.jumps.is_empty()
+    }
+
+    fn is_listened_to(&self) -> bool {
+        !self.jumps.is_empty()
     }
 
     fn at_rest(&self, world: World<'_>) -> Option<(Brief<'_>, Calm<f64>)> {

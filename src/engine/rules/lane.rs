@@ -132,6 +132,11 @@ pub trait Watch: Clone + Default + Send + Serialize + DeserializeOwned {
     /// Whether there is something in it that would not be known from what was seen in the last `span_ns`.
     fn is_memorable(&self, span_ns: i64) -> bool;
 
+    /// Whether who listens wants to hear of it when something settles.
+    fn is_listened_to(&self) -> bool {
+        true
+    }
+
     /// Goes through all observations in it.
     fn each_cited(&mut self, tell: &mut dyn FnMut(&mut Cited));
 

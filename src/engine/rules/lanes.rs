@@ -187,7 +187,9 @@ impl<W: Watch> Lanes<W> {
     pub(super) fn tell_news(&mut self, at: usize) {
         let Some(lane) = self.lanes[at].lane_mut() else { return };
         let corrections = std::mem::take(&mut lane.news);
-        if let Some(news) = &mut self.news {
+        if let Some(news) = &mut self.news
+            && lane.settled.is_listened_to()
+        {
             news.push(News { key: lane.key.clone(), corrections });
         }
     }
