@@ -2,7 +2,7 @@
 //!
 //! Signs are read off the book when all that they rest on is final: a function of the set of final events. What lasts is
 //! counted some time after it began, when it is known wherever it was seen from. What patrols tell is never counted, for how
-//! much they tell hangs on how many there are and where they go; nor what nobody else has heard.
+//! much they tell hangs on how many there are and where they go; nor what nodes tell of themselves; nor what nobody else has heard.
 
 use super::Engine;
 use super::associate::layout::is_wide;
@@ -43,7 +43,8 @@ fn counts_at(known: &Known<'_>, world: World<'_>) -> Option<(Modality, i64)> {
         }
         // From when on it counts for one hangs on what the vessel used to do.
         Modality::Sea if known.feature.properties.class == Class::SeaDark => return None,
-        _ if evidence.iter().all(|it| it.kind == Kind::Patrol) => return None,
+        // What nodes suffer may come of what they are and what keeps their time, and network and mission change.
+        _ if evidence.iter().all(|it| matches!(it.kind, Kind::Patrol | Kind::Status)) => return None,
         _ => INCURSION_LATER_S,
     };
     Some((modality, known.time_ns.saturating_add(ns_from_s(later_s))))
@@ -144,6 +145,18 @@ mod tests {
 
     /// When an alert counts that a node tells of, seconds after it happened.
     fn counted_after(key: &str, class: Class, node: u32, stage: Stage) -> Option<(Modality, i64)> {
+        counted_by(NODES[node as usize].1, None, key, class, node, stage)
+    }
+
+    /// The same by an observation of that kind, and by that sign.
+    fn counted_by(
+        kind: Kind,
+        sign: Option<alert::Sign>,
+        key: &str,
+        class: Class,
+        node: u32,
+        stage: Stage,
+    ) -> Option<(Modality, i64)> {
         let registry = Registry::new(NODES.map(|(name, kind, range_m)| Node {
             kinds: KindSet::of(kind),
             range_m: Some(range_m),
@@ -154,11 +167,10 @@ mod tests {
         let (places, settings) = (Places::default(), Settings::default());
         let mut book = Book::new(String::new(), vec!["t".to_owned()]);
         let origin = Origin { topic: 0, partition: 0, offset: 0, line: 0 };
-        let kind = NODES[node as usize].1;
         let (residual_s, residual_deg) = (None, None);
         let cited = Cited { origin, id: Id::new(b"1"), node: NodeIx(node), kind, time_ns: 0, residual_s, residual_deg };
         let place = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
-        let claim = Claim { evidence: vec![cited], ..Claim::new(key.to_owned(), class, place, 0) };
+        let claim = Claim { evidence: vec![cited], sign, ..Claim::new(key.to_owned(), class, place, 0) };
         book.say(claim, stage, &registry, &places, &settings);
         let world = World::new(&registry, &places, &settings);
         let known: Vec<Known<'_>> = book.known().collect();
@@ -176,6 +188,19 @@ mod tests {
             assert_eq!(counted_after(key, class, 1, Stage::Final), None, "{class}");
         }
         assert_eq!(counted_after("fire/mic/1", Class::FireExplosion, 0, Stage::Final), Some((Modality::Fire, 0)));
+    }
+
+    #[test]
+    fn jamming_counts_by_who_reports_it_and_not_by_who_suffers_from_it() {
+        let counted = |kind: Kind, sign: alert::Sign| {
+            counted_by(kind, Some(sign), "interference/a", Class::Interference, 0, Stage::Final)
+        };
+        let counts = Some((Modality::Jamming, 600));
+        assert_eq!(counted(Kind::Interference, alert::Sign::Jamming), counts);
+        assert_eq!(counted(Kind::Track, alert::Sign::Jump), counts);
+        assert_eq!(counted(Kind::Status, alert::Sign::Jamming), None, "clocks may hang on one server");
+        assert_eq!(counted(Kind::Status, alert::Sign::Jump), None);
+        assert_eq!(counted(Kind::Radio, alert::Sign::Emitter), None, "what it is for is not known");
     }
 
     #[test]
