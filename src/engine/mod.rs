@@ -361,6 +361,7 @@ impl Engine {
         let world = World::new(registry, &self.places, &self.settings);
         let heard_ns = rules_ns.min(self.newest_ns.saturating_add(1));
         rules::each(&mut self.rules, world, &mut self.book, |rule, book| rule.advance(heard_ns, world, book));
+        self.book.retract_unheld(rules_ns, |key| rules::is_held(self.rules.iter().map(|rule| &**rule), key));
         self.escalate(rules_ns, fire_ns, registry);
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));

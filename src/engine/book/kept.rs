@@ -273,6 +273,19 @@ impl Book {
         }
     }
 
+    /// Takes back what rules had open when another process ended, that is of before `time_ns`, and that the rule whose it is does not
+    /// hold any more (`is_held`): it was told before all had settled, and what has settled is told otherwise.
+    pub fn retract_unheld(&mut self, time_ns: i64, is_held: impl Fn(&str) -> bool) {
+        if self.memory.unfound.is_empty() || self.memory.recalled.is_some() {
+            return;
+        }
+        let is_of_before = |key: &str| self.entries.get(key).is_some_and(|entry| entry.claim.time_ns < time_ns);
+        let unheld = self.memory.unfound.iter().filter(|key| is_of_before(key) && !is_held(key));
+        for key in unheld.cloned().collect::<Vec<Arc<str>>>() {
+            self.retract(&key);
+        }
+    }
+
     /// Whether that key's alert was final for another process when that ended.
     pub fn was_final_before(&self, key: &str) -> bool {
         self.memory.final_before.contains(key)

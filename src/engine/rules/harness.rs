@@ -298,6 +298,7 @@ impl<'a> Post<'a> {
             if stands_ns > self.stands_ns {
                 self.stands_ns = stands_ns;
                 self.rule.advance(stands_ns, self.world, &mut self.book);
+                self.book.retract_unheld(stands_ns, |key| self.rule.holds(key).unwrap_or(true));
             } else {
                 self.rule.go_over(self.world, &mut self.book);
             }
@@ -309,7 +310,9 @@ impl<'a> Post<'a> {
 
     fn end(mut self, delivery: &Delivery) -> Vec<AlertFeature> {
         if delivery.ends {
-            self.rule.advance(self.newest_ns.saturating_add(1), self.world, &mut self.book);
+            let end_ns = self.newest_ns.saturating_add(1);
+            self.rule.advance(end_ns, self.world, &mut self.book);
+            self.book.retract_unheld(end_ns, |key| self.rule.holds(key).unwrap_or(true));
         }
         self.book.take_said().into_iter().map(Said::into_feature).collect()
     }

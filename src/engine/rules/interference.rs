@@ -24,6 +24,8 @@ use crate::model::kind::{Kind, KindSet};
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
+/// What claims' keys begin with.
+const KEY: &str = "interference/";
 /// Nodes of one source that are kept, and as many that fell silent; what others tell only makes it last.
 const MAX_NODES: usize = 32;
 /// Emissions of one source that are kept.
@@ -145,7 +147,7 @@ impl Source {
 
 fn key_of(seen: &Sighting, scene: Scene<'_>) -> String {
     let (node, evidence) = (&scene.world.registry.node(seen.cited().node).name, seen.evidence());
-    format!("interference/{}/{node}/{}", scene.key, evidence.id.as_str())
+    format!("{KEY}{}/{node}/{}", scene.key, evidence.id.as_str())
 }
 
 impl Episode for Source {
@@ -355,6 +357,10 @@ impl Rule for Jamming {
 
     fn advance(&mut self, watermark_ns: i64, world: World<'_>, book: &mut Book) {
         self.lanes.advance(watermark_ns, world, book);
+    }
+
+    fn holds(&self, key: &str) -> Option<bool> {
+        key.starts_with(KEY).then(|| self.lanes.holds(key))
     }
 
     fn memory(&mut self) -> Option<&mut dyn Memory> {

@@ -198,7 +198,7 @@ pub(super) struct Lane<W: Watch> {
     ended: Vec<W::Episode>,
     /// The version of the places with which it was folded.
     folded_with: u64,
-    told: Vec<Told>,
+    pub(super) told: Vec<Told>,
     /// What has ended or was corrected, for who listens.
     pub(super) news: Vec<Correction<W::Episode>>,
     /// The first entries in the calendar for what is pending and for what has settled; later ones are void.

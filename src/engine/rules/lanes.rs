@@ -8,7 +8,7 @@
 use super::World;
 use super::calendar::{Calendar, Entry};
 use super::index::Index;
-use super::lane::{Correction, Lane, LaneKey, Scene, Seen, Watch};
+use super::lane::{Correction, Lane, LaneKey, Scene, Seen, Told, Watch};
 use super::memory::{LaneRecord, Memory};
 use super::rest::{Brief, Calm, Rest};
 use crate::engine::book::{Book, Cited};
@@ -166,6 +166,17 @@ impl<W: Watch> Lanes<W> {
     /// Observations that came behind the watermark and changed nothing.
     pub fn late(&self) -> u64 {
         self.late
+    }
+
+    /// Whether an alert of that key lasts in a lane, or in one of which the record waits.
+    pub(super) fn holds(&self, key: &str) -> bool {
+        let is_told = |told: &[Told]| told.iter().any(|told| told.key == key);
+        !self.waiting.is_empty()
+            || self.lanes.iter().any(|place| match place {
+                Place::Lane(lane) => is_told(&lane.told),
+                Place::Rest(rest) => is_told(&rest.told),
+                Place::Vacant => false,
+            })
     }
 
     /// Up to when the lanes have settled, nanoseconds.

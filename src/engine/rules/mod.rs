@@ -99,6 +99,11 @@ pub trait Rule: Send + Resumed {
     /// Others have found that out. Event time has passed it there, and not here yet, but where it is late.
     fn hear_of(&mut self, _sightings: &[Sighting], _world: World<'_>, _book: &mut Book) {}
 
+    /// Whether that is the key of an alert of its own that stands; `None` where it does not say, as of others' keys.
+    fn holds(&self, _key: &str) -> Option<bool> {
+        None
+    }
+
     /// What it remembers beyond a restart; `None` for a rule whose alerts each rest on one report.
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         None
@@ -137,6 +142,11 @@ pub fn each<'a, R: DerefMut<Target = dyn Rule + 'a>>(
             rules[at + 1..].iter_mut().for_each(|rule| rule.hear_of(&sightings, world, book));
         }
     }
+}
+
+/// Whether an alert of that key stands for the rule whose it is, as far as any says.
+pub fn is_held<'a>(rules: impl IntoIterator<Item = &'a dyn Rule>, key: &str) -> bool {
+    rules.into_iter().find_map(|rule| rule.holds(key)).unwrap_or(true)
 }
 
 /// The observation at `row` as evidence, without residuals.

@@ -51,6 +51,10 @@ impl Rule for Several {
         each(&mut self.all(), world, book, |rule, book| rule.go_over(world, book));
     }
 
+    fn holds(&self, key: &str) -> Option<bool> {
+        self.jamming.holds(key)
+    }
+
     fn memory(&mut self) -> Option<&mut dyn Memory> {
         Some(self)
     }
