@@ -9,13 +9,13 @@
 //! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either; all, if it corrects another |
 //! | track | one by the track's name, whoever saw it | none |
 //! | interference | one by the band, so that all who report one source are heard together | none |
-//! | radio | one by the channel, likewise | none |
+//! | radio | one by the channel, likewise; in the satellites' band the one that has the reports of interference with it | none |
 //! | patrols, hot spots | the node's | all: a report may be about anything |
 
 use super::associate::layout::{Cell, nearest, reach_m};
-use super::rules::emitter::channel;
+use super::rules::emitter::{SATELLITES_HZ, channel};
 use crate::model::geo::LonLat;
-use crate::model::kind::Kind;
+use crate::model::kind::{Band, Kind};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Observations, fnv_1a};
 use std::collections::BTreeSet;
@@ -127,7 +127,11 @@ impl Regions {
             Kind::Interference => to.push(self.part_by_name(batch.interferences.band[detail].as_str())),
             Kind::Radio => {
                 let (emitter, frequency_hz) = (batch.arrivals.emitter[detail], batch.arrivals.frequency_hz[detail]);
-                to.push(self.part_by_name(&channel(batch.text(emitter), frequency_hz)));
+                // What sends where only satellites do tells where a jammer is.
+                to.push(match SATELLITES_HZ.contains(&frequency_hz) {
+                    true => self.part_by_name(Band::Gnss.as_str()),
+                    false => self.part_by_name(&channel(batch.text(emitter), frequency_hz)),
+                });
             }
             Kind::Track => to.push(self.part_by_name(batch.text(batch.tracks.track[detail]))),
             Kind::Radar => {
@@ -215,6 +219,12 @@ mod tests {
             assert_eq!(to(node, "a", 1e9), to(5, "a", 2e9), "by its name, where it has one");
             assert_eq!(to(node, "", 433.92e6).len(), 1);
         }
+        let gnss = regions.part_by_name("gnss");
+        assert_eq!(
+            (to(0, "", 1.57542e9)[0], to(600, "a", 1.6e9)[0]),
+            (gnss, gnss),
+            "with who reports that it disturbs"
+        );
         let channels = (0..60).map(|n| to(0, "", 1e8 + 1e6 * f64::from(n))[0]);
         assert_eq!(channels.collect::<BTreeSet<u32>>().len(), 3, "and channels are shared out");
     }

@@ -44,7 +44,7 @@ const SD_S: (f64, f64) = (1e-9, 1e-4);
 const HEIGHTS_M: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
 /// Where only satellites send: whoever does so on the ground or in the air interferes with them (ITU Radio Regulations, article 5, 1,559
 /// to 1,610 MHz: radionavigation-satellite, space to Earth).
-const SATELLITES_HZ: std::ops::RangeInclusive<f64> = 1.559e9..=1.61e9;
+pub const SATELLITES_HZ: std::ops::RangeInclusive<f64> = 1.559e9..=1.61e9;
 /// Emitters on one channel at a time. At it the one that began first ends.
 const MAX_EMITTERS: usize = 256;
 /// Emissions that are cited besides the last.
