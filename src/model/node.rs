@@ -154,6 +154,11 @@ impl Registry {
         &self.nodes
     }
 
+    /// All nodes, each with its index.
+    pub fn numbered(&self) -> impl Iterator<Item = (NodeIx, &Node)> {
+        (0..).map(NodeIx).zip(&self.nodes)
+    }
+
     /// Changes whenever a node is added or altered: whoever derives something from the registry compares it.
     pub fn version(&self) -> u64 {
         self.version

@@ -187,7 +187,7 @@ fn jammers(world: &mut World, chance: &mut Chance) {
             let mut at_s = from_s + chance.range(0.0, 10.0);
             while at_s < to_s {
                 let measured_deg = azimuth_deg + bias_deg + BEARING_SD_DEG * chance.normal();
-                let power_dbm = -30.0 - 20.0 * (distance_m / 1000.0).max(0.1).log10() + shadow_db + chance.normal();
+                let power_dbm = jamming::power_dbm(distance_m) + shadow_db + chance.normal();
                 let draft = report(world, site, at_s, Some(measured_deg), power_dbm).of(event_at);
                 world.drafts.push(draft);
                 at_s += 10.0;

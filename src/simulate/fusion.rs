@@ -5,6 +5,7 @@ use super::chance::{Chance, Purpose};
 use super::draft::{Draft, Fields};
 use super::ground::offset;
 use super::hear::{hint_of, to_microseconds};
+use super::jamming::power_dbm;
 use super::site::Site;
 use super::world::{Event, World};
 use crate::engine::rules::emitter::LEAST_NODES;
@@ -423,7 +424,7 @@ pub(super) fn jamming(world: &mut World, place: LonLat, (from_s, to_s): (f64, f6
     for (site_at, (distance_m, azimuth_deg)) in hearers {
         let mut at_s = from_s + chance.range(0.0, 10.0);
         while at_s < to_s {
-            let power_dbm = -30.0 - 20.0 * (distance_m / 1000.0).max(0.1).log10() + chance.normal();
+            let power_dbm = power_dbm(distance_m) + chance.normal();
             let measured_deg = degrees(azimuth_deg + 5.0 * chance.normal(), 0);
             let time_ns = to_microseconds(world.at_ns(at_s));
             let seen = Fields::new()

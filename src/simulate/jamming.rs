@@ -8,13 +8,13 @@ use super::chance::Chance;
 use super::draft::{Draft, Fields};
 use super::ground::offset;
 use super::hear::to_microseconds;
-use super::network::Cut;
+use super::network::{Cut, heartbeats};
 use super::site::Site;
 use super::world::{Event, World};
 use crate::model::alert::{Class, Sign};
 use crate::model::area::Prohibition;
 use crate::model::geo::LonLat;
-use crate::model::kind::Kind;
+use crate::model::kind::{Band, Kind};
 
 const MICROPHONES: usize = 18;
 const LISTENERS: usize = 3;
@@ -27,22 +27,18 @@ const LOST_PER_HOUR: f64 = 0.05;
 /// One sigma of a clock that satellites keep, seconds.
 const KEPT_S: f64 = 1e-6;
 
-/// What a jammer does to those within reach.
-enum Harm {
-    /// Their clocks go on by themselves.
-    Clocks,
-    /// They are cut off.
-    Links,
-}
-
-/// A node whose clock is lost at some time in consequence of that, as far as it is told in a heartbeat.
+/// A node that suffers from a jammer of that band: of `gnss` its clock is lost, of `link` it is cut off.
 pub(super) struct Lost {
     event: usize,
     node: usize,
     from_ns: i64,
     to_ns: i64,
-    /// Its clock is; else its link, and the heartbeat before tells.
-    is_clock: bool,
+    band: Band,
+}
+
+/// The power of a jammer at that distance, dBm: free space, 20 dB a decade.
+pub(super) fn power_dbm(distance_m: f64) -> f64 {
+    -30.0 - 20.0 * (distance_m / 1000.0).max(0.1).log10()
 }
 
 /// The whole of it, about that place, in `length_s`: who loses what, and which neighbours are cut off.
@@ -67,12 +63,8 @@ pub(super) fn add(world: &mut World, middle: LonLat, length_s: f64, chance: &mut
         })
         .collect();
     let (mut lost, mut cuts) = (Vec::new(), Vec::new());
-    let plan = [
-        (0.10, 0, "gnss", 9e3, Harm::Clocks),
-        (0.40, 1, "gnss", 9e3, Harm::Clocks),
-        (0.70, 2, "link", 6e3, Harm::Links),
-    ];
-    for (share, reporters, band, reach_m, harm) in plan {
+    let plan = [(0.10, 0, Band::Gnss, 9e3), (0.40, 1, Band::Gnss, 9e3), (0.70, 2, Band::Link, 6e3)];
+    for (share, reporters, band, reach_m) in plan {
         let from_s = share * length_s + chance.range(0.0, 900.0);
         let to_s = from_s + chance.range(900.0, 1800.0);
         let place = somewhere(chance, 0.6 * RADIUS_M);
@@ -83,8 +75,8 @@ pub(super) fn add(world: &mut World, middle: LonLat, length_s: f64, chance: &mut
             let distance_m = world.sites[site].place.distance_m(place);
             let mut at_s = from_s + chance.range(0.0, 10.0);
             while at_s < to_s {
-                let power_dbm = -30.0 - 20.0 * (distance_m / 1000.0).max(0.1).log10() + 3.0 * chance.normal();
-                let fields = Fields::new().text("band", band).number("power_dbm", power_dbm, 1);
+                let power_dbm = power_dbm(distance_m) + 3.0 * chance.normal();
+                let fields = Fields::new().text("band", band.as_str()).number("power_dbm", power_dbm, 1);
                 let at_ns = to_microseconds(world.at_ns(at_s));
                 world.drafts.push(Draft::new(site, Kind::Interference, at_ns, fields).of(event));
                 at_s += 10.0;
@@ -98,15 +90,13 @@ pub(super) fn add(world: &mut World, middle: LonLat, length_s: f64, chance: &mut
             // At once, or as soon as what it had received is used up.
             let begins_s = from_s + chance.range(0.0, 20.0);
             let (from_ns, to_ns) = (world.at_ns(begins_s), world.at_ns(to_s + chance.range(0.0, 60.0)));
-            let is_clock = matches!(harm, Harm::Clocks);
-            match is_clock {
-                true => world.sites[node].unkept.push((from_ns, to_ns)),
-                false => {
-                    world.sites[node].outages.push((from_ns, to_ns));
-                    cut.push(node);
-                }
+            if band == Band::Gnss {
+                world.sites[node].unkept.push((from_ns, to_ns));
+            } else {
+                world.sites[node].outages.push((from_ns, to_ns));
+                cut.push(node);
             }
-            lost.push(Lost { event, node, from_ns, to_ns, is_clock });
+            lost.push(Lost { event, node, from_ns, to_ns, band });
         }
         cuts.extend((!cut.is_empty()).then(|| Cut::of(cut)));
     }
@@ -123,13 +113,13 @@ pub(super) fn add(world: &mut World, middle: LonLat, length_s: f64, chance: &mut
 /// The truth of it, when heartbeats are sent: the first of a clock that is lost, the last of a node that is cut off.
 pub(super) fn tell(world: &mut World, all: &[Lost]) {
     for lost in all {
-        let beats = world.drafts.iter_mut().filter(|draft| draft.site == lost.node && draft.kind == Kind::Status);
-        let beat = match lost.is_clock {
-            true => beats.filter(|it| (lost.from_ns..lost.to_ns).contains(&it.time_ns)).min_by_key(|it| it.time_ns),
-            false => beats.filter(|it| it.time_ns < lost.from_ns).max_by_key(|it| it.time_ns),
+        let beats = heartbeats(world, lost.node);
+        let beat = match lost.band {
+            Band::Gnss => beats.filter(|(time_ns, _)| (lost.from_ns..lost.to_ns).contains(time_ns)).min(),
+            _ => beats.filter(|&(time_ns, _)| time_ns < lost.from_ns).max(),
         };
-        if let Some(beat) = beat {
-            beat.events.push(lost.event);
+        if let Some((_, at)) = beat {
+            world.drafts[at].events.push(lost.event);
         }
     }
 }

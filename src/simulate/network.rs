@@ -85,6 +85,12 @@ pub(super) fn cut(world: &mut World, network: &[usize], middle: LonLat, chance: 
     cuts.into_iter().map(|it| down(world, it, chance)).collect()
 }
 
+/// A node's heartbeats: when, nanoseconds, and where in the list of drafts.
+pub(super) fn heartbeats(world: &World, node: usize) -> impl Iterator<Item = (i64, usize)> {
+    let drafts = world.drafts.iter().enumerate();
+    drafts.filter(move |(_, it)| it.site == node && it.kind == Kind::Status).map(|(at, it)| (it.time_ns, at))
+}
+
 /// The truth of the clusters, when heartbeats are sent: the last before and the first after each outage.
 pub(super) fn tell(world: &mut World, cuts: &[Cut]) {
     let mut cut_at: Vec<usize> = vec![0; world.sites.len()];
@@ -93,14 +99,8 @@ pub(super) fn tell(world: &mut World, cuts: &[Cut]) {
         for &node in &cut.nodes {
             let (from_ns, to_ns) = world.sites[node].outages[cut_at[node]];
             cut_at[node] += 1;
-            let beats = || {
-                let drafts = world.drafts.iter().enumerate();
-                drafts.filter(|(_, draft)| draft.site == node && draft.kind == Kind::Status)
-            };
-            let before = beats().filter(|(_, draft)| draft.time_ns < from_ns).max_by_key(|(_, draft)| draft.time_ns);
-            let after = beats().filter(|(_, draft)| draft.time_ns >= to_ns).min_by_key(|(_, draft)| draft.time_ns);
-            last.extend(before.map(|(at, draft)| (draft.time_ns, at)));
-            first.extend(after.map(|(at, draft)| (draft.time_ns, at)));
+            last.extend(heartbeats(world, node).filter(|&(time_ns, _)| time_ns < from_ns).max());
+            first.extend(heartbeats(world, node).filter(|&(time_ns, _)| time_ns >= to_ns).min());
         }
         if !cut.is_cluster {
             continue;

@@ -279,10 +279,15 @@ impl Book {
         if self.memory.unfound.is_empty() || self.memory.recalled.is_some() {
             return;
         }
-        let is_of_before = |key: &str| self.entries.get(key).is_some_and(|entry| entry.claim.time_ns < time_ns);
-        let unheld = self.memory.unfound.iter().filter(|key| is_of_before(key) && !is_held(key));
-        for key in unheld.cloned().collect::<Vec<Arc<str>>>() {
-            self.retract(&key);
+        let is_due = |key: &&Arc<str>| {
+            !key.starts_with(FIRE) && self.entries.get(*key).is_some_and(|entry| entry.claim.time_ns < time_ns)
+        };
+        // Each is asked for once: what is held now is taken back by who holds it.
+        for key in self.memory.unfound.iter().filter(is_due).cloned().collect::<Vec<_>>() {
+            self.memory.unfound.remove(&key);
+            if !is_held(&key) {
+                self.retract(&key);
+            }
         }
     }
 

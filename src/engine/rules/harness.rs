@@ -8,7 +8,7 @@ mod several;
 
 pub use self::sent::{Sent, arrival, jammed, origin, patrol, plot, radio, status, supersede, withdraw};
 pub use self::several::Several;
-use super::{Rule, World};
+use super::{Rule, World, is_held};
 use crate::engine::book::{Book, Kept, Said, Settled};
 use crate::engine::checkpoint::taken_up;
 use crate::engine::places::Places;
@@ -282,6 +282,12 @@ impl<'a> Post<'a> {
         self.book = taken_up(&self.book, empty_book());
     }
 
+    /// As the engine does.
+    fn advance(&mut self, to_ns: i64) {
+        self.rule.advance(to_ns, self.world, &mut self.book);
+        self.book.retract_unheld(to_ns, |key| is_held([&*self.rule], key));
+    }
+
     fn hear(&mut self, at: usize, sent: &[Sent], delivery: &Delivery) {
         let mut batch = Observations::default();
         sent[at].push(at as i64, self.world.registry, &mut batch);
@@ -297,8 +303,7 @@ impl<'a> Post<'a> {
             let stands_ns = self.newest_ns - LATENESS_S as i64 * NS_PER_S;
             if stands_ns > self.stands_ns {
                 self.stands_ns = stands_ns;
-                self.rule.advance(stands_ns, self.world, &mut self.book);
-                self.book.retract_unheld(stands_ns, |key| self.rule.holds(key).unwrap_or(true));
+                self.advance(stands_ns);
             } else {
                 self.rule.go_over(self.world, &mut self.book);
             }
@@ -310,9 +315,7 @@ impl<'a> Post<'a> {
 
     fn end(mut self, delivery: &Delivery) -> Vec<AlertFeature> {
         if delivery.ends {
-            let end_ns = self.newest_ns.saturating_add(1);
-            self.rule.advance(end_ns, self.world, &mut self.book);
-            self.book.retract_unheld(end_ns, |key| self.rule.holds(key).unwrap_or(true));
+            self.advance(self.newest_ns.saturating_add(1));
         }
         self.book.take_said().into_iter().map(Said::into_feature).collect()
     }

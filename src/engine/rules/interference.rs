@@ -12,6 +12,7 @@ mod shape;
 mod surety;
 
 use self::heard::Heard;
+use self::shape::Shape;
 use super::lane::{Correction, Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -168,14 +169,15 @@ impl Episode for Source {
     }
 
     fn claim(&self, world: World<'_>) -> Claim {
-        let fix = place::locate(self, world);
+        let shape = Shape::of(self, world);
+        let fix = place::locate(self, shape.as_ref(), world);
         let mut claim = Claim::new(self.key.clone(), Class::Interference, fix.place, self.from_ns);
         claim.sign = Some(Sign::Jamming);
         claim.prohibitions = vec![Prohibition::Interference];
         claim.time_sd_s = Kind::Interference.default_time_sd_s();
         claim.ellipse = Some(fix.ellipse);
         (claim.from_ns, claim.to_ns) = (Some(self.from_ns), self.to_ns);
-        claim.probability = self.probability(claim.place, world);
+        claim.probability = self.probability(claim.place, shape.as_ref(), world);
         for (heard, residual_deg) in self.heard.iter().zip(fix.residuals_deg) {
             // The mean of its bearings is told with its last.
             claim.evidence.extend([heard.first, Cited { residual_deg, ..heard.last }]);

@@ -23,8 +23,10 @@ pub(super) fn coverage_lost_km2(down: &BTreeSet<NodeIx>, places: &[LonLat], worl
     let size_m = CELL_M * (down.len() as f64 / CELL_NODES).sqrt().max(1.0);
     let grid = Grid::new(size_m);
     let ears = || {
-        let nodes = (0..).map(NodeIx).zip(world.registry.nodes());
-        nodes.filter_map(|(ix, node)| Some((ix, node.position?, near_range_m(node)?.min(MOST_RANGE_M))))
+        world
+            .registry
+            .numbered()
+            .filter_map(|(ix, node)| Some((ix, node.position?, near_range_m(node)?.min(MOST_RANGE_M))))
     };
     // Ears in each cell that one of those hears: before, and those that are gone.
     let mut cells: FxHashMap<CellKey, (usize, usize)> = FxHashMap::default();

@@ -3,7 +3,8 @@
 //!
 //! Arrivals wait until event time has passed all that could be of an emission with them. Then they are gone through in order of
 //! time: each may begin an emission with those of other nodes that bear a place out with it. Of emissions that would share an
-//! arrival the one is taken that leaves most to be explained by a next one, and what is left over may be of that. So what is found is a function of the set of arrivals.
+//! arrival the one is taken that leaves most to be explained by a next one, and what is left over may be of that. So what is found is a
+//! function of the set of arrivals.
 
 use super::fix::{self, Fix, Heard, LEAST_NODES, OUTLIER_SD};
 use crate::engine::book::Cited;

@@ -66,7 +66,7 @@ struct Problem {
 }
 
 /// The most likely place of a source.
-pub(super) fn locate(source: &Source, world: World<'_>) -> Fix {
+pub(super) fn locate(source: &Source, shape: Option<&Shape>, world: World<'_>) -> Fix {
     let (heard, settings) = (&source.heard, &world.settings.interference);
     let reported = heard.iter().find(|it| it.reports);
     // How far it may be from those who tell of it.
@@ -90,7 +90,7 @@ pub(super) fn locate(source: &Source, world: World<'_>) -> Fix {
         .collect();
     let spread_m2 = sites.iter().map(|site| site.x_m.powi(2) + site.y_m.powi(2)).sum::<f64>() / (2.0 * count);
     let prior_sd_m = (spread_m2 + (0.5 * reach_m).powi(2)).sqrt();
-    let shape = Shape::of(source, world).map(|shape| shape.in_plane(&frame)).unwrap_or_default();
+    let shape = shape.map(|shape| shape.in_plane(&frame)).unwrap_or_default();
     let emitter = Emitter::of(source, &frame);
     let problem = Problem { sites, emitter, shape, prior_sd_m, power_sd_db: settings.power_sd_db };
     let at = problem.solve();
@@ -231,7 +231,7 @@ impl Problem {
     }
 
     /// xx, xy, yy in m².
-    fn covariance(&self, at: (f64, f64)) -> (f64, f64, f64) {
+    fn covariance(&self, at: (f64, f64)) -> Symmetric {
         let prior = self.prior_sd_m.powi(-2);
         let mut information = (prior, 0.0, prior);
         let mut add = |x: f64, y: f64| {

@@ -38,8 +38,7 @@ impl Shape {
         let tell: FxHashSet<NodeIx> =
             source.heard.iter().map(|it| it.first.node).chain(suffer.iter().map(|it| it.0)).collect();
         let kinds: Vec<_> = suffer.iter().map(|&(node, _)| world.registry.node(node).kinds).collect();
-        let all = (0..).map(NodeIx).zip(world.registry.nodes());
-        let well = all.filter(|(ix, node)| {
+        let well = world.registry.numbered().filter(|(ix, node)| {
             node.registered && node.heartbeat_s.is_some() && kinds.contains(&node.kinds) && !tell.contains(ix)
         });
         let reach_m = world.settings.interference.reach_m;

@@ -31,7 +31,7 @@ const MOST_UNREPORTED_P: f64 = 0.9;
 
 impl Source {
     /// The chance that it is so, of a source at that place.
-    pub(super) fn probability(&self, place: LonLat, world: World<'_>) -> f64 {
+    pub(super) fn probability(&self, place: LonLat, shape: Option<&Shape>, world: World<'_>) -> f64 {
         let settings = &world.settings.interference;
         let single_p = settings.single_p.clamp(0.001, 0.999);
         let has_report = self.heard.iter().any(|it| it.reports);
@@ -60,7 +60,7 @@ impl Source {
         let odds = single_p / (1.0 - single_p)
             * others.product::<f64>()
             * self.unheard(place, world)
-            * Shape::of(self, world).map_or(1.0, |shape| shape.ratio(place))
+            * shape.map_or(1.0, |shape| shape.ratio(place))
             * self.emitted();
         (odds / (1.0 + odds)).min(if has_report { MOST_P } else { MOST_UNREPORTED_P })
     }
@@ -68,13 +68,13 @@ impl Source {
     /// What those make of the odds who are nearer to that place than some who tell of it, and who should have reported it.
     fn unheard(&self, place: LonLat, world: World<'_>) -> f64 {
         let farthest_m = self.heard.iter().map(|it| it.place.distance_m(place)).fold(0.0, f64::max);
-        let nodes = world.registry.nodes().iter().filter(|node| node.kinds.contains(Kind::Interference));
-        let unheard = nodes.filter(|node| {
-            let tells = self.heard.iter().any(|it| world.registry.node(it.first.node).name == node.name);
+        let nodes = world.registry.numbered().filter(|(_, node)| node.kinds.contains(Kind::Interference));
+        let unheard = nodes.filter(|(ix, node)| {
+            let tells = self.heard.iter().any(|it| it.first.node == *ix);
             let near_m = farthest_m.min(node.range_m.unwrap_or(f64::INFINITY));
             !tells && node.position.is_some_and(|at| at.distance_m(place) < near_m)
         });
-        unheard.map(|node| (1.0 - node.detect_p.unwrap_or(DETECT_P)).max(LEAST_SILENCE)).product()
+        unheard.map(|(_, node)| (1.0 - node.detect_p.unwrap_or(DETECT_P)).max(LEAST_SILENCE)).product()
     }
 
     /// What an emitter in the band makes of them, by the surest of its emissions.

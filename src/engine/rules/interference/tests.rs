@@ -178,7 +178,7 @@ proptest! {
         }).collect();
         let registry = Registry::new(NODES.iter().map(|&(name, ..)| Node::unregistered(name)));
         let (places, settings) = (Places::default(), Settings::default());
-        let fix = place::locate(&source(heard), World::new(&registry, &places, &settings));
+        let fix = place::locate(&source(heard), None, World::new(&registry, &places, &settings));
         let off_m = fix.place.distance_m(at);
         prop_assert!(off_m < 5.0 * fix.ellipse.semi_major_m, "{off_m} {:?}", fix.ellipse);
         prop_assert!(fix.ellipse.semi_minor_m > 0.0);
@@ -212,7 +212,7 @@ fn who_should_have_heard_and_did_not_makes_it_less_sure() {
         let all = [29.9, 30.1].iter().chain(others).enumerate();
         let registry = Registry::new(all.map(|(n, &lon_deg)| listener(&format!("n{n}"), lon_deg)));
         let world = World::new(&registry, &places, &settings);
-        source.probability(JAMMER, world)
+        source.probability(JAMMER, None, world)
     };
     assert!(probability(&[30.01, 30.02]) < probability(&[30.01]) && probability(&[30.01]) < probability(&[]));
     assert_eq!(probability(&[30.5]), probability(&[]), "who is further away may not hear it");
