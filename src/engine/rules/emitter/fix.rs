@@ -7,6 +7,8 @@
 //! How high an emitter is tell nodes on the ground hardly: it stands on the ground or flies, with a prior for each. The more
 //! likely of the two is told (by Laplace's approximation of the evidence), as uncertain as the other's place and weight make it.
 
+use std::cmp::Ordering;
+
 use crate::engine::book::Cited;
 use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
 
@@ -46,8 +48,20 @@ pub struct Heard {
     pub azimuth: Option<(f64, f64)>,
 }
 
+impl Heard {
+    /// One order whatever order they came in: sums and the grid's middle hang on it in their last digits, and where a descent ends on those.
+    fn before(&self, other: &Heard) -> Ordering {
+        let rest = |it: &Heard| {
+            let (azimuth_deg, azimuth_sd_deg) = it.azimuth.unwrap_or((f64::NAN, f64::NAN));
+            [it.place.lon_deg, it.place.lat_deg, it.height_m, it.sd_s, azimuth_deg, azimuth_sd_deg]
+        };
+        let rest = rest(self).into_iter().zip(rest(other)).map(|(a, b)| a.total_cmp(&b));
+        self.time_ns.cmp(&other.time_ns).then(rest.fold(Ordering::Equal, Ordering::then))
+    }
+}
+
 /// Where and when it left.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Fix {
     pub place: LonLat,
     /// Above the ellipsoid, and one sigma of that, metres.
@@ -136,10 +150,14 @@ struct Row {
 type Square = [[f64; 4]; 4];
 
 /// The most likely place of what these nodes heard; whether they bear it out tell the residuals. `None` for fewer than [`LEAST_NODES`].
+/// The same to the bit in whatever order they are given.
 pub fn locate(heard: &[Heard]) -> Option<Fix> {
     if heard.len() < LEAST_NODES {
         return None;
     }
+    let mut heard = heard.to_vec();
+    heard.sort_by(Heard::before);
+    let heard = heard.as_slice();
     let first_ns = heard.iter().map(|it| it.time_ns).min()?;
     let sites: Vec<Site> = heard.iter().map(|it| site(it, first_ns)).collect();
     let ground = Prior { height_m: median(heard.iter().map(|it| it.height_m).collect())?, sd_m: GROUND_SD_M };

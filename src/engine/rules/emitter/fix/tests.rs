@@ -86,7 +86,7 @@ proptest! {
         let first = locate(&all).unwrap();
         all.rotate_left(turn);
         let second = locate(&all).unwrap();
-        prop_assert!(first.place.distance_m(second.place) < 1.0, "{first:?} {second:?}");
+        prop_assert_eq!(first, second);
     }
 
     #[test]
