@@ -220,6 +220,9 @@ fn one(seed: u64, terms: Terms, settings: &Settings, outcome: &mut Outcome) {
 }
 
 #[cfg(test)]
+mod shared;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use crate::engine::escalation::record::EscalationRecord;

@@ -40,6 +40,7 @@ use crate::model::time::ns_from_s;
 use book::{Book, DecisionError, Said, Settled};
 use duplicates::Duplicates;
 use escalation::EscalationWatch;
+use escalation::telling::BinTeller;
 use fire::{FireWatch, Now};
 use latecomers::Latecomers;
 use places::Places;
@@ -119,8 +120,11 @@ pub struct Engine {
     escalation: Option<EscalationWatch>,
     #[serde(with = "as_named")]
     escalations: Vec<Escalation>,
-    /// All before this was in the record that was last asked for, nanoseconds.
-    escalation_kept_ns: Option<i64>,
+    /// Where regions are shared out, what those are told who judge. There are no checkpoints then.
+    #[serde(skip)]
+    bin_teller: Option<BinTeller>,
+    /// All before this was judged, and told, in the record that was last asked for, nanoseconds.
+    escalation_kept_ns: (Option<i64>, Option<i64>),
     #[serde(with = "checkpoint::rules")]
     rules: Vec<Box<dyn Rule>>,
     /// By kind: the numbers of the rules that look at it.
@@ -171,7 +175,8 @@ impl Engine {
                 .on
                 .then(|| EscalationWatch::new(&settings.escalation, settings.whole_digest())),
             escalations: Vec::new(),
-            escalation_kept_ns: None,
+            bin_teller: None,
+            escalation_kept_ns: (None, None),
             heeded_by: Kind::ALL.iter().map(|&kind| heeds(kind)).collect(),
             rules,
             settings,
@@ -328,6 +333,10 @@ impl Engine {
         } else {
             if self.others_moved && self.settings.fire.on {
                 self.weigh(registry);
+            }
+            if self.bin_teller.is_some() {
+                // Others may have told what was waited for.
+                self.escalate(self.advanced_to_ns, self.progress.watermark_ns(), registry);
             }
             let world = World::new(registry, &self.places, &self.settings);
             rules::each(&mut self.rules, world, &mut self.book, |rule, book| rule.go_over(world, book));

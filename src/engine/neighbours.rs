@@ -1,18 +1,25 @@
 //! Regions that are shared out: what one engine hears of the final events of the others, and tells them.
 
 use super::Engine;
+use super::escalation::telling::{BinTeller, BinTold, JUDGE};
 use super::rules::World;
 use super::settled::FinalEvent;
 use super::share::Share;
 use crate::model::node::Registry;
+use crate::model::time::ns_from_s;
 
 impl Engine {
     /// Takes a share of the regions. To be called before the first observation.
     pub fn take_share(&mut self, share: Share) {
         self.others_ns = share.others().into_iter().map(|part| (part, i64::MIN)).collect();
-        // Who is up in the others' regions is not known here, nor what rules find there.
-        if !self.others_ns.is_empty() {
-            self.escalation = None;
+        // Who is up in the others' regions is not known here, nor what rules find there: one judges by what all tell.
+        if let Some(watch) = self.escalation.as_mut().filter(|_| share.regions.parts() > 1) {
+            let bin_ns = ns_from_s(self.settings.escalation.bin_s).max(1);
+            self.bin_teller = Some(BinTeller::new(share.part, bin_ns));
+            watch.gather_from(share.regions.parts());
+            if share.part != JUDGE {
+                self.escalation = None;
+            }
         }
         self.fire.take_share(share);
     }
@@ -30,6 +37,23 @@ impl Engine {
             *known_ns = settled_ns;
             self.others_moved = true;
         }
+    }
+
+    /// What a part, this one or another, tells of a bin of event time; it stands `here` in what is read.
+    pub fn hear_bin(&mut self, told: BinTold, here: i64, registry: &Registry) {
+        if let Some(watch) = &mut self.escalation {
+            watch.hear_bin(told, here, registry);
+        }
+    }
+
+    /// What is to be told of bins here to [`JUDGE`], since the last call.
+    pub fn take_bins(&mut self) -> Vec<BinTold> {
+        self.bin_teller.as_mut().map(BinTeller::take_told).unwrap_or_default()
+    }
+
+    /// Where the first stands of what was told of bins that are still to be judged.
+    pub fn bins_needed_here(&self) -> Option<i64> {
+        self.escalation.as_ref()?.gathered()?.needed_here()
     }
 
     /// What the others have to be told of final events here, since the last call.

@@ -8,9 +8,10 @@ use super::Engine;
 use super::associate::layout::is_wide;
 use super::book::{FIRE, Known};
 use super::escalation::record::EscalationRecord;
-use super::escalation::{Sign, THEATRE};
+use super::escalation::telling::{BinTeller, Counting};
+use super::escalation::{EscalationWatch, Sign, THEATRE};
 use super::rules::World;
-use crate::model::alert::{self, AlertFeature, Class};
+use crate::model::alert::{self, Class};
 use crate::model::escalation::Modality;
 use crate::model::kind::Kind;
 use crate::model::node::Registry;
@@ -25,6 +26,13 @@ const WIDE_LATER_S: f64 = 1_400.0;
 const INCURSION_LATER_S: f64 = 600.0;
 /// Most alerts that are named; the newest stay.
 const MAX_NAMED: usize = 100;
+
+/// What an alert counts as; `None` for what is no sign.
+fn counting(known: &Known<'_>, world: World<'_>) -> Option<Counting> {
+    let (modality, at_ns) = counts_at(known, world)?;
+    let alert = known.feature.properties.alert.clone();
+    Some(Counting { at_ns, modality, place: known.feature.place(), alert })
+}
 
 /// How it was seen and when it counts, nanoseconds; `None` for what is no sign.
 fn counts_at(known: &Known<'_>, world: World<'_>) -> Option<(Modality, i64)> {
@@ -70,57 +78,72 @@ fn sign(known: &Known<'_>, modality: Modality, registry: &Registry) -> Sign {
 impl Engine {
     /// Judges the bins of which all is final, when fire is worked out up to `fire_ns` and rules up to `rules_ns`.
     pub(super) fn escalate(&mut self, rules_ns: i64, fire_ns: i64, registry: &Registry) {
-        let Some(watch) = &mut self.escalation else { return };
         if self.book.is_recalling() || self.oldest_ns == i64::MAX {
             return;
         }
         let final_ns = fire_ns.saturating_sub(ns_from_s(NEAR_FINAL_S)).min(rules_ns);
         let world = World::new(registry, &self.places, &self.settings);
-        while let Some((from_ns, to_ns)) = watch.due(self.oldest_ns, final_ns) {
-            let mut signs: Vec<Sign> = Vec::new();
-            for known in self.book.known() {
-                if let Some((modality, at_ns)) = counts_at(&known, world)
-                    && (from_ns..to_ns).contains(&at_ns)
-                {
-                    signs.push(sign(&known, modality, registry));
-                }
+        let signs_in = |(from_ns, to_ns): (i64, i64)| {
+            let counting = self.book.known().filter_map(move |known| Some((counting(&known, world)?, known)));
+            let in_time = counting.filter(move |(it, _)| (from_ns..to_ns).contains(&it.at_ns));
+            in_time.map(move |(it, known)| (sign(&known, it.modality, registry), it))
+        };
+        if let Some(teller) = &mut self.bin_teller {
+            while let Some(bin) = teller.due(self.oldest_ns, final_ns) {
+                teller.tell(signs_in(bin).collect(), world);
             }
+        }
+        let Some(watch) = &mut self.escalation else { return };
+        while let Some((from_ns, to_ns)) = watch.due(self.oldest_ns, final_ns) {
+            let signs = match watch.gathered() {
+                Some(_) => watch.gather(world),
+                None => signs_in((from_ns, to_ns)).map(|(sign, _)| sign).collect(),
+            };
             for mut said in watch.step(&signs, world) {
-                let of_it = |alert: &AlertFeature| {
-                    said.sector == THEATRE || watch.sector(alert.place(), world) == Some(said.sector.as_str())
+                let of_it = |it: &Counting| {
+                    (said.from.0..to_ns).contains(&it.at_ns)
+                        && said.modalities.contains(&it.modality)
+                        && (said.sector == THEATRE || watch.sector(it.place, world) == Some(said.sector.as_str()))
                 };
-                let mut named: Vec<(i64, &str)> = Vec::new();
-                for known in self.book.known() {
-                    if let Some((modality, at_ns)) = counts_at(&known, world)
-                        && (said.from.0..to_ns).contains(&at_ns)
-                        && said.modalities.contains(&modality)
-                        && of_it(known.feature)
-                    {
-                        named.push((at_ns, &known.feature.properties.alert));
-                    }
-                }
-                named.sort_unstable();
+                let mut named: Vec<Counting> = match watch.gathered() {
+                    Some(gathered) => gathered.counting().filter(|it| of_it(it)).cloned().collect(),
+                    None => self.book.known().filter_map(|known| counting(&known, world)).filter(of_it).collect(),
+                };
+                named.sort_unstable_by(Counting::in_order);
                 let newest = named.len().saturating_sub(MAX_NAMED);
-                said.alerts = named[newest..].iter().map(|(_, alert)| (*alert).to_owned()).collect();
+                said.alerts = named.drain(newest..).map(|it| it.alert).collect();
                 self.escalations.push(said);
             }
+            watch.forget_counting_before(to_ns.saturating_sub(ns_from_s(self.kept_s)));
         }
     }
 
-    /// What a successor has to know of what is usual, if bins have been judged since the last call.
+    /// What a successor has to know of what is usual, and of how far this part has told, if that has changed since the last call.
     pub fn take_escalation_record(&mut self, registry: &Registry) -> Option<EscalationRecord> {
-        let stands_ns = self.escalation.as_ref()?.stands_ns()?;
-        if self.escalation_kept_ns == Some(stands_ns) {
+        let stands_ns = self.escalation.as_ref().and_then(EscalationWatch::stands_ns);
+        let told_ns = self.bin_teller.as_ref().and_then(BinTeller::told_ns);
+        if self.escalation_kept_ns == (stands_ns, told_ns) {
             return None;
         }
-        let record = self.escalation.as_ref()?.record(registry)?;
-        self.escalation_kept_ns = Some(stands_ns);
+        let of_judge = self.escalation.as_ref().and_then(|watch| watch.record(registry));
+        let record = match (of_judge, told_ns) {
+            (Some(mut record), told_ns) => {
+                record.told_ns = told_ns;
+                record
+            }
+            (None, Some(told_ns)) => EscalationRecord::of_teller(told_ns),
+            (None, None) => return None,
+        };
+        self.escalation_kept_ns = (stands_ns, told_ns);
         Some(record)
     }
 
     /// Goes on from what an engine before this one knew of what is usual; false if it can't be gone on from, and what is usual
     /// is learnt anew. To be called before the first observation.
     pub fn restore_escalation(&mut self, record: EscalationRecord) -> bool {
+        if let (Some(teller), Some(told_ns)) = (&mut self.bin_teller, record.told_ns) {
+            teller.go_on(told_ns);
+        }
         self.escalation.as_mut().is_none_or(|watch| watch.restore(record))
     }
 }

@@ -171,21 +171,8 @@ impl Engine {
             let status = batch.statuses.row(batch.detail[row] as usize);
             self.weather.note(batch.node[row], batch.time_ns[row], &status);
         }
-        if let Some(watch) = &mut self.escalation
-            && !late
-            && batch.part[row] == Part::Own
-        {
-            let (node, time_ns) = (batch.node[row], batch.time_ns[row]);
-            if kind == Kind::Status {
-                let status = batch.statuses.row(batch.detail[row] as usize);
-                let world = World::new(registry, &self.places, &self.settings);
-                watch.weather(node, time_ns, status.wind_speed_m_s, status.noise_db, world);
-                if status.health != Health::Offline {
-                    watch.hear(node, time_ns);
-                }
-            } else {
-                watch.hear(node, time_ns);
-            }
+        if !late && batch.part[row] == Part::Own {
+            self.note_who_is_up(batch, row, registry);
         }
         let world = World { passed_ns: came.passed_ns, ..World::new(registry, &self.places, &self.settings) };
         if self.settings.fire.on {
@@ -205,6 +192,37 @@ impl Engine {
         }
         for &rule in &self.heeded_by[kind as usize] {
             self.rules[rule].observe(batch, row, world, &mut self.book);
+        }
+    }
+}
+
+impl Engine {
+    /// Notes for escalations that something came of a node, and what it told of the weather.
+    #[inline]
+    fn note_who_is_up(&mut self, batch: &Observations, row: usize, registry: &Registry) {
+        if self.escalation.is_none() && self.bin_teller.is_none() {
+            return;
+        }
+        let (node, time_ns) = (batch.node[row], batch.time_ns[row]);
+        let status = (batch.kind[row] == Kind::Status).then(|| batch.statuses.row(batch.detail[row] as usize));
+        let world = World::new(registry, &self.places, &self.settings);
+        let is_up = status.as_ref().is_none_or(|status| status.health != Health::Offline);
+        let weather = status.map(|status| (status.wind_speed_m_s, status.noise_db));
+        // Where it is shared out, who judges hears what it has told itself.
+        if let Some(teller) = &mut self.bin_teller {
+            weather
+                .into_iter()
+                .for_each(|(wind_m_s, noise_db)| teller.weather(node, time_ns, wind_m_s, noise_db, world));
+            if is_up {
+                teller.hear(node, time_ns);
+            }
+        } else if let Some(watch) = &mut self.escalation {
+            weather
+                .into_iter()
+                .for_each(|(wind_m_s, noise_db)| watch.weather(node, time_ns, wind_m_s, noise_db, world));
+            if is_up {
+                watch.hear(node, time_ns);
+            }
         }
     }
 }

@@ -6,13 +6,15 @@
 //! - **lines** of telemetry, each with the bytes that came and headers that say where it stood;
 //! - **progress**: how far event time has come in the partitions of telemetry, whether or not their lines go here, and
 //!   which have been read to their ends;
-//! - **finals**: events that are final in other parts, and up to when all of theirs are.
+//! - **finals**: events that are final in other parts, and up to when all of theirs are;
+//! - **bins**: what another part tells of a bin of event time, for the one that judges of escalations.
 
+use crate::engine::escalation::telling::BinTold;
 use crate::engine::settled::FinalEvent;
 use crate::model::observation::Origin;
 use serde::{Deserialize, Serialize};
 
-/// The header that says what a record is: `line`, `progress` or `finals`.
+/// The header that says what a record is: `line`, `progress`, `finals` or `bin`.
 const WHAT: &str = "truceline.what";
 const TOPIC: &str = "truceline.topic";
 const PARTITION: &str = "truceline.partition";
@@ -32,11 +34,13 @@ pub enum What {
     Progress,
     /// JSON: [`Finals`].
     Finals,
+    /// JSON: [`BinTold`].
+    Bin,
 }
 
 impl What {
-    const ALL: [(What, &'static str); 3] =
-        [(What::Line, "line"), (What::Progress, "progress"), (What::Finals, "finals")];
+    const ALL: [(What, &'static str); 4] =
+        [(What::Line, "line"), (What::Progress, "progress"), (What::Finals, "finals"), (What::Bin, "bin")];
 
     fn text(self) -> &'static str {
         What::ALL.iter().find(|(what, _)| *what == self).map_or("", |(_, text)| text)
@@ -92,6 +96,8 @@ pub enum ForwardWhat {
     Line(Vec<u8>, Origin, Option<Vec<u8>>),
     /// Final events.
     Finals(Finals),
+    /// A bin of event time.
+    Bin(BinTold),
 }
 
 /// Where a line stood, and what it is to the part that it goes to.

@@ -8,6 +8,7 @@ use crate::engine::associate::record::{LearntRecord, RegionRecord};
 use crate::engine::book::{DecisionError, Said};
 use crate::engine::checkpoint::{CheckpointError, Written};
 use crate::engine::escalation::record::EscalationRecord;
+use crate::engine::escalation::telling::BinTold;
 use crate::engine::places::Places;
 use crate::engine::rules::memory::{Change, LaneRecord};
 use crate::engine::settings::Settings;
@@ -225,6 +226,11 @@ impl Correlator {
             self.engine.hear_final(event, &self.registry);
         }
         self.engine.hear_settled(finals.part, finals.settled_ns);
+    }
+
+    /// What another part of the regions tells of a bin of event time; it stands `here` in what is read.
+    pub fn hear_bin(&mut self, told: BinTold, here: i64) {
+        self.engine.hear_bin(told, here, &self.registry);
     }
 
     /// All that a predecessor had seen has been seen again.

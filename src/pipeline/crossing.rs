@@ -56,9 +56,9 @@ impl Crossing {
         }
     }
 
-    /// Those are the places up to which partitions of telemetry are done with; gives the one up to which this is, if it
-    /// has moved.
-    pub fn position(&mut self, done: &[Position]) -> Option<Position> {
+    /// Those are the places up to which partitions of telemetry are done with, and what stands at `needed` here is not; gives the
+    /// place up to which this is, if it has moved.
+    pub fn position(&mut self, done: &[Position], needed: Option<i64>) -> Option<Position> {
         for position in done {
             let Some(noted) = self.noted.get_mut(&(position.topic, position.partition)) else { continue };
             while let Some(&(there, here)) = noted.places.front()
@@ -68,9 +68,8 @@ impl Crossing {
                 noted.done_to = Some(here);
             }
         }
-        let needed = self.noted.values().filter(|noted| !noted.places.is_empty());
-        let mut least = self.read_to?;
-        for noted in needed {
+        let mut least = self.read_to?.min(needed.unwrap_or(i64::MAX));
+        for noted in self.noted.values().filter(|noted| !noted.places.is_empty()) {
             least = least.min(noted.done_to?);
         }
         if self.committed.is_some_and(|committed| committed >= least) {
@@ -102,21 +101,23 @@ mod tests {
         crossing.read(100, &[(P, 10), (Q, 1000)]);
         crossing.read(200, &[(P, 20)]);
         crossing.read(300, &[(Q, 1100)]);
-        assert_eq!(crossing.position(&[done(P, 20)]), None, "nothing is known of the other");
-        assert_eq!(crossing.position(&[done(Q, 1000)]), here(100));
-        assert_eq!(crossing.position(&[]), None, "said once");
-        assert_eq!(crossing.position(&[done(Q, 1100)]), here(300), "all is done with");
+        assert_eq!(crossing.position(&[done(P, 20)], None), None, "nothing is known of the other");
+        assert_eq!(crossing.position(&[done(Q, 1000)], None), here(100));
+        assert_eq!(crossing.position(&[], None), None, "said once");
+        assert_eq!(crossing.position(&[done(Q, 1100)], None), here(300), "all is done with");
     }
 
     #[test]
     fn a_partition_that_is_done_with_holds_nothing_back() {
         let mut crossing = Crossing::new(7);
         crossing.read(100, &[(P, 10), (Q, 1000)]);
-        assert_eq!(crossing.position(&[done(P, 10), done(Q, 1000)]), here(100));
+        assert_eq!(crossing.position(&[done(P, 10), done(Q, 1000)], None), here(100));
         for k in 2..50 {
             crossing.read(100 * k, &[(P, 10 * k)]);
         }
-        assert_eq!(crossing.position(&[done(P, 305)]), here(3000), "the last place that is certain");
+        assert_eq!(crossing.position(&[done(P, 105)], Some(800)), here(800), "what others have told is needed");
+        assert_eq!(crossing.position(&[], Some(800)), None);
+        assert_eq!(crossing.position(&[done(P, 305)], None), here(3000), "the last place that is certain");
     }
 
     #[test]
@@ -126,7 +127,7 @@ mod tests {
             crossing.read(10 * k, &[(P, k)]);
         }
         assert!(crossing.noted[&P].places.len() <= MAX_NOTED);
-        let reached = crossing.position(&[done(P, 50_000)]).map(|it| it.next_offset);
+        let reached = crossing.position(&[done(P, 50_000)], None).map(|it| it.next_offset);
         assert!(reached.is_some_and(|here| (400_000..=500_000).contains(&here)), "{reached:?}");
     }
 }

@@ -7,6 +7,7 @@
 use super::by_region::Finals;
 use super::correlator::Reference;
 use crate::codec::{Lines, RecordAt};
+use crate::engine::escalation::telling::BinTold;
 use crate::engine::progress::Partition;
 use rustc_hash::FxHashMap;
 use std::collections::BTreeSet;
@@ -29,6 +30,8 @@ pub struct Batch {
     pub behind: Vec<Partition>,
     /// What other parts of the regions have told.
     pub finals: Vec<Finals>,
+    /// And of bins of event time, each with where it stood in `telemetry.by-region`.
+    pub bins: Vec<(i64, BinTold)>,
     /// What the records hold.
     pub lines: Lines,
     /// The records' keys.
@@ -81,6 +84,7 @@ impl Batch {
             && self.assigned.is_empty()
             && self.behind.is_empty()
             && self.finals.is_empty()
+            && self.bins.is_empty()
             && self.read_to.is_empty()
             && self.read_to_here.is_none()
             && !self.is_all_here
@@ -94,6 +98,7 @@ impl Batch {
         self.assigned.clear();
         self.behind.clear();
         self.finals.clear();
+        self.bins.clear();
         self.lines.clear();
         self.keys.clear();
         self.read_to.clear();

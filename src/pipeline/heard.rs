@@ -77,6 +77,16 @@ impl Heard {
         goes_far || time_ns < newest_ns.saturating_sub(lateness_ns)
     }
 
+    /// The newest time so far, but for what is far ahead, nanoseconds.
+    pub fn newest_ns(&self) -> Option<i64> {
+        self.newest_ns
+    }
+
+    /// How it stands is told once more, though nothing is new.
+    pub fn tell_again(&mut self) {
+        self.is_news = true;
+    }
+
     /// What is new since the last call.
     pub fn take(&mut self, topic: &str, partition: i32, registry: &Registry) -> Option<PartitionProgress> {
         if !std::mem::take(&mut self.is_news) {
@@ -124,6 +134,8 @@ mod tests {
         heard.set_ended(true);
         let told = heard.take("t", 1, &registry).unwrap();
         assert!(told.ended && told.heard.is_empty());
+        heard.tell_again();
+        assert_eq!(heard.take("t", 1, &registry), Some(told), "once more, for who has not read that");
     }
 
     #[test]

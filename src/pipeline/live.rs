@@ -18,6 +18,7 @@ use super::said_table::Reading;
 use super::shelf::Shelf;
 use super::teller::Counter;
 use crate::engine::Engine;
+use crate::engine::escalation::telling::JUDGE;
 use crate::engine::progress::Partition;
 use crate::failpoint;
 use crate::kafka::{Outbox, Position};
@@ -117,8 +118,10 @@ pub struct Start<'a> {
 }
 
 impl Neighbours {
-    /// Tells the others what is final here, when it is time to.
+    /// Tells who judges of escalations about bins of event time, and the others what is final here, when it is time to.
     fn tell(&mut self, engine: &mut Engine, forwards: &mut Vec<Forward>) {
+        let to_judge = |bin| Forward { partition: JUDGE as i32, what: ForwardWhat::Bin(bin) };
+        forwards.extend(engine.take_bins().into_iter().map(to_judge));
         let settled_ns = engine.final_ns();
         if self.others.is_empty() || settled_ns <= self.told_ns || self.told.elapsed() < TELL_OTHERS_EVERY {
             return;
@@ -198,6 +201,9 @@ impl Live<'_> {
         for finals in batch.finals.drain(..) {
             correlator.hear(finals);
         }
+        for (here, bin) in batch.bins.drain(..) {
+            correlator.hear_bin(bin, here);
+        }
         if let (Some(neighbours), Some(here)) = (&self.neighbours, batch.read_to_here) {
             self.read_to.insert(neighbours.here, here);
         }
@@ -245,8 +251,9 @@ impl Live<'_> {
             }
             let positions = std::mem::take(&mut parcel.positions);
             if !self.is_replaying {
-                parcel.positions.extend(neighbours.crossing.position(&positions));
-                neighbours.tell(self.correlator.engine(), &mut parcel.forwards);
+                let engine = self.correlator.engine();
+                parcel.positions.extend(neighbours.crossing.position(&positions, engine.bins_needed_here()));
+                neighbours.tell(engine, &mut parcel.forwards);
             }
         }
         parcel.settled = keeps.then_some(settled);

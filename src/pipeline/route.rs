@@ -34,6 +34,10 @@ const COMMIT_AFTER_RECORDS: usize = 20_000;
 /// Between two tellings how far event time has come, on the clock and by the event time of one partition.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 const TELL_STEP_NS: i64 = 5 * NS_PER_S;
+/// The same of all partitions, whether or not there is news of them: who begins anew with a part reads only what its predecessor
+/// still needed, and a partition that it does not hear of holds event time back.
+const TELL_ALL_EVERY: Duration = Duration::from_secs(5);
+const TELL_ALL_STEP_NS: i64 = 60 * NS_PER_S;
 /// Between two looks at the reference tables.
 const TABLES_EVERY: Duration = Duration::from_millis(250);
 /// Between two attempts to begin anew, and between two tellings of the figures.
@@ -105,6 +109,8 @@ struct Router<'a> {
     since_commit: usize,
     last_commit: Instant,
     last_told: Instant,
+    /// When all was told, and what was the newest event time then, nanoseconds.
+    last_told_all: (Instant, i64),
     last_tables: Instant,
     to: Vec<u32>,
 }
@@ -184,6 +190,7 @@ impl<'a> Router<'a> {
             since_commit: 0,
             last_commit: now,
             last_told: now,
+            last_told_all: (now, i64::MIN),
             last_tables: now,
             to: Vec::new(),
         })
@@ -314,9 +321,15 @@ impl<'a> Router<'a> {
         Ok(())
     }
 
-    /// Tells all parts how far event time has come, where that is news.
+    /// Tells all parts how far event time has come, where that is news, and now and then everywhere.
     fn tell_progress(&mut self) -> Result<(), RouteError> {
         self.last_told = Instant::now();
+        let newest_ns = self.heard.values().filter_map(Heard::newest_ns).max().unwrap_or(i64::MIN);
+        let (told_all, told_all_ns) = self.last_told_all;
+        if told_all.elapsed() >= TELL_ALL_EVERY || newest_ns > told_all_ns.saturating_add(TELL_ALL_STEP_NS) {
+            self.last_told_all = (self.last_told, newest_ns);
+            self.heard.values_mut().for_each(Heard::tell_again);
+        }
         let Router { heard, topics, registry, .. } = self;
         let told = heard.iter_mut().filter_map(|(&(topic, partition), heard)| {
             heard.take(topics.get(usize::from(topic))?, partition, registry)

@@ -4,6 +4,7 @@
 use super::by_region::{self, Finals, LineHead, PartitionProgress, What};
 use super::handover::Batch;
 use crate::codec::{Decoder, RecordAt};
+use crate::engine::escalation::telling::BinTold;
 use crate::engine::progress::Partition;
 use crate::kafka::Record;
 use crate::model::kind::Kind;
@@ -53,6 +54,17 @@ impl SecondHop {
             },
             What::Finals => match serde_json::from_slice::<Finals>(record.payload) {
                 Ok(finals) => batch.finals.push(finals),
+                Err(error) => told(error),
+            },
+            What::Bin => match serde_json::from_slice::<BinTold>(record.payload) {
+                Ok(bin) => {
+                    for name in bin.nodes() {
+                        if registry.find(name).is_none() {
+                            registry.upsert(Node::unregistered(name));
+                        }
+                    }
+                    batch.bins.push((record.offset, bin));
+                }
                 Err(error) => told(error),
             },
         }
@@ -111,16 +123,15 @@ impl SecondHop {
                 *part = Part::Progress;
             }
         }
-        if progress.ended {
-            batch.ended.push(partition);
-            self.ended.insert(partition);
-        } else {
+        // How it stands is told again now and then.
+        if !progress.ended {
             self.goes_on(partition, batch);
+        } else if self.ended.insert(partition) {
+            batch.ended.push(partition);
         }
-        if progress.quiet {
-            self.quiet.insert(partition);
+        if progress.quiet && self.quiet.insert(partition) {
             batch.quiet = self.partitions.iter().all(|partition| self.quiet.contains(partition));
-        } else if self.quiet.remove(&partition) {
+        } else if !progress.quiet && self.quiet.remove(&partition) {
             batch.quiet = false;
         }
     }

@@ -287,6 +287,10 @@ impl Teller<'_> {
                 let payload = serde_json::to_vec(finals)?;
                 self.outbox.send_to(topic, partition, key, &payload, &What::Finals.headers())?;
             }
+            ForwardWhat::Bin(bin) => {
+                let payload = serde_json::to_vec(bin)?;
+                self.outbox.send_to(topic, partition, key, &payload, &What::Bin.headers())?;
+            }
             ForwardWhat::Line(line, origin, came_with) => {
                 let first = self.topics.get(usize::from(origin.topic)).map_or("", String::as_str);
                 let head = LineHead {

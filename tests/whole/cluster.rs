@@ -6,7 +6,7 @@ use super::broker::Broker;
 use super::ledger::look;
 use super::live::{json, last, settled_ns};
 use super::program::{Program, Site, field};
-use super::records::{PATIENCE, Received, produce, read_to_end};
+use super::records::{PATIENCE, Received, produce, producer, read_to_end};
 use super::scene::{Line, Scene, assert_same, heartbeat, settled};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,10 +36,10 @@ const BEAT_NS: i64 = 30 * NS_PER_S;
 /// How late a line may be and still be no late evidence, which may come out otherwise: `engine.lateness_s`.
 const LATENESS_S: i64 = 30;
 
-/// A scene of all senses on whose middle four regions meet, each with a part of its own.
-fn four_corners(seed: u64, minutes: f64) -> Scene {
+/// A scene on whose middle four regions meet, each with a part of its own.
+pub fn four_corners(scenario: Scenario, seed: u64, minutes: f64) -> Scene {
     let options = Options { duration_s: Some(60.0 * minutes), ..Options::default() };
-    let mut simulation = simulate::simulate(Scenario::Fused, seed, &options);
+    let mut simulation = simulate::simulate(scenario, seed, &options);
     let posts = [45.0, 135.0, 225.0, 315.0].map(|azimuth_deg| {
         let mut post = Node::unregistered(&format!("post-{azimuth_deg}"));
         post.kinds = KindSet::default().with(Kind::Acoustic);
@@ -112,7 +112,7 @@ fn assert_cited(broker: &Broker, site: &Site, said: &[Received]) {
 }
 
 fn a_cluster_finds_what_one_process_finds(broker: &Broker) {
-    let scene = four_corners(11, 12.0);
+    let scene = four_corners(Scenario::Fused, 11, 12.0);
     let site = Site::new(broker, "cluster");
     let expected = scene.set_up(broker, &site, 20);
     let (before, after) = scene.lines.split_at(scene.lines.len() / 2);
@@ -198,7 +198,7 @@ fn decide(broker: &Broker, site: &Site, said: &[Received]) {
 
 /// From one process to three, and to two by the death of the first, while telemetry comes.
 fn parts_move(broker: &Broker) {
-    let scene = four_corners(12, 9.0);
+    let scene = four_corners(Scenario::Fused, 12, 9.0);
     let site = Site::new(broker, "moves");
     let expected = scene.set_up(broker, &site, 20);
     // What matters comes before the last heartbeats.
@@ -246,10 +246,11 @@ fn parts_move(broker: &Broker) {
 }
 
 /// Delivers lines in slices, as fast as they are taken.
-fn deliver(broker: &Broker, site: &Site, scene: &Scene, mut lines: &[Line]) {
+pub fn deliver(broker: &Broker, site: &Site, scene: &Scene, mut lines: &[Line]) {
+    let producer = producer(broker);
     while let Some(first) = lines.first() {
         let to = lines.partition_point(|line| line.deliver_ns < first.deliver_ns + SLICE_NS);
-        scene.publish(broker, site, &lines[..to]);
+        scene.publish_by(&producer, site, &lines[..to]);
         lines = &lines[to..];
     }
 }

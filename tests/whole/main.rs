@@ -22,6 +22,7 @@ mod proxy;
 mod quiet;
 mod reading;
 mod records;
+mod renewed;
 mod reporting;
 mod reviewed;
 mod rights;
@@ -64,6 +65,7 @@ fn trials() -> Vec<Case> {
         rights::TRIALS,
         reviewed::TRIALS,
         cluster::TRIALS,
+        renewed::TRIALS,
         bounded::TRIALS,
         catching_up::TRIALS,
         soak::TRIALS,

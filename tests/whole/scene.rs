@@ -121,10 +121,15 @@ impl Scene {
 
     /// What the program's replay of these lines finds: the last revision of each alert.
     pub fn replay(&self, lines: &[Line]) -> BTreeMap<String, Value> {
+        last_revisions(read_lines(&self.replay_into("replayed", lines, &[]).join("alerts.ndjson")))
+    }
+
+    /// Replays these lines with these arguments into a directory of that name; gives where that is.
+    pub fn replay_into(&self, name: &str, lines: &[Line], more: &[&str]) -> PathBuf {
         let telemetry = self.path("telemetry.sensors.ndjson");
         let text: String = lines.iter().map(|line| format!("{}\n", line.text)).collect();
         std::fs::write(&telemetry, text).expect("written");
-        let out = self.path("replayed");
+        let out = self.path(name);
         let mut arguments = vec!["replay".to_owned(), "--quiet".to_owned(), "--no-archive".to_owned()];
         for (flag, path) in [
             ("--telemetry", &telemetry),
@@ -135,9 +140,10 @@ impl Scene {
         ] {
             arguments.extend([flag.to_owned(), path.display().to_string()]);
         }
+        arguments.extend(more.iter().map(|&argument| argument.to_owned()));
         let ended = Program::run_to_end(&arguments);
         assert_eq!(ended.code, Some(0), "{}", ended.said);
-        last_revisions(read_lines(&out.join("alerts.ndjson")))
+        out
     }
 }
 
@@ -149,9 +155,10 @@ pub fn heartbeat(node: &str, time_ns: i64) -> Line {
     Line { by_patrol: false, key: node.to_owned(), deliver_ns: time_ns, text }
 }
 
-fn read_lines(path: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(path).expect("alerts");
-    text.lines().map(|line| serde_json::from_str(line).expect("an alert")).collect()
+/// Reads a file of lines of JSON.
+pub fn read_lines(path: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).expect("a file of lines");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
 /// Of each alert the revision with the highest number.

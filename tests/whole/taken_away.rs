@@ -126,6 +126,10 @@ fn records_are_gone(broker: &Broker) {
     stream.await_delivered(&program);
     // What has not been read yet: nobody will know what was in it.
     program.signal(libc::SIGSTOP);
+    // The broker may still have a question of the program's, which it answers with what comes first: a line that has been seen.
+    let delivered = &stream.scene.lines[..stream.delivered];
+    let seen = delivered.iter().rfind(|line| line.key == "mic-01").expect("a line of this node");
+    produce(broker, &topic, [("mic-01", seen.text.as_str())]);
     let unread = "{\"nobody\":\"will read this\"";
     produce(broker, &topic, std::iter::repeat_n(("mic-01", unread), 50));
     broker.delete_records(&topic);
@@ -134,7 +138,8 @@ fn records_are_gone(broker: &Broker) {
     let since = Instant::now();
     stream.deliver_live(broker, 0.8);
     program.await_line(seen, "word of what is gone", |line| {
-        line.contains("ERROR") && line.contains("50 records") && line.contains("were deleted before")
+        let is_of_these = line.contains("50 records") || line.contains("51 records");
+        line.contains("ERROR") && is_of_these && line.contains("were deleted before")
     });
     recoveries.push(since.elapsed());
     stream.conclude(broker, program, "records deleted before they were read", 2, &recoveries);

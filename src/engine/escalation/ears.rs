@@ -32,8 +32,8 @@ struct Heard {
 }
 
 /// What nodes of a sector said of the weather in a bin: sums in whole hundredths, which have no order.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
-struct Sum {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WeatherSum {
     winds: i64,
     wind_cm_s: i64,
     noises: i64,
@@ -56,7 +56,12 @@ pub struct Ears {
     heard: Vec<Heard>,
     /// The bin that was asked for last, and where it begins.
     at: (i64, i64),
-    weather: BTreeMap<i64, Vec<Sum>>,
+    weather: BTreeMap<i64, Vec<WeatherSum>>,
+}
+
+/// The same bits, as they stand so many bins later.
+fn later(bits: u64, bins: i64) -> u64 {
+    if bins < BINS { bits << bins } else { 0 }
 }
 
 impl Ears {
@@ -94,20 +99,64 @@ impl Ears {
         }
     }
 
+    /// Something came of a node in these bins: bit n stands for the one n before `bin`.
+    pub fn hear_in(&mut self, node: NodeIx, bin: i64, bits: u64) {
+        if self.heard.len() <= node.at() {
+            self.heard.resize(node.at() + 1, Heard { newest: bin, bits: 0 });
+        }
+        let heard = &mut self.heard[node.at()];
+        let newest = heard.newest.max(bin);
+        *heard = Heard { newest, bits: later(heard.bits, newest - heard.newest) | later(bits, newest - bin) };
+    }
+
+    /// Nodes that were heard in a bin or so many before it as are remembered, by the bins in which they were: see [`Ears::hear_in`].
+    pub fn heard_by(&self, bin: i64) -> BTreeMap<u64, Vec<NodeIx>> {
+        let mut by_bits: BTreeMap<u64, Vec<NodeIx>> = BTreeMap::new();
+        for (at, heard) in self.heard.iter().enumerate() {
+            let bits = match heard.newest - bin {
+                after @ 0.. => {
+                    if after < BINS {
+                        heard.bits >> after
+                    } else {
+                        0
+                    }
+                }
+                before => later(heard.bits, -before),
+            };
+            if bits != 0 {
+                by_bits.entry(bits).or_default().push(NodeIx(at as u32));
+            }
+        }
+        by_bits
+    }
+
+    /// What was told of the weather in a bin, sector by sector.
+    pub fn weather_by_sector(&self, bin: i64) -> &[WeatherSum] {
+        self.weather.get(&bin).map_or(&[], Vec::as_slice)
+    }
+
     /// A node of a sector told of the weather; numbers that are not finite tell nothing.
     pub fn weather(&mut self, sector: usize, time_ns: i64, wind_m_s: f64, noise_db: f64) {
         let bin = self.bin(time_ns);
-        let sums = self.weather.entry(bin).or_default();
-        if sums.len() <= sector {
-            sums.resize(sector + 1, Sum::default());
-        }
-        let sum = &mut sums[sector];
+        let mut told = WeatherSum::default();
         if wind_m_s.is_finite() {
-            (sum.winds, sum.wind_cm_s) = (sum.winds + 1, sum.wind_cm_s + (100.0 * wind_m_s) as i64);
+            (told.winds, told.wind_cm_s) = (1, (100.0 * wind_m_s) as i64);
         }
         if noise_db.is_finite() {
-            (sum.noises, sum.noise_cdb) = (sum.noises + 1, sum.noise_cdb + (100.0 * noise_db) as i64);
+            (told.noises, told.noise_cdb) = (1, (100.0 * noise_db) as i64);
         }
+        self.add_weather(sector, bin, told);
+    }
+
+    /// Adds what nodes of a sector told of the weather in a bin.
+    pub fn add_weather(&mut self, sector: usize, bin: i64, told: WeatherSum) {
+        let sums = self.weather.entry(bin).or_default();
+        if sums.len() <= sector {
+            sums.resize(sector + 1, WeatherSum::default());
+        }
+        let sum = &mut sums[sector];
+        (sum.winds, sum.wind_cm_s) = (sum.winds + told.winds, sum.wind_cm_s + told.wind_cm_s);
+        (sum.noises, sum.noise_cdb) = (sum.noises + told.noises, sum.noise_cdb + told.noise_cdb);
         while self.weather.len() > WEATHER_BINS {
             self.weather.pop_first();
         }

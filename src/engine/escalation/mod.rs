@@ -8,9 +8,11 @@
 //!
 //! All of it is a function of the set of final events and of who was heard, bin by bin; the order of arrival changes nothing.
 
+mod bins;
 mod core;
 mod detector;
 mod ears;
+mod gathered;
 pub mod grid;
 mod incidents;
 mod judge;
@@ -23,22 +25,25 @@ mod say;
 mod scan;
 mod scope;
 mod sectors;
+pub mod telling;
 mod unrest;
 mod usual;
 
 use self::core::Asked;
 use self::ears::Ears;
+use self::gathered::Gathered;
 use self::grid::Grid;
 use self::reference::{Found, Reference};
 use self::scan::Scan;
 use self::scope::{Scope, Sum};
 use self::sectors::Sectors;
+use self::telling::{BinTold, Counting};
 use self::usual::{Day, Terms};
 use super::rules::World;
 use super::settings;
 use crate::model::escalation::{Escalation, Modality};
 use crate::model::geo::LonLat;
-use crate::model::node::NodeIx;
+use crate::model::node::{NodeIx, Registry};
 use crate::model::time::ns_from_s;
 use serde::{Deserialize, Serialize};
 
@@ -47,12 +52,6 @@ pub const THEATRE: &str = "theatre";
 
 /// Most sectors; what lies in further ones counts for the theatre alone.
 pub const MAX_SECTORS: usize = 1_000;
-
-/// Bins without anything that are gone through one by one; a longer gap is passed over.
-const MAX_GAP_BINS: i64 = 4_096;
-
-/// By then every node has been heard that is up when a stream begins, s.
-const WARM_UP_S: f64 = 900.0;
 
 /// For the end of a storm it is waited so long, h.
 const STORM_WAITS_H: f64 = 48.0;
@@ -102,6 +101,9 @@ pub struct EscalationWatch {
     waiting: Option<record::EscalationRecord>,
     #[serde(skip)]
     config_digest: String,
+    /// Where regions are shared out, what all tell; there are no checkpoints then.
+    #[serde(skip)]
+    gathered: Option<Gathered>,
 }
 
 impl EscalationWatch {
@@ -123,6 +125,53 @@ impl EscalationWatch {
             next_bin: None,
             waiting: None,
             config_digest,
+            gathered: None,
+        }
+    }
+
+    /// From now on it judges by what so many parts of the regions tell.
+    pub fn gather_from(&mut self, parts: u32) {
+        self.gathered = Some(Gathered::from(parts));
+    }
+
+    /// Of what all tell, where regions are shared out.
+    pub fn gathered(&self) -> Option<&Gathered> {
+        self.gathered.as_ref()
+    }
+
+    /// What a part tells of a bin, that stands `here` in what is read.
+    pub fn hear_bin(&mut self, told: BinTold, here: i64, registry: &Registry) {
+        let bin = told.from_ns.div_euclid(self.bin_ns);
+        let Some(gathered) = &mut self.gathered else { return };
+        if let Some(passes_to) = gathered.hear(told, bin, self.next_bin, here, registry) {
+            self.next_bin = self.next_bin.max(Some(passes_to));
+        }
+    }
+
+    /// Takes in what all have told of the next bin; gives what counts in it.
+    pub fn gather(&mut self, world: World<'_>) -> Vec<Sign> {
+        self.lay_out(world);
+        let (Some(bin), Some(gathered)) = (self.next_bin, &mut self.gathered) else { return Vec::new() };
+        let told = gathered.take(bin);
+        for (node, bits) in told.heard {
+            self.ears.hear_in(node, bin, bits);
+        }
+        for (name, sum) in told.weather {
+            let sector = self.sectors.names().iter().position(|it| *it == name);
+            self.ears.add_weather(sector.unwrap_or(self.sectors.theatre()), bin, sum);
+        }
+        told.signs
+    }
+
+    /// Alerts that count, as all have told them.
+    pub fn counting(&self) -> impl Iterator<Item = &Counting> {
+        self.gathered.iter().flat_map(Gathered::counting)
+    }
+
+    /// Alerts that counted before that time are named no more, nanoseconds.
+    pub fn forget_counting_before(&mut self, time_ns: i64) {
+        if let Some(gathered) = &mut self.gathered {
+            gathered.forget_before(time_ns);
         }
     }
 
@@ -135,20 +184,15 @@ impl EscalationWatch {
     /// A node told of wind and noise, which may not be numbers.
     pub fn weather(&mut self, node: NodeIx, time_ns: i64, wind_m_s: f64, noise_db: f64, world: World<'_>) {
         self.lay_out(world);
-        let home = self.sectors.homes().get(node.at()).copied().unwrap_or(self.sectors.theatre());
-        self.ears.weather(home, time_ns, wind_m_s, noise_db);
+        self.ears.weather(self.sectors.home(node), time_ns, wind_m_s, noise_db);
     }
 
-    /// The next bin, if all of it is final by `final_ns`: from and to, nanoseconds. Nothing was heard before `oldest_ns`.
+    /// The next bin, if all of it is final by `final_ns`, and has been told of by all: from and to, nanoseconds. Nothing was heard
+    /// before `oldest_ns`.
     pub fn due(&mut self, oldest_ns: i64, final_ns: i64) -> Option<(i64, i64)> {
-        let warm_ns = oldest_ns.saturating_add(ns_from_s(WARM_UP_S) + self.bin_ns - 1);
-        let newest = final_ns.div_euclid(self.bin_ns) - 1;
-        let next = *self.next_bin.get_or_insert(warm_ns.div_euclid(self.bin_ns));
-        if newest - next > MAX_GAP_BINS {
-            self.next_bin = Some(newest - MAX_GAP_BINS);
-        }
+        let due = bins::due(&mut self.next_bin, self.bin_ns, oldest_ns, final_ns)?;
         let next = self.next_bin?;
-        (next <= newest).then_some((next * self.bin_ns, (next + 1) * self.bin_ns))
+        self.gathered.as_ref().is_none_or(|gathered| gathered.is_complete(next)).then_some(due)
     }
 
     /// All before this has been judged, nanoseconds.

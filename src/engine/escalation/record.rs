@@ -4,10 +4,12 @@
 //! that, from final events that are kept with the alerts or found again.
 
 use super::EscalationWatch;
+use super::gathered::Gathered;
 use super::grid::CellKey;
 use super::reference::{Reference, ReferenceRecord};
 use super::scan::Cell;
 use super::scope::Scope;
+use super::telling::Counting;
 use super::usual::Day;
 use crate::engine::rules::World;
 use crate::model::node::Registry;
@@ -30,9 +32,24 @@ pub struct EscalationRecord {
     now: Option<ReferenceRecord>,
     next: Option<ReferenceRecord>,
     scopes: Vec<(String, Scope)>,
+    /// Where regions are shared out: all before this has been told by this part, nanoseconds; and alerts that count.
+    #[serde(default)]
+    pub told_ns: Option<i64>,
+    #[serde(default)]
+    counting: Vec<Counting>,
 }
 
 impl EscalationRecord {
+    /// Of a part that does not judge, and has told all before that time.
+    pub fn of_teller(told_ns: i64) -> EscalationRecord {
+        EscalationRecord { piece: (0, 1), stands_ns: told_ns, told_ns: Some(told_ns), ..EscalationRecord::default() }
+    }
+
+    /// Whether any bin has been judged.
+    fn is_of_judge(&self) -> bool {
+        self.day.is_some()
+    }
+
     /// Cut into pieces of so many cells at most; the first has all else.
     pub fn pieces(mut self, most_cells: usize) -> Vec<EscalationRecord> {
         let cells = std::mem::take(&mut self.cells);
@@ -81,6 +98,8 @@ impl EscalationWatch {
             now: self.now.as_ref().map(|it| it.record(names, registry)),
             next: self.next.as_ref().map(|it| it.record(names, registry)),
             scopes: names.iter().cloned().zip(self.scopes.iter().cloned()).collect(),
+            told_ns: None,
+            counting: self.gathered.as_ref().map(Gathered::handed_on).unwrap_or_default(),
         })
     }
 
@@ -91,18 +110,24 @@ impl EscalationWatch {
             return false;
         }
         let (settings, config_digest) = (self.settings.clone(), std::mem::take(&mut self.config_digest));
-        *self = EscalationWatch { settings, config_digest, ..saved };
+        *self = EscalationWatch { settings, config_digest, gathered: self.gathered.take(), ..saved };
         true
     }
 
     /// Goes on from there; false if bins or cells are of another size now: then what is usual is learnt anew. To be called
     /// before anything is heard but what is in a checkpoint of before: who was heard stays, and all else is as the record
     /// has it.
-    pub fn restore(&mut self, record: EscalationRecord) -> bool {
+    pub fn restore(&mut self, mut record: EscalationRecord) -> bool {
+        if !record.is_of_judge() {
+            return true;
+        }
         if record.bin_ns != self.bin_ns || record.cell_m != self.settings.cell_m {
             return false;
         }
         self.next_bin = Some(record.stands_ns / self.bin_ns);
+        if let Some(gathered) = &mut self.gathered {
+            gathered.go_on(std::mem::take(&mut record.counting));
+        }
         self.waiting = Some(record);
         // It is taken up when sectors are laid out.
         self.laid_out_for = None;

@@ -4,7 +4,7 @@ use super::{MAX_SECTORS, THEATRE};
 use crate::engine::places::Places;
 use crate::model::area::{Area, AreaType};
 use crate::model::geo::LonLat;
-use crate::model::node::Registry;
+use crate::model::node::{NodeIx, Registry};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
@@ -50,6 +50,11 @@ impl Sectors {
     /// The theatre's number.
     pub fn theatre(&self) -> usize {
         self.names.len() - 1
+    }
+
+    /// The sector of a node; the theatre of one that is not known.
+    pub fn home(&self, node: NodeIx) -> usize {
+        self.homes.get(node.at()).copied().unwrap_or(self.theatre())
     }
 
     /// The sector of each node.
