@@ -18,7 +18,9 @@ use self::review::mark_outdated;
 use self::tally::Tally;
 use self::written::Bare;
 use super::places::Places;
+use super::rules::sees_all;
 use super::settings::Settings;
+use super::share::part_by_name;
 use crate::model::alert::{Alert, AlertFeature, Status, Term};
 use crate::model::decision::Decision;
 use crate::model::node::Registry;
@@ -153,6 +155,8 @@ pub struct Book {
     tally: Tally,
     said: Vec<Said>,
     memory: Memory,
+    /// Where regions are shared out: which part it is of how many. There are no checkpoints then.
+    share: Option<(u32, u32)>,
     /// Of a book that has been read from a checkpoint and not been loaded: its entries, whose alerts stand elsewhere.
     bare: Vec<Bare>,
 }
@@ -170,6 +174,7 @@ impl Book {
             tally: Tally::default(),
             said: Vec::new(),
             memory: Memory::default(),
+            share: None,
             bare: Vec::new(),
         }
     }
@@ -181,6 +186,9 @@ impl Book {
 
     /// Says a claim: new, changed, or nothing if it says what was said. A claim that was taken back lives again.
     pub fn say(&mut self, claim: Claim, stage: Stage, registry: &Registry, places: &Places, settings: &Settings) {
+        if self.is_said_elsewhere(&claim.key) {
+            return;
+        }
         let Some(claim) = self.recall(claim, stage, registry) else { return };
         let mut feature = compose(&claim, &mut self.tally, &self.letterhead, registry, places, settings);
         let deciding =
@@ -223,6 +231,15 @@ impl Book {
             (entry.claim, entry.newest_ns) = (Arc::new(claim), newest_ns);
             speaks.then_some(deciding)
         });
+    }
+
+    /// It is the book of that part of so many. What every part finds, one says.
+    pub fn take_share(&mut self, part: u32, parts: u32) {
+        self.share = Some((part, parts));
+    }
+
+    fn is_said_elsewhere(&self, key: &str) -> bool {
+        self.share.is_some_and(|(part, parts)| sees_all(key) && part_by_name(key, parts) != part)
     }
 
     /// Whether what was said under that key is final and stands.

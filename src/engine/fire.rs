@@ -179,7 +179,8 @@ impl FireWatch {
             return;
         }
         match batch.kind[row] {
-            Kind::Radar => self.observe_radar(batch, row, now, world, book),
+            Kind::Radar if self.is_heard_here(batch, row, world) => self.observe_radar(batch, row, now, world, book),
+            Kind::Radar => {}
             kind => {
                 let arrivals = &batch.arrivals;
                 let detail = batch.detail[row] as usize;

@@ -21,6 +21,7 @@ impl Engine {
                 self.escalation = None;
             }
         }
+        self.book.take_share(share.part, share.regions.parts());
         self.fire.take_share(share);
     }
 

@@ -6,11 +6,13 @@
 //! | kind | answers for it | has it too |
 //! |---|---|---|
 //! | arrivals, heartbeats | the part in which the node is at home | those in whose halo it stands |
-//! | radar | the part in which the round left, if it saw that | the one in which it landed, and all that hear either; all, if it corrects another |
+//! | radar | the part in which the round left, if it saw that, else the one in which it landed | all: those that hear it look for the event, and all for the gun |
 //! | track | one by the track's name, whoever saw it | none |
 //! | interference | one by the band, so that all who report one source are heard together | none |
 //! | radio | one by the channel, likewise; in the satellites' band the one that has the reports of interference with it | none |
 //! | patrols, hot spots | the node's | all: a report may be about anything |
+//!
+//! What rules find in what all parts have ([`super::rules::Rule::sees_all`]) each part finds, and one says, by the alert's key.
 
 use super::associate::layout::{Cell, nearest, reach_m};
 use super::rules::emitter::{SATELLITES_HZ, channel};
@@ -96,7 +98,7 @@ impl Regions {
     }
 
     /// Whether a node in that part's regions, or near enough to them, would hear what happens there.
-    fn hears(&self, part: u32, place: LonLat, registry: &Registry) -> bool {
+    pub fn hears(&self, part: u32, place: LonLat, registry: &Registry) -> bool {
         let mut members = self.cells.iter().zip(&self.part_of).filter(|it| *it.1 == part).flat_map(|it| &it.0.members);
         members.any(|&node| {
             let node = registry.node(node);
@@ -105,7 +107,7 @@ impl Regions {
     }
 
     fn part_by_name(&self, name: &str) -> u32 {
-        (fnv_1a(name.bytes()) % u64::from(self.parts)) as u32
+        part_by_name(name, self.parts)
     }
 
     /// The part that answers for a node: that of its region, else the one nearest to where it is registered, else one by
@@ -138,16 +140,11 @@ impl Regions {
                 for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {
                     let Some(place) = LonLat::checked(end.lon_deg, end.lat_deg) else { continue };
                     add(to, self.part_at(place));
-                    (0..self.parts)
-                        .for_each(|part| add(to, Some(part).filter(|&part| self.hears(part, place, registry))));
                 }
                 if to.is_empty() {
                     to.push(self.home(node, registry));
                 }
-                // What it corrects may have been of anywhere.
-                if !batch.supersedes[row].is_empty() {
-                    (0..self.parts).for_each(|part| add(to, Some(part)));
-                }
+                (0..self.parts).for_each(|part| add(to, Some(part)));
             }
             Kind::Patrol | Kind::Thermal => {
                 to.push(self.home(node, registry));
@@ -165,6 +162,11 @@ impl Regions {
             }
         }
     }
+}
+
+/// Of so many parts the one that a name falls to.
+pub fn part_by_name(name: &str, parts: u32) -> u32 {
+    (fnv_1a(name.bytes()) % u64::from(parts.max(1))) as u32
 }
 
 fn add(to: &mut Vec<u32>, part: Option<u32>) {
@@ -246,22 +248,25 @@ mod tests {
     }
 
     #[test]
-    fn a_radars_solution_goes_where_it_is_heard_and_its_correction_everywhere() {
+    fn a_radars_solution_goes_everywhere_and_its_own_part_is_where_the_round_left() {
         let registry = line();
         let regions = Regions::new(cells(&registry), 4);
-        let mut batch = Observations::default();
-        let end = RadarPoint { lon_deg: 24.1, lat_deg: 48.0, ..RadarPoint::ABSENT };
-        let detail = batch.radars.push(Radar { origin: end, impact: RadarPoint::ABSENT, projectile: Span::default() });
-        put(&mut batch, 0, (0, Kind::Radar, detail), 0, "r1");
-        let mut to = Vec::new();
-        regions.route(&batch, 0, &registry, &mut to);
-        let first = to.clone();
-        assert!(first.len() < 4, "{first:?}");
-        batch.supersedes[0] = batch.store(b"r0");
-        regions.route(&batch, 0, &registry, &mut to);
-        assert_eq!(to[0], first[0], "who answers for it");
-        to.sort_unstable();
-        assert_eq!(to, [0, 1, 2, 3]);
+        let at = |lon_deg: f64| RadarPoint { lon_deg, lat_deg: 48.0, ..RadarPoint::ABSENT };
+        let to = |origin: RadarPoint, impact: RadarPoint| {
+            let (mut batch, mut to) = (Observations::default(), Vec::new());
+            let detail = batch.radars.push(Radar { origin, impact, projectile: Span::default() });
+            put(&mut batch, 0, (0, Kind::Radar, detail), 0, "r1");
+            regions.route(&batch, 0, &registry, &mut to);
+            let first = to[0];
+            to.sort_unstable();
+            assert_eq!(to, [0, 1, 2, 3]);
+            first
+        };
+        let (west, east) = (at(24.1), at(40.0));
+        assert_eq!((to(west, east), to(east, west)), (0, 3));
+        assert_eq!(to(RadarPoint::ABSENT, east), 3, "of one of which it is not seen where it left, where it landed");
+        let place = LonLat { lon_deg: 24.1, lat_deg: 48.0 };
+        assert!(regions.hears(0, place, &registry) && !regions.hears(3, place, &registry));
     }
 
     #[test]

@@ -187,11 +187,12 @@ impl Engine {
         if self.settings.fire.on {
             self.slow.observe(batch, row, world);
         }
-        if batch.part[row] == Part::Halo {
-            return;
-        }
+        let is_own = batch.part[row] != Part::Halo;
         for &rule in &self.heeded_by[kind as usize] {
-            self.rules[rule].observe(batch, row, world, &mut self.book);
+            let rule = &mut self.rules[rule];
+            if is_own || rule.sees_all() {
+                rule.observe(batch, row, world, &mut self.book);
+            }
         }
     }
 }

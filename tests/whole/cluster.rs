@@ -3,11 +3,14 @@
 
 use super::Case;
 use super::broker::Broker;
-use super::ledger::look;
+use super::ledger::{is_over, look, note};
 use super::live::{json, last, settled_ns};
 use super::program::{Program, Site, field};
 use super::records::{PATIENCE, Received, produce, producer, read_to_end};
 use super::scene::{Line, Scene, assert_same, heartbeat, settled};
+use super::stream::{ARGUMENTS, Stream, from_environment};
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -20,6 +23,7 @@ use truceline::simulate::{self, Options, Scenario};
 pub const TRIALS: &[Case] = &[
     ("a_cluster_finds_what_one_process_finds", a_cluster_finds_what_one_process_finds),
     ("parts_move_from_one_to_three_to_two_and_nothing_is_lost_or_repeated", parts_move),
+    ("kills_in_a_cluster_lose_and_repeat_nothing", kills),
 ];
 
 /// Event time that is delivered at once: no partition gets so far ahead that what others bring is late.
@@ -243,6 +247,51 @@ fn parts_move(broker: &Broker) {
         let ended = program.terminate();
         assert_eq!(ended.code, Some(0), "{}", ended.said);
     }
+}
+
+/// How often a process of the cluster is killed in the short form.
+const KILLS: u64 = 8;
+
+/// Routers and watchers die at random moments, and come back.
+fn kills(broker: &Broker) {
+    let seed = from_environment("TRUCELINE_SEED", 1);
+    let kills = from_environment("TRUCELINE_CLUSTER_KILLS", KILLS);
+    println!("kills in a cluster: TRUCELINE_SEED={seed} TRUCELINE_CLUSTER_KILLS={kills}");
+    let mut dice = ChaCha8Rng::seed_from_u64(seed);
+    let site = Site::new(broker, "felled");
+    let mut stream = Stream::of(broker, site, four_corners(Scenario::Fused, 12 + seed, 9.0));
+    let roles = [("route", "router-1"), ("route", "router-2"), ("correlate", "watch-1"), ("correlate", "watch-2")];
+    let begin = |stream: &Stream, (role, instance): (&str, &str)| {
+        let own = ["--role", role, "--set", &format!("kafka.instance={instance}")];
+        let more: Vec<&str> = ARGUMENTS.iter().copied().filter(|it| *it != "--no-archive").collect();
+        stream.site.run(&[&own[..], &more].concat())
+    };
+    let mut programs: Vec<Program> = roles.iter().map(|&role| begin(&stream, role)).collect();
+    for kill in 1..=kills {
+        stream.deliver_live(broker, kill as f64 / (kills + 1) as f64);
+        let victim = dice.random_range(0..programs.len());
+        let mut seen = programs[victim].lines();
+        for _ in 0..dice.random_range(0..6u32) {
+            seen = programs[victim].await_line(seen, "a word", |line| line.contains("so far"));
+        }
+        programs.remove(victim).crash();
+        programs.insert(victim, begin(&stream, roles[victim]));
+    }
+    stream.deliver_live(broker, 1.0);
+    for program in &programs[2..] {
+        program.await_event_time(0, settled_ns(&stream.scene));
+    }
+    await_words(broker, &stream.site, &stream.expected);
+    for program in programs {
+        let ended = program.terminate();
+        assert_eq!(ended.code, Some(0), "{}", ended.said);
+    }
+    let mut seen = look(broker, &stream.site, &stream.expected, &stream.bad);
+    // What was told last of what lasts hangs on when it was told.
+    let lasts = |id: &str| stream.expected.get(id).is_some_and(|alert| !is_over(alert));
+    seen.strange.retain(|it| !it.split_once(": ").is_some_and(|(id, _)| lasts(id)));
+    note("kill -9 in a cluster", kills as usize, &seen, &[]);
+    seen.assert_exact("kills in a cluster");
 }
 
 /// Delivers lines in slices, as fast as they are taken.

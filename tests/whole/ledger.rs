@@ -94,7 +94,8 @@ pub fn look_after(
     seen
 }
 
-fn is_over(alert: &Value) -> bool {
+/// Whether nothing more is to come of an alert by itself.
+pub fn is_over(alert: &Value) -> bool {
     ["final", "amended", "retracted"].iter().any(|status| alert["properties"]["status"] == *status)
 }
 

@@ -7,6 +7,7 @@ use crate::engine::ledger::Finals;
 use crate::engine::rules::World;
 use crate::model::geo::LonLat;
 use crate::model::node::{NodeIx, Registry};
+use crate::model::observation::{Observations, Part};
 use serde::{Deserialize, Serialize};
 
 /// Whose events are whose.
@@ -98,6 +99,16 @@ impl FireWatch {
         self.routes.resize(nodes.max(self.routes.len()), Vec::new());
         self.home.of[ix.at()] = Some(number);
         self.routes[ix.at()].push(number);
+    }
+
+    /// Whether a radar's solution may be of an event of these regions: it is everywhere, where regions are shared out.
+    pub(super) fn is_heard_here(&self, batch: &Observations, row: usize, world: World<'_>) -> bool {
+        let Some(share) = self.share.as_ref().filter(|_| batch.part[row] == Part::Halo) else { return true };
+        let detail = batch.detail[row] as usize;
+        [batch.radars.origin[detail], batch.radars.impact[detail]].iter().any(|end| {
+            let place = LonLat::checked(end.lon_deg, end.lat_deg);
+            place.is_some_and(|place| share.regions.hears(share.part, place, world.registry))
+        })
     }
 
     /// The region whose centre is nearest, if any is near.

@@ -73,6 +73,12 @@ pub trait Rule: Send + Resumed {
     /// The kinds of observation that it looks at.
     fn kinds(&self) -> KindSet;
 
+    /// Whether it looks at all of its kinds where regions are shared out, and not only at what its part answers for: then every part finds
+    /// the same, and the book has that said by one of them ([`sees_all`]).
+    fn sees_all(&self) -> bool {
+        false
+    }
+
     /// Looks for what is known of those whom these rows are about, most of which are to be observed next; nothing follows
     /// from it. Many such looks in a row have the processor wait for memory once, and not at each row.
     fn look_ahead(&mut self, _batch: &Observations, _rows: Range<usize>) {}
@@ -126,6 +132,12 @@ pub fn all() -> Vec<Box<dyn Rule>> {
         // It hears of what those before it find.
         Box::<interference::Jamming>::default(),
     ]
+}
+
+/// Whether an alert of that key is of a rule that sees all: every part finds it.
+pub fn sees_all(key: &str) -> bool {
+    let of_rule = key.split_once('/').map_or(key, |(rule, _)| rule);
+    [restriction::NAME, weapons::NAME].contains(&of_rule)
 }
 
 /// Has each rule do something, and the others hear of what it has found out by that before they do.
@@ -197,3 +209,5 @@ pub(super) fn position_at(batch: &Observations, row: usize, world: World<'_>) ->
 
 #[cfg(test)]
 mod harness;
+#[cfg(test)]
+mod shared;

@@ -14,6 +14,9 @@ use crate::model::node::Registry;
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
+/// Begins every key, and says whose records of what was reported are.
+pub const NAME: &str = "restriction";
+
 /// The chance that a patrol's report of its own hindrance is right.
 const PROBABILITY: f64 = 0.99;
 
@@ -24,7 +27,7 @@ pub struct Restrictions {
 }
 
 impl Filed for Restrictions {
-    const PREFIX: &'static str = "restriction";
+    const PREFIX: &'static str = NAME;
 
     fn counts(_claim: &Claim, _world: World<'_>) -> bool {
         true
@@ -40,6 +43,11 @@ impl Default for Restrictions {
 impl Rule for Restrictions {
     fn kinds(&self) -> KindSet {
         KindSet::of(Kind::Patrol)
+    }
+
+    /// What it repeats may have befallen another patrol.
+    fn sees_all(&self) -> bool {
+        true
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {
@@ -71,12 +79,9 @@ impl Rule for Restrictions {
     }
 }
 
-/// Of the records of what was reported: whose they are.
-const RULE: &str = "restriction";
-
 impl Memory for Restrictions {
     fn rule(&self) -> &'static str {
-        RULE
+        NAME
     }
 
     fn keep_within(&mut self, _span_ns: i64) {
@@ -84,7 +89,7 @@ impl Memory for Restrictions {
     }
 
     fn take_changes(&mut self, registry: &Registry) -> Vec<Change> {
-        self.reports.repeats.as_mut().map(|repeats| repeats.take_changes(RULE, registry)).unwrap_or_default()
+        self.reports.repeats.as_mut().map(|repeats| repeats.take_changes(NAME, registry)).unwrap_or_default()
     }
 
     fn restore(&mut self, record: LaneRecord, world: World<'_>) -> bool {

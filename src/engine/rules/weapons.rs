@@ -18,6 +18,9 @@ use crate::model::kind::{Kind, KindSet};
 use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
+/// Begins every key.
+pub const NAME: &str = "weapons";
+
 /// The chance that a radar's origin is one.
 const PROBABILITY: f64 = 0.97;
 /// One sigma of an origin that gives none, metres, and the least there is: maps and radars are not surveyed better.
@@ -135,7 +138,7 @@ impl Emplacements {
 }
 
 impl Watch for Emplacements {
-    const NAME: &'static str = "weapons";
+    const NAME: &'static str = NAME;
 
     type Key = str;
     type Seen = Origin;
@@ -161,7 +164,7 @@ impl Watch for Emplacements {
         let node = &scene.world.registry.node(origin.cited.node).name;
         let time_ns = origin.cited.time_ns;
         self.firing.push(Emplacement {
-            key: format!("weapons/{}/{node}/{}", scene.key, origin.cited.id.as_str()),
+            key: format!("{NAME}/{}/{node}/{}", scene.key, origin.cited.id.as_str()),
             area: scene.key.to_owned(),
             place: origin.place,
             weight: origin.sd_m.powi(-2),
@@ -230,6 +233,11 @@ pub struct FiringWeapons {
 impl Rule for FiringWeapons {
     fn kinds(&self) -> KindSet {
         KindSet::of(Kind::Radar)
+    }
+
+    /// Rounds of one gun may seem to leave on either side of where two parts meet.
+    fn sees_all(&self) -> bool {
+        true
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {

@@ -202,7 +202,7 @@ impl Sent {
         self
     }
 
-    pub(super) fn push(&self, offset: i64, registry: &Registry, batch: &mut Observations) {
+    pub fn push(&self, offset: i64, registry: &Registry, batch: &mut Observations) {
         let node = registry.find(self.node).unwrap();
         let (kind, detail) = match &self.what {
             What::Plot { domain, track, identity, lon_deg, lat_deg, object, sd_m, alt_m } => {
