@@ -273,6 +273,11 @@ impl Engine {
         self.advance(registry, out);
     }
 
+    /// Who reads a partition, where that is another process, says that there is no more in it: see [`Progress::vouched`].
+    pub fn vouched(&mut self, partition: Partition, stream_ns: i64) {
+        self.progress.vouched(partition, stream_ns);
+    }
+
     /// There is more in a partition, not yet read: it is told before the batch at hand, so that what others say in it
     /// does not move event time past what this one still has to say.
     pub fn behind(&mut self, partition: Partition) {

@@ -49,6 +49,8 @@ struct PartitionClock {
     /// How far what was read of it elsewhere went.
     resumed_ns: i64,
     caught_up: bool,
+    /// Where somebody else reads it: how far the stream had come when that one last said that there was no more.
+    vouched_to_ns: Option<i64>,
     /// Since its first line that is held back: how far it was, and who has gone on.
     doubt: Option<(i64, Leaders)>,
 }
@@ -59,6 +61,7 @@ impl PartitionClock {
         leaders: Leaders { first: None, second: None },
         resumed_ns: i64::MIN,
         caught_up: false,
+        vouched_to_ns: None,
         doubt: None,
     };
 
@@ -199,6 +202,13 @@ impl Progress {
     pub fn caught_up(&mut self, partition: Partition) {
         self.clocks.of(partition).caught_up = true;
         self.read_to_end(partition);
+    }
+
+    /// Who reads the partition says that there is no more in it, when the stream has come to that time: until that is said again, it
+    /// holds the watermark back to there.
+    pub fn vouched(&mut self, partition: Partition, stream_ns: i64) {
+        let clock = self.clocks.of(partition);
+        clock.vouched_to_ns = clock.vouched_to_ns.max(Some(stream_ns));
     }
 
     /// There is more in the partition, not yet read: until it is, the partition holds the watermark back again.
@@ -363,7 +373,8 @@ impl Progress {
             .values()
             .map(|clock| {
                 let reached_ns = clock.newest_ns.min(stream_ns);
-                // Nothing more to read and far behind: it no longer holds the others back.
+                // Nothing more to read and far behind: it no longer holds the others back, as far as that is known.
+                let newest_ns = clock.vouched_to_ns.map_or(newest_ns, |vouched_ns| newest_ns.min(vouched_ns));
                 let idle = clock.caught_up && reached_ns < newest_ns.saturating_sub(self.idle_after_ns);
                 if idle { newest_ns.saturating_sub(self.idle_after_ns) } else { reached_ns }
             })

@@ -48,6 +48,8 @@ pub struct Batch {
     pub is_all_here: bool,
     /// Partitions of which nothing more is to be read, for now.
     pub ended: Vec<Partition>,
+    /// In a cluster: partitions of which that was said again, and how far the stream had come by then, nanoseconds.
+    pub vouched: Vec<(Partition, i64)>,
     /// Whether all has been quiet since.
     pub quiet: bool,
     /// Partitions that are given away when this batch has been worked through.
@@ -89,6 +91,7 @@ impl Batch {
             && self.read_to_here.is_none()
             && !self.is_all_here
             && self.ended.is_empty()
+            && self.vouched.is_empty()
             && !self.quiet
             && self.leaving.is_empty()
     }
@@ -106,6 +109,7 @@ impl Batch {
         (self.read_to_here, self.is_all_here) = (None, false);
         self.decisions_here.clear();
         self.ended.clear();
+        self.vouched.clear();
         self.quiet = false;
         self.leaving.clear();
         self.taken_at = None;

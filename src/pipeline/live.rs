@@ -216,6 +216,9 @@ impl Live<'_> {
             return false;
         }
         let Live { correlator, results, low_water, .. } = self;
+        for &(partition, stream_ns) in &batch.vouched {
+            correlator.engine().vouched(partition, stream_ns);
+        }
         correlator.advance(results);
         for &(topic, partition) in &batch.ended {
             correlator.caught_up(topic, partition, results);

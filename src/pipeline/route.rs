@@ -34,9 +34,9 @@ const COMMIT_AFTER_RECORDS: usize = 20_000;
 /// Between two tellings how far event time has come, on the clock and by the event time of one partition.
 const TELL_EVERY: Duration = Duration::from_millis(100);
 const TELL_STEP_NS: i64 = 5 * NS_PER_S;
-/// The same of all partitions, whether or not there is news of them: who begins anew with a part reads only what its predecessor
-/// still needed, and a partition that it does not hear of holds event time back.
-const TELL_ALL_EVERY: Duration = Duration::from_secs(5);
+/// The same of all partitions, whether or not there is news of them: that one is at its end holds as long as its router says so, for one
+/// that is gone would not read what comes then; and who begins anew with a part reads only what its predecessor still needed.
+const TELL_ALL_EVERY: Duration = Duration::from_millis(500);
 const TELL_ALL_STEP_NS: i64 = 60 * NS_PER_S;
 /// Between two looks at the reference tables.
 const TABLES_EVERY: Duration = Duration::from_millis(250);

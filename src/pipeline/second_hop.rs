@@ -5,7 +5,7 @@ use super::by_region::{self, Finals, LineHead, PartitionProgress, What};
 use super::handover::Batch;
 use crate::codec::{Decoder, RecordAt};
 use crate::engine::escalation::telling::BinTold;
-use crate::engine::progress::Partition;
+use crate::engine::progress::{Leaders, Partition};
 use crate::kafka::Record;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, Registry};
@@ -20,6 +20,8 @@ pub struct SecondHop {
     partitions: Vec<Partition>,
     ended: BTreeSet<Partition>,
     quiet: BTreeSet<Partition>,
+    /// How far the stream has come in what has been read.
+    leaders: Leaders,
 }
 
 impl SecondHop {
@@ -27,7 +29,13 @@ impl SecondHop {
     pub fn new(topics: &[String], counts: &[i32]) -> SecondHop {
         let of_topic = |(topic, &count): (u16, &i32)| (0..count).map(move |partition| (topic, partition));
         let partitions = (0u16..).zip(counts).flat_map(of_topic).collect();
-        SecondHop { topics: topics.to_vec(), partitions, ended: BTreeSet::new(), quiet: BTreeSet::new() }
+        SecondHop {
+            topics: topics.to_vec(),
+            partitions,
+            ended: BTreeSet::new(),
+            quiet: BTreeSet::new(),
+            leaders: Leaders::default(),
+        }
     }
 
     /// All partitions of telemetry: each holds event time back until it has been heard of.
@@ -93,6 +101,7 @@ impl SecondHop {
         let (rows, rejected, decisions) = (lines.observations.len(), lines.rejected.len(), lines.decisions.len());
         decoder.record(line, at, registry, lines);
         for row in rows..lines.observations.len() {
+            self.leaders.note(lines.observations.time_ns[row], lines.observations.node[row]);
             lines.observations.origin[row].line = head.line;
             if head.halo {
                 lines.observations.part[row] = Part::Halo;
@@ -119,6 +128,7 @@ impl SecondHop {
             let (partition, offset) = (progress.partition, progress.next_offset.saturating_sub(1));
             let origin = Origin { topic, partition, offset, line: u32::MAX };
             observations.push(Common::new(origin, Kind::Status, node, *time_ns, 0));
+            self.leaders.note(*time_ns, node);
             if let Some(part) = observations.part.last_mut() {
                 *part = Part::Progress;
             }
@@ -126,8 +136,12 @@ impl SecondHop {
         // How it stands is told again now and then.
         if !progress.ended {
             self.goes_on(partition, batch);
-        } else if self.ended.insert(partition) {
-            batch.ended.push(partition);
+        } else {
+            // A router that is gone says so no more, and what it would have read holds event time back from then on.
+            batch.vouched.push((partition, self.leaders.agreed_ns().unwrap_or(i64::MIN)));
+            if self.ended.insert(partition) {
+                batch.ended.push(partition);
+            }
         }
         if progress.quiet && self.quiet.insert(partition) {
             batch.quiet = self.partitions.iter().all(|partition| self.quiet.contains(partition));

@@ -250,7 +250,7 @@ fn parts_move(broker: &Broker) {
 }
 
 /// How often a process of the cluster is killed in the short form.
-const KILLS: u64 = 8;
+const KILLS: u64 = 20;
 
 /// Routers and watchers die at random moments, and come back.
 fn kills(broker: &Broker) {

@@ -42,6 +42,25 @@ fn a_partition_with_nothing_more_to_read_stops_holding_the_others_back() {
 }
 
 #[test]
+fn one_that_another_process_reads_holds_back_to_where_that_last_said_that_there_is_no_more() {
+    let mut p = progress();
+    see(&mut p, Q, 3, 50);
+    see(&mut p, P, 1, 100);
+    see(&mut p, P, 2, 100);
+    p.vouched(Q, 100 * NS_PER_S);
+    p.caught_up(Q);
+    assert_eq!(p.advance(), 85 * NS_PER_S);
+    // Who reads it is gone.
+    see(&mut p, P, 1, 150);
+    see(&mut p, P, 2, 150);
+    assert_eq!(p.advance(), 85 * NS_PER_S);
+    assert_eq!(see(&mut p, Q, 3, 101), Standing::InTime, "what comes meanwhile is in time when somebody reads it");
+    p.vouched(Q, 150 * NS_PER_S);
+    p.caught_up(Q);
+    assert_eq!(p.advance(), 135 * NS_PER_S);
+}
+
+#[test]
 fn late_is_what_is_late_in_its_own_partition_but_for_one_node_that_is_ahead() {
     let mut p = progress();
     p.assign(Q);
