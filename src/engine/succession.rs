@@ -35,13 +35,18 @@ impl Engine {
         self.fire.regions().get(region)?.taught_to_ns()
     }
 
+    /// Who sees again what came from `needed_ns` on has to know final events from that time on, nanoseconds.
+    pub fn finals_needed_ns(needed_ns: i64) -> i64 {
+        needed_ns.saturating_sub(ns_from_s(AMENDED_S))
+    }
+
     /// What a region has learnt, what is not final in it, and what its nodes said of themselves before what is needed.
     pub fn learnt_in(&self, number: usize, registry: &Registry) -> Option<RegionRecord> {
         let region = self.fire.regions().get(number)?;
         let mut record = region.record_with_plan(registry)?;
         let low_water_ns = self.low_water_ns();
         record.needed_ns = Some(low_water_ns);
-        let since_ns = low_water_ns.saturating_sub(ns_from_s(AMENDED_S));
+        let since_ns = Engine::finals_needed_ns(low_water_ns);
         record.known_ns = Some(since_ns.max(self.oldest_ns));
         record.finals = self.fire.finals_in(number, since_ns, registry);
         record.reports = self.weather.record(region.members(), low_water_ns, registry);

@@ -4,6 +4,9 @@
 //! has come, what was refused of it, how much of it is needed. What is committed is a place in the one partition that is
 //! read. So it is noted where in that the reader was when it had come so far in each of the others; behind that place
 //! lies nothing that is needed once none of them needs what was before.
+//!
+//! How far each of them had come at that place is noted, too: what comes late in a partition is late by what was before it there, and who reads
+//! on from that place has not seen that.
 
 use crate::kafka::Position;
 use std::collections::{BTreeMap, VecDeque};
@@ -19,11 +22,23 @@ struct Noted {
     done_to: Option<i64>,
 }
 
+/// Drops every other one but the last.
+fn thin<T>(noted: &mut VecDeque<T>) {
+    let (mut at, last) = (0, noted.len());
+    noted.retain(|_| {
+        at += 1;
+        at % 2 == 0 || at == last
+    });
+}
+
 /// Where the reader of one partition of `telemetry.by-region` is.
 #[derive(Debug)]
 pub struct Crossing {
     partition: i32,
     noted: BTreeMap<(u16, i32), Noted>,
+    /// Where batches ended, and how far each partition had come there, nanoseconds, where that had changed.
+    ends: VecDeque<i64>,
+    newest_ns: BTreeMap<(u16, i32), VecDeque<(i64, i64)>>,
     read_to: Option<i64>,
     committed: Option<i64>,
 }
@@ -31,12 +46,31 @@ pub struct Crossing {
 impl Crossing {
     /// Of the reader of that partition.
     pub fn new(partition: i32) -> Crossing {
-        Crossing { partition, noted: BTreeMap::new(), read_to: None, committed: None }
+        let (noted, ends, newest_ns) = Default::default();
+        Crossing { partition, noted, ends, newest_ns, read_to: None, committed: None }
     }
 
-    /// Everything before `here` has been read; that was as far as `there` in those partitions.
-    pub fn read(&mut self, here: i64, there: &[((u16, i32), i64)]) {
+    /// Everything before `here` has been read; that was as far as `there` in those partitions, whose newest times are then these.
+    pub fn read(
+        &mut self,
+        here: i64,
+        there: &[((u16, i32), i64)],
+        newest_ns: impl IntoIterator<Item = ((u16, i32), i64)>,
+    ) {
         self.read_to = Some(here);
+        self.ends.push_back(here);
+        if self.ends.len() > MAX_NOTED {
+            thin(&mut self.ends);
+        }
+        for (partition, time_ns) in newest_ns {
+            let times = self.newest_ns.entry(partition).or_default();
+            if times.back().is_none_or(|&(_, before_ns)| before_ns < time_ns) {
+                times.push_back((here, time_ns));
+            }
+            if times.len() > MAX_NOTED {
+                thin(times);
+            }
+        }
         for &(partition, next_offset) in there {
             let noted = self.noted.entry(partition).or_default();
             match noted.places.back_mut() {
@@ -46,12 +80,7 @@ impl Crossing {
                 _ => noted.places.push_back((next_offset, here)),
             }
             if noted.places.len() > MAX_NOTED {
-                let mut at = 0;
-                let last = noted.places.len();
-                noted.places.retain(|_| {
-                    at += 1;
-                    at % 2 == 0 || at == last
-                });
+                thin(&mut noted.places);
             }
         }
     }
@@ -68,7 +97,12 @@ impl Crossing {
                 noted.done_to = Some(here);
             }
         }
-        let mut least = self.read_to?.min(needed.unwrap_or(i64::MAX));
+        let mut least = self.read_to?;
+        if let Some(needed) = needed {
+            // To the end of a batch: of those it is known how far all had come.
+            let before = self.ends.partition_point(|&end| end <= needed);
+            least = least.min(*self.ends.get(before.checked_sub(1)?)?);
+        }
         for noted in self.noted.values().filter(|noted| !noted.places.is_empty()) {
             least = least.min(noted.done_to?);
         }
@@ -76,7 +110,29 @@ impl Crossing {
             return None;
         }
         self.committed = Some(least);
+        while self.ends.get(1).is_some_and(|&end| end <= least) {
+            self.ends.pop_front();
+        }
+        for times in self.newest_ns.values_mut() {
+            while times.get(1).is_some_and(|&(here, _)| here <= least) {
+                times.pop_front();
+            }
+        }
         Some(Position { topic: 0, partition: self.partition, next_offset: least })
+    }
+}
+
+impl Crossing {
+    /// The partitions of telemetry, and how far each had come at the place that was given last, nanoseconds.
+    pub fn newest_ns(&self) -> impl Iterator<Item = ((u16, i32), i64)> + '_ {
+        let committed = self.committed.unwrap_or(i64::MIN);
+        let of = move |times: &VecDeque<(i64, i64)>| times.front().filter(|it| it.0 <= committed).map(|it| it.1);
+        self.newest_ns.iter().filter_map(move |(&partition, times)| Some((partition, of(times)?)))
+    }
+
+    /// What had been noted of a partition by who read here before.
+    pub fn resume(&mut self, partition: (u16, i32), newest_ns: i64) {
+        self.newest_ns.entry(partition).or_default().push_front((i64::MIN, newest_ns));
     }
 }
 
@@ -98,9 +154,9 @@ mod tests {
     #[test]
     fn the_partition_that_needs_most_holds_back() {
         let mut crossing = Crossing::new(7);
-        crossing.read(100, &[(P, 10), (Q, 1000)]);
-        crossing.read(200, &[(P, 20)]);
-        crossing.read(300, &[(Q, 1100)]);
+        crossing.read(100, &[(P, 10), (Q, 1000)], []);
+        crossing.read(200, &[(P, 20)], []);
+        crossing.read(300, &[(Q, 1100)], []);
         assert_eq!(crossing.position(&[done(P, 20)], None), None, "nothing is known of the other");
         assert_eq!(crossing.position(&[done(Q, 1000)], None), here(100));
         assert_eq!(crossing.position(&[], None), None, "said once");
@@ -110,10 +166,10 @@ mod tests {
     #[test]
     fn a_partition_that_is_done_with_holds_nothing_back() {
         let mut crossing = Crossing::new(7);
-        crossing.read(100, &[(P, 10), (Q, 1000)]);
+        crossing.read(100, &[(P, 10), (Q, 1000)], []);
         assert_eq!(crossing.position(&[done(P, 10), done(Q, 1000)], None), here(100));
         for k in 2..50 {
-            crossing.read(100 * k, &[(P, 10 * k)]);
+            crossing.read(100 * k, &[(P, 10 * k)], []);
         }
         assert_eq!(crossing.position(&[done(P, 105)], Some(800)), here(800), "what others have told is needed");
         assert_eq!(crossing.position(&[], Some(800)), None);
@@ -121,10 +177,29 @@ mod tests {
     }
 
     #[test]
+    fn how_far_partitions_had_come_is_told_of_the_place_that_is_committed() {
+        let mut crossing = Crossing::new(7);
+        crossing.resume(Q, 50);
+        let newest = |crossing: &Crossing| crossing.newest_ns().collect::<Vec<_>>();
+        crossing.read(100, &[(P, 10)], [(P, 1_000)]);
+        assert_eq!(newest(&crossing), [(Q, 50)], "as it was where this one began");
+        crossing.read(200, &[(P, 20)], [(P, 2_000), (Q, 60)]);
+        crossing.read(300, &[(P, 30)], [(P, 2_000), (Q, 70)]);
+        assert_eq!(crossing.position(&[done(P, 20)], None), here(200));
+        assert_eq!(newest(&crossing), [(P, 2_000), (Q, 60)]);
+        crossing.read(400, &[(P, 40)], [(P, 3_000), (Q, 70)]);
+        crossing.read(500, &[(P, 50)], [(P, 4_000), (Q, 80)]);
+        assert_eq!(crossing.position(&[done(P, 50)], Some(450)), here(400), "a batch is read again as a whole");
+        assert_eq!(newest(&crossing), [(P, 3_000), (Q, 70)]);
+        assert_eq!(crossing.position(&[], None), here(500));
+        assert_eq!(newest(&crossing), [(P, 4_000), (Q, 80)]);
+    }
+
+    #[test]
     fn what_is_noted_is_bounded_and_never_too_far() {
         let mut crossing = Crossing::new(7);
         for k in 1..100_000 {
-            crossing.read(10 * k, &[(P, k)]);
+            crossing.read(10 * k, &[(P, k)], []);
         }
         assert!(crossing.noted[&P].places.len() <= MAX_NOTED);
         let reached = crossing.position(&[done(P, 50_000)], None).map(|it| it.next_offset);

@@ -28,9 +28,10 @@ pub struct Batch {
     pub assigned: Vec<Partition>,
     /// Partitions that were read to their end and have more.
     pub behind: Vec<Partition>,
-    /// What other parts of the regions have told.
-    pub finals: Vec<Finals>,
-    /// And of bins of event time, each with where it stood in `telemetry.by-region`.
+    /// What other parts of the regions have told, each with where it stood in `telemetry.by-region`: of final events, and of bins of event
+    /// time.
+    pub finals: Vec<(i64, Finals)>,
+    /// See `finals`.
     pub bins: Vec<(i64, BinTold)>,
     /// What the records hold.
     pub lines: Lines,

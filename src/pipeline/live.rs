@@ -24,7 +24,7 @@ use crate::failpoint;
 use crate::kafka::{Outbox, Position};
 use crate::model::observation::Origin;
 use crate::model::time::NS_PER_S;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 /// From so many records on that stand in the topics and are not yet read, what is told is late anyway.
@@ -99,6 +99,8 @@ struct Neighbours {
     /// The others that have any region.
     others: BTreeSet<u32>,
     crossing: Crossing,
+    /// Where the others' words about final events stand that a successor has to read again, and up to when those were final, nanoseconds.
+    finals: VecDeque<(i64, i64)>,
     /// Its partition of the topic between the stages.
     here: Partition,
     told: Instant,
@@ -118,6 +120,16 @@ pub struct Start<'a> {
 }
 
 impl Neighbours {
+    /// The first place here that a successor has to read again besides the lines of `needed_ns` and after.
+    fn needed_here(&mut self, engine: &Engine, needed_ns: i64) -> Option<i64> {
+        let since_ns = Engine::finals_needed_ns(needed_ns);
+        while self.finals.front().is_some_and(|&(_, settled_ns)| settled_ns < since_ns) {
+            self.finals.pop_front();
+        }
+        let of_finals = self.finals.front().map(|&(here, _)| here);
+        of_finals.into_iter().chain(engine.bins_needed_here()).min()
+    }
+
     /// Tells who judges of escalations about bins of event time, and the others what is final here, when it is time to.
     fn tell(&mut self, engine: &mut Engine, forwards: &mut Vec<Forward>) {
         let to_judge = |bin| Forward { partition: JUDGE as i32, what: ForwardWhat::Bin(bin) };
@@ -198,7 +210,10 @@ impl Live<'_> {
             low_water.read(partition, next_offset);
             self.read_to.insert(partition, next_offset);
         }
-        for finals in batch.finals.drain(..) {
+        for (here, finals) in batch.finals.drain(..) {
+            if let Some(neighbours) = &mut self.neighbours {
+                neighbours.finals.push_back((here, finals.settled_ns));
+            }
             correlator.hear(finals);
         }
         for (here, bin) in batch.bins.drain(..) {
@@ -250,13 +265,19 @@ impl Live<'_> {
             if let Some(here) = batch.read_to_here {
                 // Where it was in each of them, as of the end of the batch.
                 let there: BTreeMap<Partition, i64> = batch.read_to.iter().copied().collect();
-                neighbours.crossing.read(here, &there.into_iter().collect::<Vec<_>>());
+                let newest_ns = self.correlator.engine().progress().newest_ns().collect::<Vec<_>>();
+                neighbours.crossing.read(here, &there.into_iter().collect::<Vec<_>>(), newest_ns);
             }
             let positions = std::mem::take(&mut parcel.positions);
             if !self.is_replaying {
                 let engine = self.correlator.engine();
-                parcel.positions.extend(neighbours.crossing.position(&positions, engine.bins_needed_here()));
+                let needed = neighbours.needed_here(engine, needed_ns);
+                parcel.positions.extend(neighbours.crossing.position(&positions, needed));
                 neighbours.tell(engine, &mut parcel.forwards);
+            }
+            if !parcel.positions.is_empty() {
+                let moved: Vec<Partition> = neighbours.crossing.newest_ns().map(|(partition, _)| partition).collect();
+                parcel.readings.extend(moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))));
             }
         }
         parcel.settled = keeps.then_some(settled);
@@ -386,7 +407,12 @@ impl Live<'_> {
             held.extend(before.held.iter().filter(|(offset, _)| *offset >= read_to));
         }
         let topic_id = self.topic_ids.get(usize::from(partition.0)).cloned().flatten();
-        let (committed, newest_ns) = (self.low_water.committed(partition), self.low_water.committed_ns(partition));
+        let committed = self.low_water.committed(partition);
+        let newest_ns = match &self.neighbours {
+            None => self.low_water.committed_ns(partition),
+            // What is committed is a place here.
+            Some(neighbours) => neighbours.crossing.newest_ns().find(|it| it.0 == partition).map(|it| it.1),
+        };
         Some(Reading { read_to: furthest, held, committed, newest_ns, topic_id })
     }
 

@@ -61,7 +61,7 @@ impl SecondHop {
                 Err(error) => told(error),
             },
             What::Finals => match serde_json::from_slice::<Finals>(record.payload) {
-                Ok(finals) => batch.finals.push(finals),
+                Ok(finals) => batch.finals.push((record.offset, finals)),
                 Err(error) => told(error),
             },
             What::Bin => match serde_json::from_slice::<BinTold>(record.payload) {

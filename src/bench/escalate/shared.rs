@@ -160,7 +160,8 @@ impl Judge {
     /// Dies, and begins anew with what was kept, from the first word that is still needed.
     fn begin_anew(&mut self, scene: &Scene, parts: u32) {
         let kept = self.watch.record(&scene.registry).map(|record| serde_json::to_string(&record).expect("JSON"));
-        self.kept = kept.or(self.kept.take());
+        assert!(kept.is_some() || self.kept.is_none(), "what was known is not lost");
+        self.kept = kept;
         let needed = self.watch.gathered().and_then(|gathered| gathered.needed_here());
         self.read = needed.map_or(self.read, |here| here as usize);
         self.watch = Judge::new(scene, parts);
@@ -181,7 +182,7 @@ fn said_by(scene: &Scene, parts: u32, seed: u64, die: bool) -> (Vec<Escalation>,
     loop {
         let slowest = all.iter().map(|part| part.at).min().unwrap_or(0);
         if slowest == scene.bins.len() && judge.read == words.len() {
-            return (judge.said, judge.watch.counting().count());
+            return (judge.said, judge.watch.gathered().map_or(0, |all| all.counting().count()));
         }
         let part = &mut all[dice.random_range(0..parts) as usize];
         // Some spells long, so that they part.

@@ -64,6 +64,11 @@ fn later(bits: u64, bins: i64) -> u64 {
     if bins < BINS { bits << bins } else { 0 }
 }
 
+/// The same bits, as they stood so many bins earlier.
+fn earlier(bits: u64, bins: i64) -> u64 {
+    if bins < BINS { bits >> bins } else { 0 }
+}
+
 impl Ears {
     /// None heard yet.
     pub fn new(bin_ns: i64) -> Ears {
@@ -114,13 +119,7 @@ impl Ears {
         let mut by_bits: BTreeMap<u64, Vec<NodeIx>> = BTreeMap::new();
         for (at, heard) in self.heard.iter().enumerate() {
             let bits = match heard.newest - bin {
-                after @ 0.. => {
-                    if after < BINS {
-                        heard.bits >> after
-                    } else {
-                        0
-                    }
-                }
+                after @ 0.. => earlier(heard.bits, after),
                 before => later(heard.bits, -before),
             };
             if bits != 0 {
@@ -168,7 +167,7 @@ impl Ears {
         // Of what came after the bin nothing is known for good yet.
         let after = (heard.newest - bin).max(0);
         let behind = (bin - heard.newest).max(0);
-        let bits = if after < BINS { heard.bits >> after } else { 0 };
+        let bits = earlier(heard.bits, after);
         let left = (patience + 1 - behind).min(BINS);
         left > 0 && bits & (u64::MAX >> (BINS - left)) != 0
     }

@@ -53,12 +53,14 @@ impl Gathered {
         Gathered { told_to: (0..parts).map(|part| (part, None)).collect(), ..Gathered::default() }
     }
 
-    /// A part has told of that bin; `next` is judged next, and anything before it no more. It stands `here` in what is read. Gives
+    /// A part has told of that bin, or a piece of that; `next` is judged next, and anything before it no more. It stands `here` in what is read. Gives
     /// the bin that is to be judged next if those that are missing can be waited for no longer.
     pub fn hear(&mut self, told: BinTold, bin: i64, next: Option<i64>, here: i64, registry: &Registry) -> Option<i64> {
         // Who begins anew without knowing where it was tells once more, and of less, what it has told in full.
         let told_to = self.told_to.get_mut(&told.part).filter(|to| to.is_none_or(|to| to < bin))?;
-        *told_to = Some(bin);
+        if !told.more {
+            *told_to = Some(bin);
+        }
         if next.is_some_and(|next| bin < next) {
             return None;
         }

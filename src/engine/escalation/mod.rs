@@ -37,7 +37,7 @@ use self::reference::{Found, Reference};
 use self::scan::Scan;
 use self::scope::{Scope, Sum};
 use self::sectors::Sectors;
-use self::telling::{BinTold, Counting};
+use self::telling::BinTold;
 use self::usual::{Day, Terms};
 use super::rules::World;
 use super::settings;
@@ -161,11 +161,6 @@ impl EscalationWatch {
             self.ears.add_weather(sector.unwrap_or(self.sectors.theatre()), bin, sum);
         }
         told.signs
-    }
-
-    /// Alerts that count, as all have told them.
-    pub fn counting(&self) -> impl Iterator<Item = &Counting> {
-        self.gathered.iter().flat_map(Gathered::counting)
     }
 
     /// Alerts that counted before that time are named no more, nanoseconds.

@@ -85,6 +85,11 @@ impl EscalationRecord {
 impl EscalationWatch {
     /// As it stands; `None` before the first bin has been judged. It names the nodes of the registry.
     pub fn record(&self, registry: &Registry) -> Option<EscalationRecord> {
+        let counting = self.gathered.as_ref().map(Gathered::handed_on).unwrap_or_default();
+        if let (Some(waiting), Some(_)) = (&self.waiting, &self.gathered) {
+            // How far this part has told is kept with it, whether or not a bin has been judged since.
+            return Some(EscalationRecord { counting, ..waiting.clone() });
+        }
         let stands_ns = self.stands_ns().filter(|_| self.laid_out_for.is_some() && self.waiting.is_none())?;
         let names = self.sectors.names();
         Some(EscalationRecord {
@@ -99,7 +104,7 @@ impl EscalationWatch {
             next: self.next.as_ref().map(|it| it.record(names, registry)),
             scopes: names.iter().cloned().zip(self.scopes.iter().cloned()).collect(),
             told_ns: None,
-            counting: self.gathered.as_ref().map(Gathered::handed_on).unwrap_or_default(),
+            counting,
         })
     }
 

@@ -18,6 +18,9 @@ use std::cmp::Ordering;
 /// The part that judges.
 pub const JUDGE: u32 = 0;
 
+/// Nodes that one record names, more or less: it stays well below what a topic takes, 1 MiB where nobody has set it.
+const MOST_NAMES: usize = 8_192;
+
 /// An alert that counts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Counting {
@@ -51,8 +54,8 @@ pub struct SignTold {
     pub seers: Vec<String>,
 }
 
-/// What a part of the regions tells of a bin; of all bins before it has told what there was.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a part of the regions tells of a bin, or a piece of that; of all bins before it has told what there was.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct BinTold {
     /// Whose it is.
     pub part: u32,
@@ -64,6 +67,8 @@ pub struct BinTold {
     pub weather: Vec<(String, WeatherSum)>,
     /// What counts in it.
     pub signs: Vec<SignTold>,
+    /// Whether there is more of this bin to come.
+    pub more: bool,
 }
 
 impl BinTold {
@@ -127,16 +132,29 @@ impl BinTeller {
     pub fn tell(&mut self, signs: Vec<(Sign, Counting)>, world: World<'_>) {
         let Some(bin) = self.next_bin else { return };
         self.lay_out(world);
-        let heard = self.ears.heard_by(bin).into_iter().map(|(bits, nodes)| (bits, names(&nodes, world.registry)));
+        let bare = || BinTold { part: self.part, from_ns: bin * self.bin_ns, ..BinTold::default() };
+        let (mut piece, mut named) = (bare(), 0);
+        let mut make_room = |piece: &mut BinTold, names: usize| {
+            if named > 0 && named + names > MOST_NAMES {
+                let full = std::mem::replace(piece, bare());
+                self.told.push(BinTold { more: true, ..full });
+                named = 0;
+            }
+            named += names;
+        };
+        for (bits, nodes) in self.ears.heard_by(bin) {
+            for nodes in nodes.chunks(MOST_NAMES) {
+                make_room(&mut piece, nodes.len());
+                piece.heard.push((bits, names(nodes, world.registry)));
+            }
+        }
+        for (sign, counting) in signs {
+            make_room(&mut piece, sign.arrivals.len() + sign.seers.len() + 1);
+            piece.signs.push(SignTold::new(sign, counting, world.registry));
+        }
         let weather = self.sectors.names().iter().cloned().zip(self.ears.weather_by_sector(bin).iter().copied());
-        let signs = signs.into_iter().map(|(sign, counting)| SignTold::new(sign, counting, world.registry));
-        self.told.push(BinTold {
-            part: self.part,
-            from_ns: bin * self.bin_ns,
-            heard: heard.collect(),
-            weather: weather.filter(|(_, sum)| *sum != WeatherSum::default()).collect(),
-            signs: signs.collect(),
-        });
+        piece.weather = weather.filter(|(_, sum)| *sum != WeatherSum::default()).collect();
+        self.told.push(piece);
         self.next_bin = Some(bin + 1);
         self.ears.forget_before(bin);
     }
@@ -161,5 +179,48 @@ impl BinTeller {
         if self.laid_out_for.replace(versions) != Some(versions) {
             self.sectors = Sectors::new(world.registry, world.places);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::gathered::Gathered;
+    use super::*;
+    use crate::engine::places::Places;
+    use crate::engine::settings::Settings;
+    use crate::model::node::Node;
+
+    #[test]
+    fn what_is_too_much_for_a_record_is_told_in_pieces_and_complete_with_the_last() {
+        let registry = Registry::new((0..20_000).map(|n| Node::unregistered(&format!("node-of-the-mission-{n:05}"))));
+        let (places, settings) = (Places::default(), Settings::default());
+        let world = World::new(&registry, &places, &settings);
+        let mut teller = BinTeller::new(1, 10);
+        (0..20_000).for_each(|node| teller.hear(NodeIx(node), 105 + i64::from(node) % 10));
+        let place = LonLat { lon_deg: 31.0, lat_deg: 47.0 };
+        let sign = |at: u32| {
+            let arrivals: Vec<NodeIx> = (at..at + 40).map(NodeIx).collect();
+            let counting = Counting { at_ns: 112, modality: Modality::Fire, place, alert: format!("A-{at}") };
+            (Sign { modality: Modality::Fire, time_ns: 112, place, arrivals, seers: Vec::new() }, counting)
+        };
+        teller.go_on(110);
+        teller.tell((0..500).map(sign).collect(), world);
+        let told = teller.take_told();
+        assert!(told.len() >= 5, "{}", told.len());
+        let mut gathered = Gathered::from(2);
+        let last = told.len() - 1;
+        for (at, piece) in told.into_iter().enumerate() {
+            assert!(serde_json::to_vec(&piece).unwrap().len() < 1 << 19);
+            assert_eq!(piece.more, at < last);
+            assert!(!gathered.is_complete(11));
+            gathered.hear(piece, 11, None, at as i64, &registry);
+        }
+        let own = BinTold { from_ns: 110, ..BinTold::default() };
+        gathered.hear(own, 11, None, 99, &registry);
+        assert!(gathered.is_complete(11) && gathered.needed_here() == Some(0));
+        let bin = gathered.take(11);
+        assert_eq!((bin.heard.len(), bin.signs.len(), bin.signs[0].arrivals.len()), (20_000, 500, 40));
+        assert_eq!(bin.heard.iter().filter(|it| it.1 == 0b10).count(), 10_000, "half of them in the bin before");
+        assert!(gathered.needed_here().is_none() && gathered.counting().count() == 500);
     }
 }

@@ -26,7 +26,7 @@ use crate::failpoint;
 use crate::kafka::topics::partition_counts;
 use crate::kafka::{Begin, Broker, Inbox};
 use crate::model::time::NS_PER_S;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 impl<'a> Live<'a> {
@@ -79,6 +79,7 @@ impl<'a> Live<'a> {
                 parts,
                 others,
                 crossing: Crossing::new(part.number as i32),
+                finals: VecDeque::new(),
                 here: (topics.len() as u16, part.number as i32),
                 told: Instant::now(),
                 told_ns: i64::MIN,
@@ -198,6 +199,9 @@ impl<'a> Live<'a> {
             }
             self.awaited.insert(partition, reading.read_to);
             let committed = reading.committed.filter(|_| self.neighbours.is_none());
+            if let (Some(neighbours), Some(newest_ns)) = (&mut self.neighbours, reading.newest_ns) {
+                neighbours.crossing.resume(partition, newest_ns);
+            }
             self.low_water.resume(partition, committed, reading.newest_ns);
             self.refused_before.insert(partition, reading);
         }
