@@ -6,10 +6,13 @@ use super::associate::calibration::MOST_P;
 use super::associate::locate::Place;
 use super::book::{Book, Cited, Claim, OtherEnd, Stage};
 use super::rules::World;
+use super::slow::is_slow;
 use super::weather::Air;
 use crate::model::alert::Class;
 use crate::model::geo::{Ellipse, LonLat};
+use crate::model::kind::Kind;
 use crate::model::node::NodeIx;
+use crate::model::observation::{Id, Origin};
 use serde::{Deserialize, Serialize};
 
 /// Most final events kept of one region; at it the oldest can be amended no more.
@@ -84,6 +87,9 @@ pub struct FinalEvent {
     pub probability: f64,
     /// The azimuth from the gun to the impact, where a radar tells it.
     pub direction_of_fire_deg: Option<f64>,
+    /// Where its infrasound stood: what it was found with is no report about others.
+    #[serde(default)]
+    pub slow: Vec<Origin>,
 }
 
 impl FinalEvent {
@@ -100,16 +106,28 @@ impl FinalEvent {
             time_sd_s: claim.time_sd_s,
             probability: claim.probability,
             direction_of_fire_deg: claim.direction_of_fire_deg,
+            slow: claim.evidence.iter().filter(|cited| is_slow(cited.kind)).map(|cited| cited.origin).collect(),
         }
     }
 
     fn claim(self) -> Claim {
         let place = LonLat { lon_deg: self.lon_deg, lat_deg: self.lat_deg };
+        let cited = |origin| Cited {
+            origin,
+            id: Id::new(b""),
+            // Nodes have other numbers there: where it stood is enough to know it by.
+            node: NodeIx(0),
+            kind: Kind::Infrasound,
+            time_ns: self.time_ns,
+            residual_s: None,
+            residual_deg: None,
+        };
         Claim {
             ellipse: self.ellipse,
             time_sd_s: self.time_sd_s,
             probability: self.probability,
             direction_of_fire_deg: self.direction_of_fire_deg,
+            evidence: self.slow.iter().copied().map(cited).collect(),
             ..Claim::new(self.key, self.class, place, self.time_ns)
         }
     }
@@ -142,7 +160,8 @@ impl Settled {
 
     /// Whether it was found with that observation.
     pub fn rests_on(&self, cited: &Cited) -> bool {
-        self.claim.evidence.iter().any(|own| (own.node, own.id) == (cited.node, cited.id))
+        let is_it = |own: &Cited| (own.node, own.id) == (cited.node, cited.id) || own.origin == cited.origin;
+        self.claim.evidence.iter().any(is_it)
     }
 
     /// Names its nodes otherwise; `None`, and it is of no use any more, where one has no such name.
@@ -220,8 +239,25 @@ impl Settled {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::kind::Kind;
-    use crate::model::observation::{Id, Origin};
+
+    #[test]
+    fn what_an_event_of_another_part_was_found_with_is_known_by_where_it_stood() {
+        let cited = |offset: i64, kind: Kind| Cited {
+            origin: Origin { topic: 0, partition: 2, offset, line: 1 },
+            id: Id::new(offset.to_string().as_bytes()),
+            node: NodeIx(7),
+            kind,
+            time_ns: 5,
+            residual_s: None,
+            residual_deg: None,
+        };
+        let mut event = settled(0.9);
+        event.claim.evidence = vec![cited(1, Kind::Acoustic), cited(2, Kind::Infrasound)];
+        let told = FinalEvent::of(3, &event.claim);
+        let mut there: Settled = told.clone().into();
+        assert!(there.rests_on(&cited(2, Kind::Infrasound)) && !there.rests_on(&cited(3, Kind::Infrasound)));
+        assert!(!there.is_now(told), "it is as it was told");
+    }
 
     fn settled(probability: f64) -> Settled {
         let place = LonLat { lon_deg: 0.0, lat_deg: 0.0 };
