@@ -48,6 +48,13 @@ impl Scene {
         EscalationWatch::new(&self.settings.escalation, String::new())
     }
 
+    /// One that judges by what so many parts tell.
+    fn judge(&self, parts: u32) -> EscalationWatch {
+        let mut watch = self.watch();
+        watch.gather_from(parts);
+        watch
+    }
+
     /// The nodes of a part that are up in a bin, and what they tell of the weather: of all, if there is one part.
     fn hear(&self, at: usize, (part, parts): (u32, u32), mut hear: impl FnMut(NodeIx, Option<(f64, f64)>)) {
         let bin = &self.bins[at];
@@ -140,10 +147,8 @@ struct Judge {
 }
 
 impl Judge {
-    fn new(scene: &Scene, parts: u32) -> EscalationWatch {
-        let mut watch = scene.watch();
-        watch.gather_from(parts);
-        watch
+    fn new(scene: &Scene, parts: u32) -> Judge {
+        Judge { watch: scene.judge(parts), read: 0, said: Vec::new(), kept: None }
     }
 
     /// Reads one word, and judges what is due by it: of what is final with its own part.
@@ -164,7 +169,7 @@ impl Judge {
         self.kept = kept;
         let needed = self.watch.gathered().and_then(|gathered| gathered.needed_here());
         self.read = needed.map_or(self.read, |here| here as usize);
-        self.watch = Judge::new(scene, parts);
+        self.watch = scene.judge(parts);
         if let Some(kept) = &self.kept {
             let record: EscalationRecord = serde_json::from_str(kept).expect("a record");
             assert!(self.watch.restore(record));
@@ -177,7 +182,7 @@ fn said_by(scene: &Scene, parts: u32, seed: u64, die: bool) -> (Vec<Escalation>,
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
     let new = |part| Part { number: (part, parts), teller: BinTeller::new(part, BIN_NS), at: 0 };
     let mut all: Vec<Part> = (0..parts).map(new).collect();
-    let mut judge = Judge { watch: Judge::new(scene, parts), read: 0, said: Vec::new(), kept: None };
+    let mut judge = Judge::new(scene, parts);
     let mut words: Vec<String> = Vec::new();
     loop {
         let slowest = all.iter().map(|part| part.at).min().unwrap_or(0);
@@ -208,7 +213,7 @@ fn said_by(scene: &Scene, parts: u32, seed: u64, die: bool) -> (Vec<Escalation>,
 #[test]
 fn one_that_waits_for_a_part_says_nothing_and_goes_on_when_it_tells() {
     let (scene, by_one) = &*SCENE;
-    let mut judge = Judge { watch: Judge::new(scene, 2), read: 0, said: Vec::new(), kept: None };
+    let mut judge = Judge::new(scene, 2);
     let new = |part| Part { number: (part, 2), teller: BinTeller::new(part, BIN_NS), at: 0 };
     let (mut own, mut other) = (new(JUDGE), new(1));
     let mut words = Vec::new();
