@@ -4,9 +4,8 @@
 //! needed, which are read again. Until those have been seen again, nothing is said. Nothing is ever taken back into this
 //! stage: when a commit fails, or partitions leave, the whole of it is dropped and begun anew from what is committed.
 
-use super::by_region::{Finals, Forward, ForwardWhat};
+use super::by_region::{Forward, ForwardWhat};
 use super::correlator::{Correlator, Results};
-use super::crossing::Crossing;
 use super::handover::{Batch, Taken, Taker};
 use super::held_keys::HeldKeys;
 use super::intake::Intake;
@@ -17,14 +16,12 @@ use super::run::{Figures, Run};
 use super::said_table::Reading;
 use super::shelf::Shelf;
 use super::teller::Counter;
-use crate::engine::Engine;
-use crate::engine::escalation::telling::JUDGE;
 use crate::engine::progress::Partition;
 use crate::failpoint;
 use crate::kafka::{Outbox, Position};
 use crate::model::observation::Origin;
 use crate::model::time::NS_PER_S;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// From so many records on that stand in the topics and are not yet read, what is told is late anyway.
@@ -34,9 +31,6 @@ const BACKLOG_RECORDS: u64 = 65_536;
 const WAIT: Duration = Duration::from_millis(20);
 /// Between two tellings of the figures.
 const FIGURES_EVERY: Duration = Duration::from_millis(100);
-/// Between two tellings of other parts how far events are final here.
-const TELL_OTHERS_EVERY: Duration = Duration::from_millis(250);
-
 /// How the stage came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -92,21 +86,6 @@ struct Resumed {
     is_unfit: bool,
 }
 
-/// What a part of the regions has to do with the others.
-struct Neighbours {
-    part: u32,
-    parts: u32,
-    /// The others that have any region.
-    others: BTreeSet<u32>,
-    crossing: Crossing,
-    /// Where the others' words about final events stand that a successor has to read again, and up to when those were final, nanoseconds.
-    finals: VecDeque<(i64, i64)>,
-    /// Its partition of the topic between the stages.
-    here: Partition,
-    told: Instant,
-    told_ns: i64,
-}
-
 /// All that a run needs to begin.
 pub struct Start<'a> {
     /// The engine's stage.
@@ -119,34 +98,11 @@ pub struct Start<'a> {
     pub topics: Vec<String>,
 }
 
-impl Neighbours {
-    /// The first place here that a successor has to read again besides the lines of `needed_ns` and after.
-    fn needed_here(&mut self, engine: &Engine, needed_ns: i64) -> Option<i64> {
-        let since_ns = Engine::finals_needed_ns(needed_ns);
-        while self.finals.front().is_some_and(|&(_, settled_ns)| settled_ns < since_ns) {
-            self.finals.pop_front();
-        }
-        let of_finals = self.finals.front().map(|&(here, _)| here);
-        of_finals.into_iter().chain(engine.bins_needed_here()).min()
-    }
-
-    /// Tells who judges of escalations about bins of event time, and the others what is final here, when it is time to.
-    fn tell(&mut self, engine: &mut Engine, forwards: &mut Vec<Forward>) {
-        let to_judge = |bin| Forward { partition: JUDGE as i32, what: ForwardWhat::Bin(bin) };
-        forwards.extend(engine.take_bins().into_iter().map(to_judge));
-        let settled_ns = engine.final_ns();
-        if self.others.is_empty() || settled_ns <= self.told_ns || self.told.elapsed() < TELL_OTHERS_EVERY {
-            return;
-        }
-        (self.told, self.told_ns) = (Instant::now(), settled_ns);
-        let finals = Finals { part: self.part, events: engine.take_finals(), settled_ns };
-        let to = |&other: &u32| Forward { partition: other as i32, what: ForwardWhat::Finals(finals.clone()) };
-        forwards.extend(self.others.iter().map(to));
-    }
-}
-
 mod begin;
 mod checkpoint;
+mod neighbours;
+
+use self::neighbours::Neighbours;
 
 impl Live<'_> {
     /// Works through batches until there will be no more. `figures` may look at it now and then.
@@ -212,7 +168,7 @@ impl Live<'_> {
         }
         for (here, finals) in batch.finals.drain(..) {
             if let Some(neighbours) = &mut self.neighbours {
-                neighbours.finals.push_back((here, finals.settled_ns));
+                neighbours.heard(here, finals.settled_ns);
             }
             correlator.hear(finals);
         }

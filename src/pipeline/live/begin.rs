@@ -6,7 +6,6 @@
 
 use super::super::checkpoint::{CheckpointError, Head};
 use super::super::correlator::Correlator;
-use super::super::crossing::Crossing;
 use super::super::held_keys::HeldKeys;
 use super::super::intake::{Intake, POLL_RECORDS};
 use super::super::lessons::Lessons;
@@ -16,7 +15,8 @@ use super::super::run::{Run, RunError};
 use super::super::said_table::{Owner, Reading, SaidTable, SaidTableError, owner_key, row_json};
 use super::super::second_hop::SecondHop;
 use super::super::shelf::Shelf;
-use super::{Live, Neighbours, Resumed, Start};
+use super::neighbours::Neighbours;
+use super::{Live, Resumed, Start};
 use crate::codec::alert::EncodeError;
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::Settled;
@@ -26,7 +26,7 @@ use crate::failpoint;
 use crate::kafka::topics::partition_counts;
 use crate::kafka::{Begin, Broker, Inbox};
 use crate::model::time::NS_PER_S;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 impl<'a> Live<'a> {
@@ -74,16 +74,7 @@ impl<'a> Live<'a> {
             let (others, parts) = (share.others(), share.regions.parts());
             second_hop = Some(SecondHop::new(&topics, &partition_counts(kafka, &topics)?));
             correlator.engine().take_share(share);
-            neighbours = Some(Neighbours {
-                part: part.number,
-                parts,
-                others,
-                crossing: Crossing::new(part.number as i32),
-                finals: VecDeque::new(),
-                here: (topics.len() as u16, part.number as i32),
-                told: Instant::now(),
-                told_ns: i64::MIN,
-            });
+            neighbours = Some(Neighbours::new(part.number, parts, others, (topics.len() as u16, part.number as i32)));
         }
         let mut live = Live {
             run,
