@@ -27,11 +27,10 @@ const INCURSION_LATER_S: f64 = 600.0;
 /// Most alerts that are named; the newest stay.
 const MAX_NAMED: usize = 100;
 
-/// What an alert counts as; `None` for what is no sign.
-fn counting(known: &Known<'_>, world: World<'_>) -> Option<Counting> {
-    let (modality, at_ns) = counts_at(known, world)?;
+/// An alert that counts, as that and at that time.
+fn counting(known: &Known<'_>, (modality, at_ns): (Modality, i64)) -> Counting {
     let alert = known.feature.properties.alert.clone();
-    Some(Counting { at_ns, modality, place: known.feature.place(), alert })
+    Counting { at_ns, modality, place: known.feature.place(), alert }
 }
 
 /// How it was seen and when it counts, nanoseconds; `None` for what is no sign.
@@ -84,9 +83,9 @@ impl Engine {
         let final_ns = fire_ns.saturating_sub(ns_from_s(NEAR_FINAL_S)).min(rules_ns);
         let world = World::new(registry, &self.places, &self.settings);
         let signs_in = |(from_ns, to_ns): (i64, i64)| {
-            let counting = self.book.known().filter_map(move |known| Some((counting(&known, world)?, known)));
-            let in_time = counting.filter(move |(it, _)| (from_ns..to_ns).contains(&it.at_ns));
-            in_time.map(move |(it, known)| (sign(&known, it.modality, registry), it))
+            let counted = self.book.known().filter_map(move |known| Some((counts_at(&known, world)?, known)));
+            let in_time = counted.filter(move |((_, at_ns), _)| (from_ns..to_ns).contains(at_ns));
+            in_time.map(move |(at, known)| (sign(&known, at.0, registry), counting(&known, at)))
         };
         if let Some(teller) = &mut self.bin_teller {
             while let Some(bin) = teller.due(self.oldest_ns, final_ns) {
@@ -107,7 +106,11 @@ impl Engine {
                 };
                 let mut named: Vec<Counting> = match watch.gathered() {
                     Some(gathered) => gathered.counting().filter(|it| of_it(it)).cloned().collect(),
-                    None => self.book.known().filter_map(|known| counting(&known, world)).filter(of_it).collect(),
+                    None => {
+                        let known = self.book.known();
+                        let all = known.filter_map(|known| Some(counting(&known, counts_at(&known, world)?)));
+                        all.filter(of_it).collect()
+                    }
                 };
                 named.sort_unstable_by(Counting::in_order);
                 let newest = named.len().saturating_sub(MAX_NAMED);

@@ -77,11 +77,6 @@ impl Heard {
         goes_far || time_ns < newest_ns.saturating_sub(lateness_ns)
     }
 
-    /// The newest time so far, but for what is far ahead, nanoseconds.
-    pub fn newest_ns(&self) -> Option<i64> {
-        self.newest_ns
-    }
-
     /// How it stands is told once more, though nothing is new.
     pub fn tell_again(&mut self) {
         self.is_news = true;

@@ -37,7 +37,6 @@ const TELL_STEP_NS: i64 = 5 * NS_PER_S;
 /// The same of all partitions, whether or not there is news of them: that one is at its end holds as long as its router says so, for one
 /// that is gone would not read what comes then; and who begins anew with a part reads only what its predecessor still needed.
 const TELL_ALL_EVERY: Duration = Duration::from_millis(500);
-const TELL_ALL_STEP_NS: i64 = 60 * NS_PER_S;
 /// Between two looks at the reference tables.
 const TABLES_EVERY: Duration = Duration::from_millis(250);
 /// Between two attempts to begin anew, and between two tellings of the figures.
@@ -109,8 +108,7 @@ struct Router<'a> {
     since_commit: usize,
     last_commit: Instant,
     last_told: Instant,
-    /// When all was told, and what was the newest event time then, nanoseconds.
-    last_told_all: (Instant, i64),
+    last_told_all: Instant,
     last_tables: Instant,
     to: Vec<u32>,
 }
@@ -190,7 +188,7 @@ impl<'a> Router<'a> {
             since_commit: 0,
             last_commit: now,
             last_told: now,
-            last_told_all: (now, i64::MIN),
+            last_told_all: now,
             last_tables: now,
             to: Vec::new(),
         })
@@ -324,10 +322,8 @@ impl<'a> Router<'a> {
     /// Tells all parts how far event time has come, where that is news, and now and then everywhere.
     fn tell_progress(&mut self) -> Result<(), RouteError> {
         self.last_told = Instant::now();
-        let newest_ns = self.heard.values().filter_map(Heard::newest_ns).max().unwrap_or(i64::MIN);
-        let (told_all, told_all_ns) = self.last_told_all;
-        if told_all.elapsed() >= TELL_ALL_EVERY || newest_ns > told_all_ns.saturating_add(TELL_ALL_STEP_NS) {
-            self.last_told_all = (self.last_told, newest_ns);
+        if self.last_told_all.elapsed() >= TELL_ALL_EVERY {
+            self.last_told_all = self.last_told;
             self.heard.values_mut().for_each(Heard::tell_again);
         }
         let Router { heard, topics, registry, .. } = self;

@@ -10,7 +10,7 @@ use crate::kafka::Record;
 use crate::model::kind::Kind;
 use crate::model::node::{Node, Registry};
 use crate::model::observation::{Common, Origin, Part};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What is known of the first hop.
 pub struct SecondHop {
@@ -20,8 +20,9 @@ pub struct SecondHop {
     partitions: Vec<Partition>,
     ended: BTreeSet<Partition>,
     quiet: BTreeSet<Partition>,
-    /// How far the stream has come in what has been read.
+    /// How far the stream has come in what has been read, and had when it was last said of a partition that there is no more in it.
     leaders: Leaders,
+    vouched_at_ns: BTreeMap<Partition, i64>,
 }
 
 impl SecondHop {
@@ -35,6 +36,7 @@ impl SecondHop {
             ended: BTreeSet::new(),
             quiet: BTreeSet::new(),
             leaders: Leaders::default(),
+            vouched_at_ns: BTreeMap::new(),
         }
     }
 
@@ -137,8 +139,11 @@ impl SecondHop {
         if !progress.ended {
             self.goes_on(partition, batch);
         } else {
-            // A router that is gone says so no more, and what it would have read holds event time back from then on.
-            batch.vouched.push((partition, self.leaders.agreed_ns().unwrap_or(i64::MIN)));
+            // A router that is gone says so no more, and what it would have read holds event time back from then on. Others' lines may
+            // have come in between its looking and its word; but it has looked since it last said so.
+            let stream_ns = self.leaders.agreed_ns().unwrap_or(i64::MIN);
+            let before_ns = self.vouched_at_ns.insert(partition, stream_ns).unwrap_or(i64::MIN);
+            batch.vouched.push((partition, before_ns));
             if self.ended.insert(partition) {
                 batch.ended.push(partition);
             }
