@@ -273,7 +273,7 @@ impl Engine {
         self.advance(registry, out);
     }
 
-    /// Who reads a partition, where that is another process, says that there is no more in it: see [`Progress::vouched`].
+    /// Who reads a partition, where that is another process, has looked since then and there was no more: see [`Progress::vouched`].
     pub fn vouched(&mut self, partition: Partition, stream_ns: i64) {
         self.progress.vouched(partition, stream_ns);
     }

@@ -49,7 +49,7 @@ struct PartitionClock {
     /// How far what was read of it elsewhere went.
     resumed_ns: i64,
     caught_up: bool,
-    /// Where somebody else reads it: how far the stream had come when that one last said that there was no more.
+    /// Where somebody else reads it: how far the stream had come, at least, when that one last looked and there was no more.
     vouched_to_ns: Option<i64>,
     /// Since its first line that is held back: how far it was, and who has gone on.
     doubt: Option<(i64, Leaders)>,
@@ -204,8 +204,8 @@ impl Progress {
         self.read_to_end(partition);
     }
 
-    /// Who reads the partition says that there is no more in it, when the stream has come to that time: until that is said again, it
-    /// holds the watermark back to there.
+    /// Who reads the partition has looked since the stream came to that time, and there was no more in it: until that is said again of
+    /// a later time, it holds the watermark back to there.
     pub fn vouched(&mut self, partition: Partition, stream_ns: i64) {
         let clock = self.clocks.of(partition);
         clock.vouched_to_ns = clock.vouched_to_ns.max(Some(stream_ns));

@@ -7,7 +7,7 @@
 //! - **progress**: how far event time has come in the partitions of telemetry, whether or not their lines go here, and
 //!   which have been read to their ends;
 //! - **finals**: events that are final in other parts, and up to when all of theirs are;
-//! - **bins**: what another part tells of a bin of event time, for the one that judges of escalations.
+//! - **bins**: what each part tells of a bin of event time, in the partition of the one that judges of escalations.
 
 use crate::engine::escalation::telling::BinTold;
 use crate::engine::settled::FinalEvent;

@@ -228,7 +228,7 @@ impl Correlator {
         self.engine.hear_settled(finals.part, finals.settled_ns);
     }
 
-    /// What another part of the regions tells of a bin of event time; it stands `here` in what is read.
+    /// What a part of the regions, this one or another, tells of a bin of event time; it stands `here` in what is read.
     pub fn hear_bin(&mut self, told: BinTold, here: i64) {
         self.engine.hear_bin(told, here, &self.registry);
     }

@@ -28,10 +28,9 @@ pub struct Batch {
     pub assigned: Vec<Partition>,
     /// Partitions that were read to their end and have more.
     pub behind: Vec<Partition>,
-    /// What other parts of the regions have told, each with where it stood in `telemetry.by-region`: of final events, and of bins of event
-    /// time.
+    /// In a cluster: what other parts of the regions have told of final events, each with where it stood in `telemetry.by-region`.
     pub finals: Vec<(i64, Finals)>,
-    /// See `finals`.
+    /// The same of bins of event time, by all parts, this one too.
     pub bins: Vec<(i64, BinTold)>,
     /// What the records hold.
     pub lines: Lines,
@@ -49,7 +48,8 @@ pub struct Batch {
     pub is_all_here: bool,
     /// Partitions of which nothing more is to be read, for now.
     pub ended: Vec<Partition>,
-    /// In a cluster: partitions of which that was said again, and how far the stream had come by then, nanoseconds.
+    /// In a cluster: partitions of which that is said, for the first time or again, and how far the stream had come when it was said
+    /// the time before, nanoseconds.
     pub vouched: Vec<(Partition, i64)>,
     /// Whether all has been quiet since.
     pub quiet: bool,
