@@ -5,22 +5,31 @@
 //!
 //! | kind | answers for it | has it too |
 //! |---|---|---|
-//! | arrivals, heartbeats | the part in which the node is at home | those in whose halo it stands |
+//! | arrivals | the part in which the node is at home | those in whose halo it stands |
+//! | heartbeats | the part that watches all nodes | the one in which the node is at home, and those in whose halo it stands: they ask for the weather |
+//! | interference, radio in the satellites' band | the part that watches all nodes: what they report, suffer and hear is of one source | none |
+//! | radio | one by the channel, so that all who hear one emitter are heard together | none |
+//! | tracks at sea; in the air | one each: whether a vessel is silent is judged by the others, and two tracks may have one identity | none |
+//! | tracks on the ground | one by the track's name, whoever saw it | none |
 //! | radar | the part in which the round left, if it saw that, else the one in which it landed | all: those that hear it look for the event, and all for the gun |
-//! | track | one by the track's name, whoever saw it | none |
-//! | interference | one by the band, so that all who report one source are heard together | none |
-//! | radio | one by the channel, likewise; in the satellites' band the one that has the reports of interference with it | none |
-//! | patrols, hot spots | the node's | all: a report may be about anything |
+//! | patrols | the part that watches all nodes | all: a report may be about anything |
+//! | hot spots | the part in which the node is at home | all, likewise |
 //!
 //! What rules find in what all parts have ([`super::rules::Rule::sees_all`]) each part finds, and one says, by the alert's key.
 
 use super::associate::layout::{Cell, nearest, reach_m};
 use super::rules::emitter::{SATELLITES_HZ, channel};
 use crate::model::geo::LonLat;
-use crate::model::kind::{Band, Kind};
+use crate::model::kind::{Domain, Kind};
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Observations, fnv_1a};
 use std::collections::BTreeSet;
+
+/// The part that watches all nodes, and those that watch what is at sea and in the air: none of them the one that judges escalations
+/// ([`super::escalation::JUDGE`]), nor one another's, where there are parts enough.
+const NODES: u32 = 1;
+const SEA: u32 = 2;
+const AIR: u32 = 3;
 
 /// Distances are told on the earth here and in a plane there.
 const MARGIN: f64 = 1.02;
@@ -110,6 +119,11 @@ impl Regions {
         part_by_name(name, self.parts)
     }
 
+    /// The part that watches all of that.
+    fn watches(&self, what: u32) -> u32 {
+        what % self.parts
+    }
+
     /// The part that answers for a node: that of its region, else the one nearest to where it is registered, else one by
     /// its name, which holds wherever it moves.
     fn home(&self, node: NodeIx, registry: &Registry) -> u32 {
@@ -126,16 +140,20 @@ impl Regions {
         let detail = batch.detail[row] as usize;
         let at = |lon_deg, lat_deg| LonLat::checked(lon_deg, lat_deg).and_then(|place| self.part_at(place));
         match kind {
-            Kind::Interference => to.push(self.part_by_name(batch.interferences.band[detail].as_str())),
+            Kind::Interference => to.push(self.watches(NODES)),
             Kind::Radio => {
                 let (emitter, frequency_hz) = (batch.arrivals.emitter[detail], batch.arrivals.frequency_hz[detail]);
                 // What sends where only satellites do tells where a jammer is.
                 to.push(match SATELLITES_HZ.contains(&frequency_hz) {
-                    true => self.part_by_name(Band::Gnss.as_str()),
+                    true => self.watches(NODES),
                     false => self.part_by_name(&channel(batch.text(emitter), frequency_hz)),
                 });
             }
-            Kind::Track => to.push(self.part_by_name(batch.text(batch.tracks.track[detail]))),
+            Kind::Track => to.push(match batch.tracks.domain[detail] {
+                Domain::Sea => self.watches(SEA),
+                Domain::Air | Domain::Uav => self.watches(AIR),
+                Domain::Ground => self.part_by_name(batch.text(batch.tracks.track[detail])),
+            }),
             Kind::Radar => {
                 for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {
                     let Some(place) = LonLat::checked(end.lon_deg, end.lat_deg) else { continue };
@@ -147,18 +165,21 @@ impl Regions {
                 (0..self.parts).for_each(|part| add(to, Some(part)));
             }
             Kind::Patrol | Kind::Thermal => {
-                to.push(self.home(node, registry));
+                to.push(if kind == Kind::Patrol { self.watches(NODES) } else { self.home(node, registry) });
                 (0..self.parts).for_each(|part| add(to, Some(part)));
             }
             _ => {
                 let members = self.members.get(node.at()).map(Vec::as_slice).unwrap_or_default();
-                // Where it is now, if it is laid out nowhere. Its heartbeats also go where they always do, or its silence
-                // would be seen where it has only left.
-                let own = if members.is_empty() { at(batch.lon_deg[row], batch.lat_deg[row]) } else { None };
-                let first = if kind == Kind::Status { None } else { own };
-                to.push(first.unwrap_or_else(|| self.home(node, registry)));
+                // Where it is now, if it is laid out nowhere. What it says of the weather holds for what it heard before it left, too.
+                let now = if members.is_empty() { at(batch.lon_deg[row], batch.lat_deg[row]) } else { None };
+                let home = || self.home(node, registry);
+                match kind {
+                    Kind::Status => to.extend([self.watches(NODES), home()]),
+                    _ => to.push(now.unwrap_or_else(home)),
+                }
+                to.dedup();
                 members.iter().for_each(|&part| add(to, Some(part)));
-                add(to, own);
+                add(to, now);
             }
         }
     }
@@ -221,10 +242,10 @@ mod tests {
             assert_eq!(to(node, "a", 1e9), to(5, "a", 2e9), "by its name, where it has one");
             assert_eq!(to(node, "", 433.92e6).len(), 1);
         }
-        let gnss = regions.part_by_name("gnss");
+        let nodes = regions.watches(NODES);
         assert_eq!(
             (to(0, "", 1.57542e9)[0], to(600, "a", 1.6e9)[0]),
-            (gnss, gnss),
+            (nodes, nodes),
             "with who reports that it disturbs"
         );
         let channels = (0..60).map(|n| to(0, "", 1e8 + 1e6 * f64::from(n))[0]);

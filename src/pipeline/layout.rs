@@ -17,6 +17,8 @@ use std::collections::BTreeMap;
 
 /// What the process that lays out regions calls itself while it does.
 const INSTANCE: &str = "regions";
+/// Which part answers for what ([`crate::engine::share`]), by a number: what a part has under way only that part can end.
+const SHARING: u32 = 1;
 /// How often it is tried again when another process lays them out at the same time.
 const ATTEMPTS: usize = 5;
 
@@ -38,6 +40,9 @@ struct Row {
 struct Count {
     regions: usize,
     parts: u32,
+    /// How observations are shared out among them, by [`SHARING`]; builds that did not say so did it otherwise.
+    #[serde(default)]
+    sharing: u32,
 }
 
 /// Why there are no regions to go by.
@@ -61,6 +66,18 @@ pub enum LayoutError {
         /// How many it has.
         found: u32,
         /// How many it had.
+        expected: u32,
+    },
+    /// Another build shared out otherwise.
+    #[error(
+        "the regions of {group:?} were shared out by a build that gave parts other telemetry (sharing {found}, expected {expected}): what they have under way would not be ended. Begin with another kafka.group, or go on with that build"
+    )]
+    Sharing {
+        /// Whose regions.
+        group: String,
+        /// How they are shared out.
+        found: u32,
+        /// How this build does it.
         expected: u32,
     },
     /// A row that makes no sense.
@@ -135,7 +152,7 @@ impl Layout {
             let row = serde_json::to_vec(row).map_err(json)?;
             outbox.keep(&format!("{id}/{number}"), Some(&row))?;
         }
-        let count = Count { regions: self.regions.len(), parts: self.parts };
+        let count = Count { regions: self.regions.len(), parts: self.parts, sharing: SHARING };
         let count = serde_json::to_vec(&count).map_err(json)?;
         outbox.keep(&format!("{id}/count"), Some(&count))?;
         outbox.commit(&[])
@@ -154,6 +171,9 @@ impl Layout {
         })?;
         let Some(count) = rows.get("count") else { return Ok(None) };
         let count: Count = serde_json::from_slice(count).map_err(|error| unreadable(error.to_string()))?;
+        if count.sharing != SHARING {
+            return Err(LayoutError::Sharing { group: group.clone(), found: count.sharing, expected: SHARING });
+        }
         let row = |number: usize| {
             let row = rows.get(&number.to_string()).ok_or_else(|| unreadable(format!("row {number} is missing")))?;
             serde_json::from_slice(row).map_err(|error| unreadable(error.to_string()))
