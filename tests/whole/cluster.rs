@@ -7,7 +7,7 @@ use super::ledger::{is_over, look, note};
 use super::live::{json, last, settled_ns};
 use super::program::{Program, Site, field};
 use super::records::{PATIENCE, Received, produce, producer, read_to_end};
-use super::scene::{Line, Scene, assert_same, heartbeat, settled};
+use super::scene::{Line, Scene, assert_same, settled};
 use super::stream::{ARGUMENTS, Stream, from_environment};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -35,8 +35,6 @@ const PARTS: usize = 4;
 const MIDDLE: LonLat = LonLat { lon_deg: 31.5, lat_deg: 46.9 };
 /// Half of what the posts are apart: so far that the earth is cut in two both ways, and the cuts meet in the middle.
 const FAR_M: f64 = 135_000.0;
-/// Between two heartbeats of a node after the scene, nanoseconds: fewer than are missed before it counts as silent.
-const BEAT_NS: i64 = 30 * NS_PER_S;
 /// How late a line may be and still be no late evidence, which may come out otherwise: `engine.lateness_s`.
 const LATENESS_S: i64 = 30;
 
@@ -59,18 +57,7 @@ pub fn four_corners(scenario: Scenario, seed: u64, minutes: f64) -> Scene {
         newest_ns = newest_ns.max(time_ns);
         newest_ns - time_ns < LATENESS_S * NS_PER_S
     });
-    keep_beating(&mut scene);
     scene
-}
-
-/// All go on sending heartbeats after the scene's end: that a whole network falls silent at once is seen of each part by itself.
-fn keep_beating(scene: &mut Scene) {
-    let (end_ns, last_ns) = (scene.simulation.end_ns, scene.ends_ns());
-    let beats = (0..).map(|step| end_ns + step * BEAT_NS).take_while(|&time_ns| time_ns < last_ns);
-    let of_all = |time_ns| scene.simulation.nodes.iter().map(move |node| heartbeat(&node.name, time_ns));
-    let beats: Vec<Line> = beats.flat_map(of_all).collect();
-    scene.lines.extend(beats);
-    scene.lines.sort_by_key(|line| line.deliver_ns);
 }
 
 fn event_time_ns(line: &Line) -> i64 {
