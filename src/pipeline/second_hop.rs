@@ -12,6 +12,10 @@ use crate::model::node::{Node, Registry};
 use crate::model::observation::{Common, Origin, Part};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// That a partition is quiet holds until some other has been told of so many times since: routers tell how each stands twice a second, so the
+/// router of one of which they do not is gone, and what comes there nobody knows.
+const QUIET_HOLDS_ROUNDS: u64 = 6;
+
 /// What is known of the first hop.
 pub struct SecondHop {
     /// The topics of telemetry.
@@ -19,7 +23,12 @@ pub struct SecondHop {
     /// All their partitions.
     partitions: Vec<Partition>,
     ended: BTreeSet<Partition>,
-    quiet: BTreeSet<Partition>,
+    /// Those that are quiet, and in which round that was last said: a round ends when one is told of for the second time in it.
+    quiet: BTreeMap<Partition, u64>,
+    round: u64,
+    told_in_round: BTreeSet<Partition>,
+    /// Whether all are quiet, and that has been said.
+    is_closed: bool,
     /// How far the stream has come in what has been read, and had when it was last said of a partition that there is no more in it.
     leaders: Leaders,
     vouched_at_ns: BTreeMap<Partition, i64>,
@@ -34,7 +43,10 @@ impl SecondHop {
             topics: topics.to_vec(),
             partitions,
             ended: BTreeSet::new(),
-            quiet: BTreeSet::new(),
+            quiet: BTreeMap::new(),
+            round: 0,
+            told_in_round: BTreeSet::new(),
+            is_closed: false,
             leaders: Leaders::default(),
             vouched_at_ns: BTreeMap::new(),
         }
@@ -148,10 +160,17 @@ impl SecondHop {
                 batch.ended.push(partition);
             }
         }
-        if progress.quiet && self.quiet.insert(partition) {
-            batch.quiet = self.partitions.iter().all(|partition| self.quiet.contains(partition));
-        } else if !progress.quiet && self.quiet.remove(&partition) {
-            batch.quiet = false;
+        if !self.told_in_round.insert(partition) {
+            self.round += 1;
+            self.told_in_round = BTreeSet::from([partition]);
+        }
+        if !progress.quiet {
+            return self.stirs(partition, batch);
+        }
+        self.quiet.insert(partition, self.round);
+        let holds = |partition| self.quiet.get(partition).is_some_and(|said| self.round - said <= QUIET_HOLDS_ROUNDS);
+        if !self.is_closed && self.partitions.iter().all(holds) {
+            (self.is_closed, batch.quiet) = (true, true);
         }
     }
 
@@ -160,8 +179,49 @@ impl SecondHop {
         if self.ended.remove(&partition) {
             batch.note_behind(partition);
         }
-        if self.quiet.remove(&partition) {
-            batch.quiet = false;
+        self.stirs(partition, batch);
+    }
+
+    /// A partition is quiet no more.
+    fn stirs(&mut self, partition: Partition, batch: &mut Batch) {
+        if self.quiet.remove(&partition).is_some() {
+            (self.is_closed, batch.quiet) = (false, false);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two partitions, of a router each: the words of either in turn, whether it is quiet; gives how often all were said to be.
+    fn closed(words: impl IntoIterator<Item = (i32, bool)>) -> usize {
+        let mut hop = SecondHop::new(&["t".to_owned()], &[2]);
+        let (mut registry, mut closed) = (Registry::default(), 0);
+        for (partition, quiet) in words {
+            let (topic, heard) = ("t".to_owned(), Vec::new());
+            let progress = PartitionProgress { topic, partition, next_offset: 7, heard, ended: quiet, quiet };
+            let mut batch = Batch::default();
+            hop.progress(&progress, &mut registry, &mut batch);
+            closed += usize::from(batch.quiet);
+        }
+        closed
+    }
+
+    #[test]
+    fn all_are_quiet_once_while_both_routers_say_so() {
+        let both = |times: usize| [(0, true), (1, true)].into_iter().cycle().take(2 * times);
+        assert_eq!(closed(both(40)), 1);
+        assert_eq!(closed(both(3).chain([(1, false)]).chain(both(3))), 2, "and again when one had more");
+        assert_eq!(closed([(0, true), (1, false), (0, true)]), 0);
+    }
+
+    #[test]
+    fn what_a_router_said_of_quiet_that_is_gone_closes_nothing() {
+        let one = |quiet: bool, times: usize| std::iter::repeat_n((1, quiet), times);
+        let dies = |times: usize| [(0, true)].into_iter().chain(one(false, times)).chain(one(true, 5));
+        assert_eq!(closed(dies(2)), 1, "as little may lie between two words of one that is there");
+        assert_eq!(closed(dies(20)), 0);
+        assert_eq!(closed(dies(20).chain([(0, true)])), 1, "another took its partition over");
     }
 }
