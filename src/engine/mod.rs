@@ -360,6 +360,8 @@ impl Engine {
     fn settle(&mut self, rules_ns: i64, fire_ns: i64, registry: &Registry) {
         self.advanced_to_ns = rules_ns;
         self.settled.rules_ns = rules_ns;
+        // Where regions are shared out, reports wait for what is final in the others; what they may be about is kept until then.
+        let weighed_ns = self.others_ns.values().copied().fold(rules_ns, i64::min);
         let world = World::new(registry, &self.places, &self.settings);
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late_clock_sd_s: None };
         if self.settings.fire.on {
@@ -368,7 +370,7 @@ impl Engine {
             self.settled.fire_ns = final_ns;
             self.book.retract_unfound(final_ns);
             self.weigh(registry);
-            let kept_ns = rules_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S));
+            let kept_ns = weighed_ns.saturating_sub(ns_from_s(self.settings.amend_horizon_s + slow::KEEP_S));
             self.fire.forget_before(kept_ns);
             self.slow.forget_before(kept_ns);
         }
@@ -379,7 +381,7 @@ impl Engine {
         self.escalate(rules_ns, fire_ns, registry);
         self.duplicates.forget_before(rules_ns.saturating_sub(ns_from_s(self.settings.duplicates_s)));
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
-        self.book.forget_before(rules_ns.saturating_sub(ns_from_s(self.kept_s)));
+        self.book.forget_before(weighed_ns.saturating_sub(ns_from_s(self.kept_s)));
     }
 
     /// What rests on final events of all regions: reports, and who fired where. All of them are gone through, so it is

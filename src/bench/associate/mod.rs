@@ -9,6 +9,8 @@ pub mod measure;
 pub mod regime;
 #[cfg(test)]
 mod restarted;
+#[cfg(test)]
+mod shared_out;
 pub mod stream;
 #[cfg(test)]
 mod taken_up;
