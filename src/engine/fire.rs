@@ -141,9 +141,10 @@ impl FireWatch {
         if newest_ns >= Some(since_ns) { since_ns } else { time_ns }
     }
 
-    /// The final events of a region from that time on.
-    pub fn finals_in(&self, region: usize, since_ns: i64, registry: &Registry) -> Vec<FinalsRecord> {
-        self.settled.get(region).map_or_else(Vec::new, |finals| finals.record(since_ns, registry))
+    /// The final events of a region from that time on, and from when on those are all there are; `None` if there never were others.
+    pub fn finals_in(&self, region: usize, since_ns: i64, registry: &Registry) -> (Vec<FinalsRecord>, Option<i64>) {
+        let record = |finals: &Finals| (finals.record(since_ns, registry), finals.recorded_from_ns(since_ns));
+        self.settled.get(region).map_or_else(Default::default, record)
     }
 
     /// What the regions have learnt, in order of their centres. Before there are any, it is what was started from.

@@ -157,6 +157,8 @@ pub struct Engine {
     /// Of the others that have regions, by their number: events from before this are final there and have been told.
     others_ns: BTreeMap<u32, i64>,
     others_moved: bool,
+    /// Final events from before that time may be missing here, after a restart, nanoseconds.
+    finals_known_ns: i64,
     /// The whole second of event time up to which final events were weighed last.
     weighed_to_s: i64,
 }
@@ -199,6 +201,7 @@ impl Engine {
             oldest_ns: i64::MAX,
             others_ns: BTreeMap::new(),
             others_moved: false,
+            finals_known_ns: i64::MIN,
             weighed_to_s: i64::MIN,
         }
     }
@@ -383,25 +386,7 @@ impl Engine {
         self.weather.forget_before(rules_ns.saturating_sub(ns_from_s(2.0 * WEATHER_S)));
         self.book.forget_before(weighed_ns.saturating_sub(ns_from_s(self.kept_s)));
     }
-
-    /// What rests on final events of all regions: reports, and who fired where. All of them are gone through, so it is
-    /// done once a second of event time, not for each batch.
-    fn weigh(&mut self, registry: &Registry) {
-        self.others_moved = false;
-        let final_ns = self.others_ns.values().copied().fold(self.settled.fire_ns, i64::min);
-        let final_s = final_ns.div_euclid(NS_PER_S);
-        if std::mem::replace(&mut self.weighed_to_s, final_s) == final_s {
-            return;
-        }
-        let world = World::new(registry, &self.places, &self.settings);
-        self.slow.weigh(self.fire.settled_mut(), final_ns, self.oldest_ns, world, &mut self.book);
-        for (region, at) in pair::pair(self.fire.settled_mut(), final_ns) {
-            self.fire.settled_mut()[region][at].say(world, &mut self.book);
-        }
-    }
 }
-
-const NS_PER_S: i64 = 1_000_000_000;
 
 /// How long a status says something of the weather and the clock, s: twice the longest wait for the final word.
 const WEATHER_S: f64 = 1800.0;

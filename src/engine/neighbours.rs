@@ -2,11 +2,13 @@
 
 use super::Engine;
 use super::escalation::telling::{BinTeller, BinTold, JUDGE};
+use super::pair;
 use super::rules::World;
 use super::settled::FinalEvent;
 use super::share::Share;
+use super::slow::Known;
 use crate::model::node::Registry;
-use crate::model::time::ns_from_s;
+use crate::model::time::{NS_PER_S, ns_from_s};
 
 impl Engine {
     /// Takes a share of the regions. To be called before the first observation.
@@ -60,5 +62,29 @@ impl Engine {
     /// What the others have to be told of final events here, since the last call.
     pub fn take_finals(&mut self) -> Vec<FinalEvent> {
         self.fire.take_finals()
+    }
+
+    /// Fire of before that is final in all regions, whoever has them, nanoseconds.
+    pub(super) fn final_everywhere_ns(&self) -> i64 {
+        self.others_ns.values().copied().fold(self.settled.fire_ns, i64::min)
+    }
+
+    /// What rests on final events of all regions: reports, and who fired where. All of them are gone through, so it is
+    /// done once a second of event time, not for each batch; and up to that whole second, or who reads the same again in other batches
+    /// would come to something in silence that its predecessor was yet to say.
+    pub(super) fn weigh(&mut self, registry: &Registry) {
+        self.others_moved = false;
+        let final_ns = self.final_everywhere_ns();
+        let final_s = final_ns.div_euclid(NS_PER_S);
+        if std::mem::replace(&mut self.weighed_to_s, final_s) == final_s {
+            return;
+        }
+        let final_ns = if final_ns == i64::MAX { final_ns } else { final_s.saturating_mul(NS_PER_S) };
+        let world = World::new(registry, &self.places, &self.settings);
+        let known = Known { since_ns: self.oldest_ns, finals_since_ns: self.finals_known_ns };
+        self.slow.weigh(self.fire.settled_mut(), final_ns, known, world, &mut self.book);
+        for (region, at) in pair::pair(self.fire.settled_mut(), final_ns, self.finals_known_ns) {
+            self.fire.settled_mut()[region][at].say(world, &mut self.book);
+        }
     }
 }

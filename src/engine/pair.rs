@@ -104,14 +104,17 @@ impl End {
 }
 
 /// Looks at all events that have not been looked at and whose surroundings are final; gives those whose direction of
-/// fire is told now, by region and place in it.
-pub fn pair(ledger: &mut Ledger, final_ns: i64) -> Vec<(usize, usize)> {
+/// fire is told now, by region and place in it. What is around one may be missing from before `known_ns`: such are left as they were told.
+pub fn pair(ledger: &mut Ledger, final_ns: i64, known_ns: i64) -> Vec<(usize, usize)> {
     let before_ns = final_ns.saturating_sub(ns_from_s(WAIT_S));
     let mut told = Vec::new();
     for region in 0..ledger.len() {
         for at in ledger[region].take_unpaired(before_ns) {
             let event = &ledger[region][at];
             let known = event.claim.direction_of_fire_deg.is_some();
+            if event.claim.time_ns < known_ns.saturating_add(ns_from_s(WAIT_S)) {
+                continue;
+            }
             let paired = if known { None } else { End::of(event).and_then(|end| partner(end, ledger)) };
             let event = &mut ledger[region][at];
             (event.fire_deg, event.paired_with) = paired.unzip();
@@ -225,15 +228,15 @@ mod tests {
     #[test]
     fn a_gun_that_fires_again_and_again_shows_where_at() {
         let mut ledger = shoot(8);
-        let told = pair(&mut ledger, i64::MAX);
+        let told = pair(&mut ledger, i64::MAX, i64::MIN);
         assert_eq!(told.len(), 16);
         assert!(ledger[0].iter().all(|event| (event.fire_deg.unwrap() - 90.0).abs() < 3.0));
     }
 
     #[test]
     fn one_round_and_one_impact_prove_nothing() {
-        assert!(pair(&mut shoot(1), i64::MAX).is_empty());
-        assert!(pair(&mut shoot(3), i64::MAX).is_empty());
+        assert!(pair(&mut shoot(1), i64::MAX, i64::MIN).is_empty());
+        assert!(pair(&mut shoot(3), i64::MAX, i64::MIN).is_empty());
     }
 
     #[test]
@@ -242,13 +245,13 @@ mod tests {
         for (_, event) in ledger[0].those_mut(|event| event.claim.class == Class::FireImpact) {
             event.claim.time_ns -= ns_from_s(20.0);
         }
-        assert!(pair(&mut ledger, i64::MAX).is_empty());
+        assert!(pair(&mut ledger, i64::MAX, i64::MIN).is_empty());
     }
 
     #[test]
     fn nothing_is_told_before_all_that_counts_is_final() {
         let mut ledger = shoot(8);
-        assert!(pair(&mut ledger, ns_from_s(1_000.0 + WAIT_S)).is_empty());
-        assert_eq!(pair(&mut ledger, i64::MAX).len(), 16, "all of it still is to be looked at");
+        assert!(pair(&mut ledger, ns_from_s(1_000.0 + WAIT_S), i64::MIN).is_empty());
+        assert_eq!(pair(&mut ledger, i64::MAX, i64::MIN).len(), 16, "all of it still is to be looked at");
     }
 }

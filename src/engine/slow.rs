@@ -87,6 +87,15 @@ pub struct SlowWatch {
     dropped: Vec<(Key, Kept)>,
 }
 
+/// From when on what is known.
+#[derive(Clone, Copy, Debug)]
+pub struct Known {
+    /// The stream, nanoseconds.
+    pub since_ns: i64,
+    /// All final events, nanoseconds: after a restart older ones may be missing.
+    pub finals_since_ns: i64,
+}
+
 /// An event that fits a report: the region, its place there, how.
 type Candidate = (usize, usize, Fit);
 
@@ -138,9 +147,15 @@ impl SlowWatch {
         self.waiting.iter().map(|&(_, (time_ns, ..))| time_ns).min()
     }
 
+    /// No event from before that time may be one that a report is about which waits to be weighed, nanoseconds.
+    pub fn earliest_ns(&self) -> Option<i64> {
+        let waiting = self.waiting.iter().filter_map(|(_, key)| self.kept.get(key));
+        waiting.map(|kept| kept.report.earliest_ns()).min()
+    }
+
     /// Weighs what can be weighed now that all events before `final_ns` are final, and what rests on a claim that has
-    /// changed; says what is new by that. Nothing is known of the time before `known_ns`.
-    pub fn weigh(&mut self, ledger: &mut Ledger, final_ns: i64, known_ns: i64, world: World<'_>, book: &mut Book) {
+    /// changed; says what is new by that.
+    pub fn weigh(&mut self, ledger: &mut Ledger, final_ns: i64, known: Known, world: World<'_>, book: &mut Book) {
         let mut touched: BTreeSet<(usize, usize)> = BTreeSet::new();
         for (key, kept) in std::mem::take(&mut self.dropped) {
             untell(ledger, &kept.report, &mut touched);
@@ -170,13 +185,28 @@ impl SlowWatch {
             }
         }
         for key in due {
-            self.weigh_one(key, ledger, known_ns, &mut touched, world, book);
+            if !self.is_passed_over(key, ledger, known.finals_since_ns) {
+                self.weigh_one(key, ledger, known.since_ns, &mut touched, world, book);
+            }
         }
         for (region, at) in touched {
             let event = &mut ledger[region][at];
             event.untold = self.untold(event);
             event.say(world, book);
         }
+    }
+
+    /// Whether events that a report may be about can be missing: then it is left as it was weighed before, which the events that cite it tell.
+    fn is_passed_over(&mut self, key: Key, ledger: &Ledger, finals_since_ns: i64) -> bool {
+        let Some(kept) = self.kept.get_mut(&key).filter(|kept| kept.report.earliest_ns() < finals_since_ns) else {
+            return false;
+        };
+        let cited = &kept.report.cited;
+        let is_it = |told: &Told| (told.cited.node, told.cited.id) == (cited.node, cited.id);
+        let cites = |event: &&Settled| event.told.iter().any(is_it);
+        kept.given = ledger.iter().flat_map(|events| events.iter()).filter(cites).count() as u32;
+        kept.weighed = true;
+        true
     }
 
     fn weigh_one(

@@ -3,6 +3,7 @@
 
 use super::associate::record::{LearntRecord, NewerRecord, RegionRecord, VERSION, place_of};
 use super::book::{Kept, Settled};
+use super::pair::WAIT_S;
 use super::progress::Partition;
 use super::rules::World;
 use super::rules::memory::{Change, LaneRecord};
@@ -10,9 +11,9 @@ use super::{Engine, Output};
 use crate::model::node::Registry;
 use crate::model::time::ns_from_s;
 
-/// Final events of so long before what is needed are handed on, s: what comes of reports in time, and of rounds of one gun, rests on
-/// no older ones.
-const AMENDED_S: f64 = 900.0;
+/// Final events of so long before what is needed are handed on, s: what comes of reports in time, infrasound from 225 km among them, and of
+/// rounds of one gun, rests on no older ones.
+const AMENDED_S: f64 = 1_500.0;
 
 impl Engine {
     /// What final events have taught so far: a function of the set of observations, as they are.
@@ -35,9 +36,18 @@ impl Engine {
         self.fire.regions().get(region)?.taught_to_ns()
     }
 
-    /// Who sees again what came from `needed_ns` on has to know final events from that time on, nanoseconds.
-    pub fn finals_needed_ns(needed_ns: i64) -> i64 {
-        needed_ns.saturating_sub(ns_from_s(AMENDED_S))
+    /// Who sees again what came from `needed_ns` on has to know final events from that time on, nanoseconds: late lines amend them,
+    /// reports that wait may be about them, and where other parts of the regions are behind they are still to be paired.
+    pub fn finals_needed_ns(&self, needed_ns: i64) -> i64 {
+        let amended_ns = needed_ns.saturating_sub(ns_from_s(AMENDED_S));
+        let paired_ns = self.final_everywhere_ns().saturating_sub(ns_from_s(2.0 * WAIT_S));
+        let of_reports = self.slow.earliest_ns().unwrap_or(i64::MAX);
+        amended_ns.min(paired_ns).min(of_reports)
+    }
+
+    /// Final events from before that time may be missing, nanoseconds: what rests on those is left as it was told.
+    pub fn finals_known_from(&mut self, known_ns: i64) {
+        self.finals_known_ns = self.finals_known_ns.max(known_ns);
     }
 
     /// What a region has learnt, what is not final in it, and what its nodes said of themselves before what is needed.
@@ -46,9 +56,11 @@ impl Engine {
         let mut record = region.record_with_plan(registry)?;
         let low_water_ns = self.low_water_ns();
         record.needed_ns = Some(low_water_ns);
-        let since_ns = Engine::finals_needed_ns(low_water_ns);
+        let since_ns = self.finals_needed_ns(low_water_ns);
         record.known_ns = Some(since_ns.max(self.oldest_ns));
-        record.finals = self.fire.finals_in(number, since_ns, registry);
+        (record.finals, record.finals_from_ns) = self.fire.finals_in(number, since_ns, registry);
+        let known_ns = Some(self.finals_known_ns).filter(|&known_ns| known_ns > i64::MIN);
+        record.finals_from_ns = record.finals_from_ns.max(known_ns);
         record.reports = self.weather.record(region.members(), low_water_ns, registry);
         Some(record)
     }
@@ -87,6 +99,9 @@ impl Engine {
         // Each knows its own; of the others there is nothing to know.
         let known_ns = learnt.iter().map(|record| record.known_ns.unwrap_or(i64::MAX)).max();
         self.oldest_ns = self.oldest_ns.min(known_ns.unwrap_or(i64::MAX));
+        if let Some(known_ns) = learnt.iter().filter_map(|record| record.finals_from_ns).max() {
+            self.finals_known_from(known_ns);
+        }
         self.reports_before = learnt.iter_mut().flat_map(|record| std::mem::take(&mut record.reports)).collect();
         self.settled_before = settled;
         self.book.restore(kept, settled);

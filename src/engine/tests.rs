@@ -441,7 +441,11 @@ fn what_comes_late_where_nothing_else_is_heard_is_judged_and_holds_no_restart_ba
     beats(70, 600).for_each(|beat| hear(&mut engine, beat, true));
     hear(&mut engine, late, false);
     beats(600, 900).for_each(|beat| hear(&mut engine, beat, true));
-    assert!(engine.low_water_ns() > START_NS + ns_from_s(800.0), "{} s", (engine.low_water_ns() - START_NS) / NS_PER_S);
+    assert!(
+        engine.low_water_ns() > START_NS + ns_from_s(800.0),
+        "{} s",
+        (engine.low_water_ns() - START_NS) / crate::model::time::NS_PER_S
+    );
     let last = &out.said.last().unwrap().feature.properties;
     assert_eq!((last.status, last.evidence.len()), (Status::Amended, picks.len() + 1));
 }

@@ -45,6 +45,18 @@ struct Count {
     sharing: u32,
 }
 
+impl Count {
+    /// Reads the row, if regions are shared out as this build does it.
+    fn read(row: &[u8], topic: &str, group: &str) -> Result<Count, LayoutError> {
+        let (topic, group) = (topic.to_owned(), group.to_owned());
+        match serde_json::from_slice::<Count>(row) {
+            Ok(count) if count.sharing == SHARING => Ok(count),
+            Ok(count) => Err(LayoutError::Sharing { group, found: count.sharing, expected: SHARING }),
+            Err(error) => Err(LayoutError::Unreadable { topic, group, why: error.to_string() }),
+        }
+    }
+}
+
 /// Why there are no regions to go by.
 #[derive(Debug, thiserror::Error)]
 pub enum LayoutError {
@@ -170,10 +182,7 @@ impl Layout {
             }
         })?;
         let Some(count) = rows.get("count") else { return Ok(None) };
-        let count: Count = serde_json::from_slice(count).map_err(|error| unreadable(error.to_string()))?;
-        if count.sharing != SHARING {
-            return Err(LayoutError::Sharing { group: group.clone(), found: count.sharing, expected: SHARING });
-        }
+        let count = Count::read(count, topic, &group)?;
         let row = |number: usize| {
             let row = rows.get(&number.to_string()).ok_or_else(|| unreadable(format!("row {number} is missing")))?;
             serde_json::from_slice(row).map_err(|error| unreadable(error.to_string()))
@@ -206,5 +215,21 @@ impl Layout {
     /// One part of them.
     pub fn share(&self, part: u32, registry: &Registry) -> Share {
         Share { regions: self.regions(registry), part }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_that_were_shared_out_otherwise_are_not_gone_on_with() {
+        let read = |row: &str| Count::read(row.as_bytes(), "truceline.state", "watch-regions");
+        let own = serde_json::to_string(&Count { regions: 4, parts: 2, sharing: SHARING }).unwrap();
+        assert_eq!(read(&own).unwrap().parts, 2);
+        let error = read(r#"{"regions":4,"parts":2}"#).unwrap_err();
+        assert!(matches!(error, LayoutError::Sharing { found: 0, expected: SHARING, .. }), "{error}");
+        assert!(error.to_string().contains("Begin with another kafka.group"), "{error}");
+        assert!(matches!(read("{"), Err(LayoutError::Unreadable { .. })));
     }
 }

@@ -233,7 +233,9 @@ impl Live<'_> {
             }
             if !parcel.positions.is_empty() {
                 let moved: Vec<Partition> = neighbours.crossing.newest_ns().map(|(partition, _)| partition).collect();
-                parcel.readings.extend(moved.into_iter().filter_map(|at| Some((at, self.reading(at)?))));
+                let here = neighbours.here;
+                let moved = moved.into_iter().chain([here]);
+                parcel.readings.extend(moved.filter_map(|at| Some((at, self.reading(at)?))));
             }
         }
         parcel.settled = keeps.then_some(settled);
@@ -366,6 +368,7 @@ impl Live<'_> {
         let committed = self.low_water.committed(partition);
         let newest_ns = match &self.neighbours {
             None => self.low_water.committed_ns(partition),
+            Some(neighbours) if neighbours.here == partition => neighbours.finals_from_ns(),
             // What is committed is a place here.
             Some(neighbours) => neighbours.crossing.newest_ns().find(|it| it.0 == partition).map(|it| it.1),
         };

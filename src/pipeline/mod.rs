@@ -21,7 +21,7 @@ mod intake;
 pub mod latency;
 pub mod layout;
 pub mod learnt;
-mod lessons;
+pub mod lessons;
 mod live;
 mod low_water;
 pub mod nodes;

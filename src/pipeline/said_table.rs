@@ -39,7 +39,8 @@ pub struct Reading {
     /// The offset that is committed, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<i64>,
-    /// The newest time of the lines before the offset that is committed, nanoseconds.
+    /// The newest time of the lines before the offset that is committed, nanoseconds. In a cluster, of what is read there: from when on all
+    /// final events of other parts are told behind that.
     pub newest_ns: Option<i64>,
     /// What tells the topic from another one of the same name, if the broker has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]

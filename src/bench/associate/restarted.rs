@@ -136,7 +136,10 @@ fn last_words(stream: &Stream, settings: &Settings, seed: u64) -> (BTreeMap<Stri
 }
 
 /// What is wrong with what was found, a line for each alert.
-pub(super) fn differences(found: &BTreeMap<String, AlertFeature>, expected: &BTreeMap<String, AlertFeature>) -> Vec<String> {
+pub(super) fn differences(
+    found: &BTreeMap<String, AlertFeature>,
+    expected: &BTreeMap<String, AlertFeature>,
+) -> Vec<String> {
     let mut wrong = Vec::new();
     for id in expected.keys().chain(found.keys()).collect::<BTreeSet<_>>() {
         match (found.get(id), expected.get(id)) {

@@ -4,9 +4,13 @@
 use super::restarted::differences;
 use super::stream::{PARTITION, Stream};
 use crate::engine::associate::layout::cells;
+use crate::engine::associate::record::RegionRecord;
+use crate::engine::book::{Kept, Settled};
+use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::escalation::telling::{BinTold, JUDGE};
-use crate::engine::settled::FinalEvent;
+use crate::engine::rules::memory::LaneRecord;
 use crate::engine::settings::Settings;
+use crate::engine::settled::FinalEvent;
 use crate::engine::share::{Regions, Share};
 use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Status};
@@ -15,15 +19,17 @@ use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Node;
 use crate::model::observation::{Observations, Part};
 use crate::model::time::{NS_PER_S, Timestamp, parse_rfc3339};
+use crate::pipeline::lessons::Lessons;
 use crate::pipeline::simulation::from_environment;
 use crate::simulate::{Delivery, Options, Scenario, simulate};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 const PARTS: u32 = 4;
 /// Rows that the router hands on at a time, and items that a part takes.
-const ROWS: std::ops::Range<usize> = 1..400;
+const ROWS: std::ops::Range<usize> = 1..80;
 const ITEMS: std::ops::Range<usize> = 1..40;
 /// In turn, and for so long, seconds.
 const SCENES: [(Scenario, f64); 5] = [
@@ -41,22 +47,71 @@ const LATENESS_NS: i64 = 30 * NS_PER_S;
 /// How long some nodes are heard after all else, and how often, seconds: by then all that ends is final.
 const CLOSING_S: i64 = 7 * 3600;
 const BEAT_S: i64 = 300;
+/// What is read again beyond what is needed.
+const RECALL_NS: i64 = 240 * NS_PER_S;
 
-/// What a part reads.
+/// What lies in a part's log.
+#[derive(Clone)]
 enum Item {
-    Rows(Observations),
+    Rows(Box<Observations>),
     Finals { part: u32, events: Vec<FinalEvent>, settled_ns: i64 },
     Bin(BinTold),
 }
 
-/// The engine of a part, and what it has not read yet.
+/// What has been committed of a part, as it is written: text.
+#[derive(Default)]
+struct Table {
+    kept: BTreeMap<String, String>,
+    lanes: BTreeMap<String, String>,
+    /// By regions.
+    learnt: BTreeMap<String, String>,
+    escalation: Option<String>,
+    settled: Option<Settled>,
+    /// Items up to which the part had come, and from which a successor has to read.
+    read_to: usize,
+    position: usize,
+    /// The newest time before that position, and from when on all of the others' final events stand behind it.
+    newest_ns: Option<i64>,
+    finals_from_ns: Option<i64>,
+}
+
+/// What a turn came to, to be committed.
+#[derive(Default)]
+struct Parcel {
+    said: Vec<(String, Option<String>, AlertFeature)>,
+    lanes: Vec<(String, Option<String>)>,
+    learnt: Option<RegionRecord>,
+    escalation: Option<EscalationRecord>,
+    settled: Option<Settled>,
+    forwards: Vec<(u32, Item)>,
+    read_to: usize,
+    position: (usize, Option<i64>),
+    finals_from_ns: Option<i64>,
+}
+
+/// A part: its log, what is committed, and the process that has it.
 struct Member {
+    part: u32,
+    log: Vec<Item>,
+    /// Of each item the newest time up to its end, and of words of final events up to when those were.
+    newest_ns: Vec<i64>,
+    table: Table,
+    said: BTreeMap<String, AlertFeature>,
+    life: Life,
+}
+
+/// One life of a process.
+struct Life {
     engine: Engine,
-    inbox: VecDeque<Item>,
-    read: i64,
-    /// Up to when others have been told that all is final here, nanoseconds.
-    told_ns: i64,
+    lessons: Lessons,
     out: Output,
+    read: usize,
+    is_replaying: bool,
+    /// Words of final events that were read: where each stands, and up to when those were.
+    finals: VecDeque<(usize, i64)>,
+    finals_from_ns: Option<i64>,
+    told_ns: i64,
+    parcels: Vec<Parcel>,
 }
 
 /// A scene on whose middle four regions meet, and heartbeats of two nodes afterwards.
@@ -76,9 +131,8 @@ fn scene(seed: u64) -> Stream {
         let time = Timestamp(deliver_ns);
         scene.deliveries.extend(scene.nodes.iter().take(2).map(|node| {
             let name = &node.name;
-            let line = format!(
-                r#"{{"id":"closing-{step}","node":"{name}","kind":"status","time":"{time}","health":"ok"}}"#
-            );
+            let line =
+                format!(r#"{{"id":"closing-{step}","node":"{name}","kind":"status","time":"{time}","health":"ok"}}"#);
             Delivery { deliver_ns, line, ..last.clone() }
         }));
     }
@@ -92,44 +146,181 @@ fn scene(seed: u64) -> Stream {
     Stream::decode(scene)
 }
 
-/// The last words that stand, without what hangs on how they were come to.
-fn note(out: &mut Output, last: &mut BTreeMap<String, AlertFeature>) {
-    for said in out.said.drain(..) {
-        let mut alert = said.into_feature();
-        (alert.properties.revision, alert.properties.latency) = (0, None);
-        if alert.properties.status == Status::Revised {
-            alert.properties.status = Status::Preliminary;
-        }
-        last.insert(alert.properties.alert.clone(), alert);
+/// Keeps the last word, without what hangs on how it was come to.
+fn note(mut alert: AlertFeature, last: &mut BTreeMap<String, AlertFeature>) {
+    (alert.properties.revision, alert.properties.latency) = (0, None);
+    if alert.properties.status == Status::Revised {
+        alert.properties.status = Status::Preliminary;
     }
-    out.clear();
+    last.insert(alert.properties.alert.clone(), alert);
 }
 
 fn by_one(stream: &Stream) -> BTreeMap<String, AlertFeature> {
     let (mut engine, mut out, mut last) = (stream.engine(&Settings::default()), Output::default(), BTreeMap::new());
     for batch in &stream.batches {
         engine.ingest(batch, &stream.registry, &mut out);
-        note(&mut out, &mut last);
+        out.said.drain(..).for_each(|said| note(said.into_feature(), &mut last));
+        out.clear();
     }
     last.retain(|_, alert| alert.properties.status != Status::Retracted);
     last
 }
 
-/// What each part says, as the dice have them come forward.
-fn by_parts(stream: &Stream, dice: &mut ChaCha8Rng) -> Vec<BTreeMap<String, AlertFeature>> {
-    let regions = Regions::new(cells(&stream.registry), PARTS);
-    assert!(regions.cells().len() >= PARTS as usize);
-    let member = |part| {
+impl Life {
+    /// Goes on from what is committed.
+    fn begin(part: u32, table: &Table, stream: &Stream, regions: &Regions) -> Life {
         let mut engine = stream.engine(&Settings::default());
         engine.take_share(Share { regions: regions.clone(), part });
-        Member { engine, inbox: VecDeque::new(), read: 0, told_ns: i64::MIN, out: Output::default() }
-    };
-    let mut members: Vec<Member> = (0..PARTS).map(member).collect();
-    let mut said: Vec<BTreeMap<String, AlertFeature>> = vec![BTreeMap::new(); PARTS as usize];
+        let is_replaying = table.read_to > 0;
+        let mut learnt = Vec::new();
+        if is_replaying {
+            let kept = table.kept.values().map(|text| serde_json::from_str::<Kept>(text).expect("what was said"));
+            let read = table.learnt.values().map(|text| serde_json::from_str(text).expect("what was learnt"));
+            learnt = RegionRecord::joined(read);
+            engine.restore(kept.collect::<Vec<_>>(), table.settled.unwrap_or(Settled::NOTHING), learnt.clone());
+            if let Some(text) = &table.escalation {
+                assert!(engine.restore_escalation(serde_json::from_str(text).expect("what is usual")));
+            }
+            let lanes = table.lanes.values().map(|text| serde_json::from_str(text).expect("what lasts"));
+            assert!(engine.remember(lanes, &stream.registry).is_empty());
+            if let Some(newest_ns) = table.newest_ns {
+                engine.resume(PARTITION, newest_ns);
+            }
+            if let Some(known_ns) = table.finals_from_ns {
+                engine.finals_known_from(known_ns);
+            }
+        }
+        engine.keep_within(RECALL_NS / 3);
+        let lessons = Lessons::new(&learnt, Duration::ZERO, RECALL_NS / 3, Instant::now());
+        let (out, finals, parcels) = Default::default();
+        let (read, finals_from_ns, told_ns) = (table.position, table.finals_from_ns, i64::MIN);
+        Life { engine, lessons, out, read, is_replaying, finals, finals_from_ns, told_ns, parcels }
+    }
+
+    /// Reads the next item, as the stage of a live run that correlates does; false if there is none.
+    fn step(&mut self, part: u32, log: &[Item], newest_ns: &[i64], before: usize, stream: &Stream) -> bool {
+        let Some(item) = log.get(self.read) else { return false };
+        let (here, engine) = (self.read, &mut self.engine);
+        self.read += 1;
+        match item {
+            Item::Rows(rows) => engine.observe(rows, &stream.registry, &mut self.out),
+            Item::Finals { part, events, settled_ns } => {
+                self.finals.push_back((here, *settled_ns));
+                events.iter().for_each(|event| engine.hear_final(event.clone(), &stream.registry));
+                engine.hear_settled(*part, *settled_ns);
+            }
+            Item::Bin(told) => engine.hear_bin(told.clone(), here as i64, &stream.registry),
+        }
+        if self.is_replaying && self.read >= before {
+            self.is_replaying = false;
+            engine.replayed(&stream.registry, &mut self.out);
+        }
+        engine.advance(&stream.registry, &mut self.out);
+        if self.is_replaying {
+            assert!(self.out.said.is_empty());
+            return true;
+        }
+        let mut parcel = Parcel { read_to: self.read, ..Parcel::default() };
+        for said in self.out.said.drain(..) {
+            let kept = engine.book().kept(&said.key);
+            let kept = kept.map(|kept| serde_json::to_string(&kept).expect("what was said"));
+            parcel.said.push((said.key.to_string(), kept, said.into_feature()));
+        }
+        self.out.clear();
+        let changes = engine.take_changes(&stream.registry).into_iter();
+        let text = |record: &LaneRecord| serde_json::to_string(record).expect("what lasts");
+        parcel.lanes = changes.map(|(key, record)| (key, record.as_ref().map(text))).collect();
+        parcel.learnt = self.lessons.next(engine, &stream.registry, Instant::now());
+        parcel.settled = Some(engine.settled());
+        parcel.escalation = engine.take_escalation_record(&stream.registry);
+        // What a successor has to read again.
+        let needed_ns = self.lessons.low_water_ns(engine);
+        let of_rows = newest_ns[..here].partition_point(|&newest_ns| newest_ns < needed_ns.saturating_sub(RECALL_NS));
+        let since_ns = engine.finals_needed_ns(needed_ns);
+        while self.finals.front().is_some_and(|&(_, settled_ns)| settled_ns < since_ns) {
+            self.finals.pop_front();
+            self.finals_from_ns = self.finals_from_ns.max(Some(since_ns));
+        }
+        let of_finals = self.finals.front().map(|&(here, _)| here);
+        let of_bins = engine.bins_needed_here().map(|here| here as usize);
+        let position = [Some(of_rows), of_finals, of_bins].into_iter().flatten().min().unwrap_or(0);
+        let newest_ns = position.checked_sub(1).map(|before| newest_ns[before]).filter(|&it| it > i64::MIN);
+        (parcel.position, parcel.finals_from_ns) = ((position, newest_ns), self.finals_from_ns);
+        parcel.forwards.extend(engine.take_bins().into_iter().map(|bin| (JUDGE, Item::Bin(bin))));
+        let settled_ns = engine.final_ns();
+        if settled_ns > self.told_ns {
+            self.told_ns = settled_ns;
+            let events = engine.take_finals();
+            let to = (0..PARTS).filter(|&other| other != part);
+            parcel.forwards.extend(to.map(|other| (other, Item::Finals { part, events: events.clone(), settled_ns })));
+        }
+        self.parcels.push(parcel);
+        true
+    }
+}
+
+impl Member {
+    fn new(part: u32, stream: &Stream, regions: &Regions) -> Member {
+        let (table, said) = (Table::default(), BTreeMap::new());
+        let life = Life::begin(part, &table, stream, regions);
+        Member { part, log: Vec::new(), newest_ns: Vec::new(), table, said, life }
+    }
+
+    fn push(&mut self, item: Item) {
+        let before_ns = self.newest_ns.last().copied().unwrap_or(i64::MIN);
+        let newest_ns = match &item {
+            Item::Rows(rows) => rows.time_ns.iter().copied().fold(before_ns, i64::max),
+            _ => before_ns,
+        };
+        self.log.push(item);
+        self.newest_ns.push(newest_ns);
+    }
+
+    /// Commits all that was come to; gives what others are told by that.
+    fn commit(&mut self) -> Vec<(u32, Item)> {
+        let mut forwards = Vec::new();
+        for parcel in self.life.parcels.drain(..) {
+            for (key, kept, alert) in parcel.said {
+                match kept {
+                    Some(kept) => self.table.kept.insert(key, kept),
+                    None => self.table.kept.remove(&key),
+                };
+                note(alert, &mut self.said);
+            }
+            for (key, record) in parcel.lanes {
+                match record {
+                    Some(record) => self.table.lanes.insert(key, record),
+                    None => self.table.lanes.remove(&key),
+                };
+            }
+            if let Some(record) = parcel.learnt {
+                self.table.learnt.insert(record.place(), serde_json::to_string(&record).expect("what was learnt"));
+            }
+            if let Some(record) = parcel.escalation {
+                self.table.escalation = Some(serde_json::to_string(&record).expect("what is usual"));
+            }
+            self.table.settled = parcel.settled.or(self.table.settled);
+            self.table.read_to = parcel.read_to;
+            self.table.finals_from_ns = parcel.finals_from_ns;
+            if parcel.position.0 >= self.table.position {
+                (self.table.position, self.table.newest_ns) = parcel.position;
+            }
+            forwards.extend(parcel.forwards);
+        }
+        forwards
+    }
+}
+
+/// What each part says, as the dice have them come forward and die, and how many died.
+fn by_parts(stream: &Stream, deaths: f64, dice: &mut ChaCha8Rng) -> (Vec<BTreeMap<String, AlertFeature>>, usize) {
+    let regions = Regions::new(cells(&stream.registry), PARTS);
+    assert!(regions.cells().len() >= PARTS as usize);
+    let mut members: Vec<Member> = (0..PARTS).map(|part| Member::new(part, stream, &regions)).collect();
     let rows: Vec<(usize, usize)> =
         (0..).zip(&stream.batches).flat_map(|(at, batch)| (0..batch.len()).map(move |row| (at, row))).collect();
-    let (mut sent, mut to) = (0, Vec::new());
-    while sent < rows.len() || members.iter().any(|member| !member.inbox.is_empty()) {
+    let (mut sent, mut to, mut died) = (0, Vec::new(), 0);
+    let is_left = |member: &Member| member.life.read < member.log.len() || !member.life.parcels.is_empty();
+    while sent < rows.len() || members.iter().any(is_left) {
         let turn = dice.random_range(0..=PARTS);
         if turn == PARTS {
             let next = &rows[sent..rows.len().min(sent + dice.random_range(ROWS))];
@@ -148,56 +339,62 @@ fn by_parts(stream: &Stream, dice: &mut ChaCha8Rng) -> Vec<BTreeMap<String, Aler
                 }
             }
             sent += next.len();
-            members.iter_mut().zip(handed).for_each(|(member, rows)| member.inbox.push_back(Item::Rows(rows)));
+            members
+                .iter_mut()
+                .zip(handed)
+                .filter(|(_, rows)| !rows.is_empty())
+                .for_each(|(it, rows)| it.push(Item::Rows(Box::new(rows))));
             continue;
         }
-        let (part, member) = (turn, &mut members[turn as usize]);
+        let member = &mut members[turn as usize];
+        if dice.random_bool(deaths) {
+            died += 1;
+            member.life = Life::begin(member.part, &member.table, stream, &regions);
+        }
         for _ in 0..dice.random_range(ITEMS) {
-            let Some(item) = member.inbox.pop_front() else { break };
-            member.read += 1;
-            match item {
-                Item::Rows(rows) => member.engine.ingest(&rows, &stream.registry, &mut member.out),
-                Item::Finals { part, events, settled_ns } => {
-                    events.into_iter().for_each(|event| member.engine.hear_final(event, &stream.registry));
-                    member.engine.hear_settled(part, settled_ns);
-                    member.engine.advance(&stream.registry, &mut member.out);
-                }
-                Item::Bin(told) => member.engine.hear_bin(told, member.read, &stream.registry),
+            let Member { part, log, newest_ns, table, life, .. } = member;
+            if !life.step(*part, log, newest_ns, table.read_to, stream) {
+                break;
             }
         }
-        note(&mut member.out, &mut said[part as usize]);
-        let bins = member.engine.take_bins();
-        let settled_ns = member.engine.final_ns();
-        if settled_ns > member.told_ns {
-            member.told_ns = settled_ns;
-            let events = member.engine.take_finals();
-            for (_, member) in (0..).zip(&mut members).filter(|&(other, _)| other != part) {
-                member.inbox.push_back(Item::Finals { part, events: events.clone(), settled_ns });
+        if dice.random_bool(0.7) || sent == rows.len() {
+            for (part, item) in member.commit() {
+                members[part as usize].push(item);
             }
         }
-        bins.into_iter().for_each(|bin| members[JUDGE as usize].inbox.push_back(Item::Bin(bin)));
     }
-    for said in &mut said {
+    let stand = |mut said: BTreeMap<String, AlertFeature>| {
         said.retain(|_, alert| alert.properties.status != Status::Retracted);
-    }
-    said
+        said
+    };
+    (members.into_iter().map(|member| stand(member.said)).collect(), died)
 }
 
-#[test]
-fn parts_of_the_regions_say_what_one_engine_says_however_they_come_forward() {
+/// Holds parts to what one engine says, over some seeds.
+fn hold(deaths: f64) {
     let (first, count) = (from_environment("TRUCELINE_SEED", 1), from_environment("TRUCELINE_RUNS", 5));
     for seed in first..first + count {
         let stream = scene(seed);
         let expected = by_one(&stream);
         let mut found = BTreeMap::new();
-        let by_parts = by_parts(&stream, &mut ChaCha8Rng::seed_from_u64(seed));
+        let (by_parts, died) = by_parts(&stream, deaths, &mut ChaCha8Rng::seed_from_u64(seed));
         let speak = by_parts.iter().filter(|said| !said.is_empty()).count();
         for (id, alert) in by_parts.into_iter().flatten() {
             assert!(found.insert(id.clone(), alert).is_none(), "TRUCELINE_SEED={seed}: {id} is said by two");
         }
         let wrong = differences(&found, &expected);
-        println!("TRUCELINE_SEED={seed}: {} alerts by {speak} parts", expected.len());
+        println!("TRUCELINE_SEED={seed}: {} alerts by {speak} parts, which died {died} times", expected.len());
         assert!(wrong.is_empty(), "TRUCELINE_SEED={seed}: {}", wrong.join("\n"));
         assert!(expected.len() > 10 && speak >= 3, "TRUCELINE_SEED={seed}: {} by {speak}", expected.len());
     }
+}
+
+#[test]
+fn parts_of_the_regions_say_what_one_engine_says_however_they_come_forward() {
+    hold(0.0);
+}
+
+#[test]
+fn and_so_they_do_if_they_die() {
+    hold(0.1);
 }

@@ -73,6 +73,9 @@ pub struct RegionRecord {
     /// From when on all final events are known, what is read again and `finals` together, nanoseconds since 1970.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_ns: Option<i64>,
+    /// From when on `finals` are all there were, nanoseconds since 1970; `None`: there never were others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finals_from_ns: Option<i64>,
     /// What its nodes last said of themselves before what is needed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<ReportRecord>,
@@ -358,6 +361,7 @@ mod tests {
             },
             needed_ns: None,
             known_ns: None,
+            finals_from_ns: None,
             reports: Vec::new(),
             finals: Vec::new(),
             plan: None,

@@ -24,10 +24,23 @@ pub struct FinalsRecord {
 }
 
 impl Finals {
+    /// The first of those from `since_ns` on that are written down.
+    fn first_since(&self, since_ns: i64) -> usize {
+        let since = self.newest_ns.partition_point(|&newest_ns| newest_ns < since_ns);
+        since.max(self.events.len().saturating_sub(MAX_KEPT))
+    }
+
+    /// From when on all there are are written down of those from `since_ns` on, nanoseconds; `None` if there never were others.
+    pub fn recorded_from_ns(&self, since_ns: i64) -> Option<i64> {
+        match self.first_since(since_ns).checked_sub(1) {
+            Some(last) => Some(self.newest_ns[last].saturating_add(1).max(since_ns)),
+            None => (self.forgotten > 0).then_some(since_ns),
+        }
+    }
+
     /// Those from `since_ns` on.
     pub fn record(&self, since_ns: i64, registry: &Registry) -> Vec<FinalsRecord> {
-        let since = self.newest_ns.partition_point(|&newest_ns| newest_ns < since_ns);
-        let since = since.max(self.events.len().saturating_sub(MAX_KEPT));
+        let since = self.first_since(since_ns);
         let all: Vec<usize> = (since..self.events.len()).collect();
         let records = all.chunks(TOGETHER).map(|some| {
             let (mut nodes, mut known) = (Vec::new(), FxHashMap::default());

@@ -174,7 +174,11 @@ impl<'a> Live<'a> {
     fn take_over(&mut self, table: SaidTable, anew: &BTreeSet<Partition>, inbox: &mut dyn Inbox) {
         for (place, reading) in table.readings {
             let (name, number) = &place;
-            if let Some(neighbours) = self.neighbours.as_ref().filter(|_| *name == self.run.kafka.topics.by_region) {
+            if let Some(neighbours) = self.neighbours.as_mut().filter(|_| *name == self.run.kafka.topics.by_region) {
+                neighbours.resume(reading.newest_ns);
+                if let Some(known_ns) = reading.newest_ns {
+                    self.correlator.engine().finals_known_from(known_ns);
+                }
                 self.refused_before.insert(neighbours.here, reading);
                 continue;
             }

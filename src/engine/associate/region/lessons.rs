@@ -30,6 +30,7 @@ impl Region {
             prior: self.prior.record(),
             needed_ns: None,
             known_ns: None,
+            finals_from_ns: None,
             reports: Vec::new(),
             finals: Vec::new(),
             plan: None,
