@@ -47,6 +47,8 @@ const LATENESS_NS: i64 = 30 * NS_PER_S;
 /// How long some nodes are heard after all else, and how often, seconds: by then all that ends is final.
 const CLOSING_S: i64 = 7 * 3600;
 const BEAT_S: i64 = 300;
+/// Parts die so often in a run: one that dies before it is where it was has to begin anew.
+const MOST_DEATHS: usize = 30;
 /// What is read again beyond what is needed.
 const RECALL_NS: i64 = 240 * NS_PER_S;
 
@@ -347,7 +349,7 @@ fn by_parts(stream: &Stream, deaths: f64, dice: &mut ChaCha8Rng) -> (Vec<BTreeMa
             continue;
         }
         let member = &mut members[turn as usize];
-        if dice.random_bool(deaths) {
+        if died < MOST_DEATHS && dice.random_bool(deaths) {
             died += 1;
             member.life = Life::begin(member.part, &member.table, stream, &regions);
         }
