@@ -157,8 +157,8 @@ pub struct Engine {
     /// Of the others that have regions, by their number: events from before this are final there and have been told.
     others_ns: BTreeMap<u32, i64>,
     others_moved: bool,
-    /// Final events from before that time may be missing here, after a restart, nanoseconds.
-    finals_known_ns: i64,
+    /// After a restart: final events from before that time may be missing here, nanoseconds.
+    finals_known_ns: Option<i64>,
     /// The whole second of event time up to which final events were weighed last.
     weighed_to_s: i64,
 }
@@ -201,7 +201,7 @@ impl Engine {
             oldest_ns: i64::MAX,
             others_ns: BTreeMap::new(),
             others_moved: false,
-            finals_known_ns: i64::MIN,
+            finals_known_ns: None,
             weighed_to_s: i64::MIN,
         }
     }
@@ -364,7 +364,7 @@ impl Engine {
         self.advanced_to_ns = rules_ns;
         self.settled.rules_ns = rules_ns;
         // Where regions are shared out, reports wait for what is final in the others; what they may be about is kept until then.
-        let weighed_ns = self.others_ns.values().copied().fold(rules_ns, i64::min);
+        let weighed_ns = rules_ns.min(self.others_final_ns());
         let world = World::new(registry, &self.places, &self.settings);
         let now = Now { weather: &self.weather, watermark_ns: fire_ns, heard_until_ns: fire_ns, late_clock_sd_s: None };
         if self.settings.fire.on {

@@ -64,9 +64,14 @@ impl Engine {
         self.fire.take_finals()
     }
 
+    /// Fire of before that is final in the others' regions, nanoseconds.
+    pub(super) fn others_final_ns(&self) -> i64 {
+        self.others_ns.values().copied().min().unwrap_or(i64::MAX)
+    }
+
     /// Fire of before that is final in all regions, whoever has them, nanoseconds.
     pub(super) fn final_everywhere_ns(&self) -> i64 {
-        self.others_ns.values().copied().fold(self.settled.fire_ns, i64::min)
+        self.settled.fire_ns.min(self.others_final_ns())
     }
 
     /// What rests on final events of all regions: reports, and who fired where. All of them are gone through, so it is
@@ -81,9 +86,10 @@ impl Engine {
         }
         let final_ns = if final_ns == i64::MAX { final_ns } else { final_s.saturating_mul(NS_PER_S) };
         let world = World::new(registry, &self.places, &self.settings);
-        let known = Known { since_ns: self.oldest_ns, finals_since_ns: self.finals_known_ns };
+        let finals_since_ns = self.finals_known_ns.unwrap_or(i64::MIN);
+        let known = Known { since_ns: self.oldest_ns, finals_since_ns };
         self.slow.weigh(self.fire.settled_mut(), final_ns, known, world, &mut self.book);
-        for (region, at) in pair::pair(self.fire.settled_mut(), final_ns, self.finals_known_ns) {
+        for (region, at) in pair::pair(self.fire.settled_mut(), final_ns, finals_since_ns) {
             self.fire.settled_mut()[region][at].say(world, &mut self.book);
         }
     }

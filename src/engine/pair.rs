@@ -111,10 +111,10 @@ pub fn pair(ledger: &mut Ledger, final_ns: i64, known_ns: i64) -> Vec<(usize, us
     for region in 0..ledger.len() {
         for at in ledger[region].take_unpaired(before_ns) {
             let event = &ledger[region][at];
-            let known = event.claim.direction_of_fire_deg.is_some();
             if event.claim.time_ns < known_ns.saturating_add(ns_from_s(WAIT_S)) {
                 continue;
             }
+            let known = event.claim.direction_of_fire_deg.is_some();
             let paired = if known { None } else { End::of(event).and_then(|end| partner(end, ledger)) };
             let event = &mut ledger[region][at];
             (event.fire_deg, event.paired_with) = paired.unzip();
@@ -246,6 +246,15 @@ mod tests {
             event.claim.time_ns -= ns_from_s(20.0);
         }
         assert!(pair(&mut ledger, i64::MAX, i64::MIN).is_empty());
+    }
+
+    #[test]
+    fn what_may_have_been_around_an_event_that_is_not_known_any_more_leaves_it_as_it_was_told() {
+        let first_ns = shoot(8)[0].iter().map(|event| event.claim.time_ns).min().unwrap();
+        let told = |known_ns: i64| pair(&mut shoot(8), i64::MAX, known_ns).len();
+        assert_eq!(told(first_ns - ns_from_s(WAIT_S)), 16);
+        assert!(told(first_ns - ns_from_s(WAIT_S) + 1) < 16);
+        assert_eq!(told(first_ns + ns_from_s(1_000.0)), 0);
     }
 
     #[test]

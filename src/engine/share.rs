@@ -22,6 +22,8 @@ use super::rules::emitter::{SATELLITES_HZ, channel};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind};
 use crate::model::node::{NodeIx, Registry};
+#[cfg(test)]
+use crate::model::observation::Part;
 use crate::model::observation::{Observations, fnv_1a};
 use std::collections::BTreeSet;
 
@@ -174,14 +176,27 @@ impl Regions {
                 let now = if members.is_empty() { at(batch.lon_deg[row], batch.lat_deg[row]) } else { None };
                 let home = || self.home(node, registry);
                 match kind {
-                    Kind::Status => to.extend([self.watches(NODES), home()]),
+                    Kind::Status => {
+                        to.push(self.watches(NODES));
+                        add(to, Some(home()));
+                    }
                     _ => to.push(now.unwrap_or_else(home)),
                 }
-                to.dedup();
                 members.iter().for_each(|&part| add(to, Some(part)));
                 add(to, now);
             }
         }
+    }
+}
+
+/// How that part sees what goes to these, of which the first answers for it.
+#[cfg(test)]
+pub fn seen_by(part: u32, to: &[u32]) -> Part {
+    match to.iter().position(|&it| it == part) {
+        Some(0) => Part::Own,
+        Some(_) => Part::Halo,
+        // As the router tells it.
+        None => Part::Progress,
     }
 }
 

@@ -185,7 +185,7 @@ impl SlowWatch {
             }
         }
         for key in due {
-            if !self.is_passed_over(key, ledger, known.finals_since_ns) {
+            if !self.pass_over(key, ledger, known.finals_since_ns) {
                 self.weigh_one(key, ledger, known.since_ns, &mut touched, world, book);
             }
         }
@@ -196,8 +196,8 @@ impl SlowWatch {
         }
     }
 
-    /// Whether events that a report may be about can be missing: then it is left as it was weighed before, which the events that cite it tell.
-    fn is_passed_over(&mut self, key: Key, ledger: &Ledger, finals_since_ns: i64) -> bool {
+    /// Leaves a report as it was weighed before, which the events that cite it tell, if any that it may be about can be missing; whether it did.
+    fn pass_over(&mut self, key: Key, ledger: &Ledger, finals_since_ns: i64) -> bool {
         let Some(kept) = self.kept.get_mut(&key).filter(|kept| kept.report.earliest_ns() < finals_since_ns) else {
             return false;
         };

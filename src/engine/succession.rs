@@ -45,8 +45,8 @@ impl Engine {
         amended_ns.min(paired_ns).min(of_reports)
     }
 
-    /// Final events from before that time may be missing, nanoseconds: what rests on those is left as it was told.
-    pub fn finals_known_from(&mut self, known_ns: i64) {
+    /// Final events from before that time may be missing, nanoseconds; `None`: none are. What rests on those is left as it was told.
+    pub fn finals_known_from(&mut self, known_ns: Option<i64>) {
         self.finals_known_ns = self.finals_known_ns.max(known_ns);
     }
 
@@ -59,8 +59,7 @@ impl Engine {
         let since_ns = self.finals_needed_ns(low_water_ns);
         record.known_ns = Some(since_ns.max(self.oldest_ns));
         (record.finals, record.finals_from_ns) = self.fire.finals_in(number, since_ns, registry);
-        let known_ns = Some(self.finals_known_ns).filter(|&known_ns| known_ns > i64::MIN);
-        record.finals_from_ns = record.finals_from_ns.max(known_ns);
+        record.finals_from_ns = record.finals_from_ns.max(self.finals_known_ns);
         record.reports = self.weather.record(region.members(), low_water_ns, registry);
         Some(record)
     }
@@ -99,9 +98,7 @@ impl Engine {
         // Each knows its own; of the others there is nothing to know.
         let known_ns = learnt.iter().map(|record| record.known_ns.unwrap_or(i64::MAX)).max();
         self.oldest_ns = self.oldest_ns.min(known_ns.unwrap_or(i64::MAX));
-        if let Some(known_ns) = learnt.iter().filter_map(|record| record.finals_from_ns).max() {
-            self.finals_known_from(known_ns);
-        }
+        self.finals_known_from(learnt.iter().filter_map(|record| record.finals_from_ns).max());
         self.reports_before = learnt.iter_mut().flat_map(|record| std::mem::take(&mut record.reports)).collect();
         self.settled_before = settled;
         self.book.restore(kept, settled);

@@ -168,7 +168,7 @@ impl Live<'_> {
         }
         for (here, finals) in batch.finals.drain(..) {
             if let Some(neighbours) = &mut self.neighbours {
-                neighbours.heard(here, finals.settled_ns);
+                neighbours.finals.hear(here, finals.settled_ns);
             }
             correlator.hear(finals);
         }
@@ -368,7 +368,7 @@ impl Live<'_> {
         let committed = self.low_water.committed(partition);
         let newest_ns = match &self.neighbours {
             None => self.low_water.committed_ns(partition),
-            Some(neighbours) if neighbours.here == partition => neighbours.finals_from_ns(),
+            Some(neighbours) if neighbours.here == partition => neighbours.finals.known_ns(),
             // What is committed is a place here.
             Some(neighbours) => neighbours.crossing.newest_ns().find(|it| it.0 == partition).map(|it| it.1),
         };

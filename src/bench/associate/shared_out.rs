@@ -11,20 +11,21 @@ use crate::engine::escalation::telling::{BinTold, JUDGE};
 use crate::engine::rules::memory::LaneRecord;
 use crate::engine::settings::Settings;
 use crate::engine::settled::FinalEvent;
-use crate::engine::share::{Regions, Share};
+use crate::engine::share::{Regions, Share, seen_by};
 use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Kind, KindSet};
 use crate::model::node::Node;
-use crate::model::observation::{Observations, Part};
+use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, Timestamp, parse_rfc3339};
+use crate::pipeline::finals_heard::FinalsHeard;
 use crate::pipeline::lessons::Lessons;
 use crate::pipeline::simulation::from_environment;
 use crate::simulate::{Delivery, Options, Scenario, simulate};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 const PARTS: u32 = 4;
@@ -95,7 +96,7 @@ struct Parcel {
 struct Member {
     part: u32,
     log: Vec<Item>,
-    /// Of each item the newest time up to its end, and of words of final events up to when those were.
+    /// Of each item the newest time up to its end.
     newest_ns: Vec<i64>,
     table: Table,
     said: BTreeMap<String, AlertFeature>,
@@ -109,9 +110,7 @@ struct Life {
     out: Output,
     read: usize,
     is_replaying: bool,
-    /// Words of final events that were read: where each stands, and up to when those were.
-    finals: VecDeque<(usize, i64)>,
-    finals_from_ns: Option<i64>,
+    finals: FinalsHeard,
     told_ns: i64,
     parcels: Vec<Parcel>,
 }
@@ -188,15 +187,13 @@ impl Life {
             if let Some(newest_ns) = table.newest_ns {
                 engine.resume(PARTITION, newest_ns);
             }
-            if let Some(known_ns) = table.finals_from_ns {
-                engine.finals_known_from(known_ns);
-            }
+            engine.finals_known_from(table.finals_from_ns);
         }
         engine.keep_within(RECALL_NS / 3);
         let lessons = Lessons::new(&learnt, Duration::ZERO, RECALL_NS / 3, Instant::now());
-        let (out, finals, parcels) = Default::default();
-        let (read, finals_from_ns, told_ns) = (table.position, table.finals_from_ns, i64::MIN);
-        Life { engine, lessons, out, read, is_replaying, finals, finals_from_ns, told_ns, parcels }
+        let (out, parcels) = Default::default();
+        let (read, finals, told_ns) = (table.position, FinalsHeard::after(table.finals_from_ns), i64::MIN);
+        Life { engine, lessons, out, read, is_replaying, finals, told_ns, parcels }
     }
 
     /// Reads the next item, as the stage of a live run that correlates does; false if there is none.
@@ -207,7 +204,7 @@ impl Life {
         match item {
             Item::Rows(rows) => engine.observe(rows, &stream.registry, &mut self.out),
             Item::Finals { part, events, settled_ns } => {
-                self.finals.push_back((here, *settled_ns));
+                self.finals.hear(here as i64, *settled_ns);
                 events.iter().for_each(|event| engine.hear_final(event.clone(), &stream.registry));
                 engine.hear_settled(*part, *settled_ns);
             }
@@ -238,16 +235,11 @@ impl Life {
         // What a successor has to read again.
         let needed_ns = self.lessons.low_water_ns(engine);
         let of_rows = newest_ns[..here].partition_point(|&newest_ns| newest_ns < needed_ns.saturating_sub(RECALL_NS));
-        let since_ns = engine.finals_needed_ns(needed_ns);
-        while self.finals.front().is_some_and(|&(_, settled_ns)| settled_ns < since_ns) {
-            self.finals.pop_front();
-            self.finals_from_ns = self.finals_from_ns.max(Some(since_ns));
-        }
-        let of_finals = self.finals.front().map(|&(here, _)| here);
-        let of_bins = engine.bins_needed_here().map(|here| here as usize);
-        let position = [Some(of_rows), of_finals, of_bins].into_iter().flatten().min().unwrap_or(0);
+        let of_finals = self.finals.needed_here(engine.finals_needed_ns(needed_ns));
+        let of_words = of_finals.into_iter().chain(engine.bins_needed_here()).map(|here| here as usize);
+        let position = of_words.fold(of_rows, usize::min);
         let newest_ns = position.checked_sub(1).map(|before| newest_ns[before]).filter(|&it| it > i64::MIN);
-        (parcel.position, parcel.finals_from_ns) = ((position, newest_ns), self.finals_from_ns);
+        (parcel.position, parcel.finals_from_ns) = ((position, newest_ns), self.finals.known_ns());
         parcel.forwards.extend(engine.take_bins().into_iter().map(|bin| (JUDGE, Item::Bin(bin))));
         let settled_ns = engine.final_ns();
         if settled_ns > self.told_ns {
@@ -332,12 +324,7 @@ fn by_parts(stream: &Stream, deaths: f64, dice: &mut ChaCha8Rng) -> (Vec<BTreeMa
                 regions.route(batch, row, &stream.registry, &mut to);
                 for (part, handed) in (0..).zip(&mut handed) {
                     handed.copy_row(batch, row);
-                    *handed.part.last_mut().expect("a row") = match to.iter().position(|&it| it == part) {
-                        Some(0) => Part::Own,
-                        Some(_) => Part::Halo,
-                        // As the router tells it.
-                        None => Part::Progress,
-                    };
+                    *handed.part.last_mut().expect("a row") = seen_by(part, &to);
                 }
             }
             sent += next.len();

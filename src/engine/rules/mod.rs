@@ -137,7 +137,7 @@ pub fn all() -> Vec<Box<dyn Rule>> {
 /// Whether an alert of that key is of a rule that sees all: every part finds it.
 pub fn sees_all(key: &str) -> bool {
     let of_rule = key.split_once('/').map_or(key, |(rule, _)| rule);
-    [restriction::NAME, weapons::NAME].contains(&of_rule)
+    of_rule == weapons::NAME
 }
 
 /// Has each rule do something, and the others hear of what it has found out by that before they do.

@@ -15,7 +15,7 @@ use crate::model::observation::Observations;
 use serde::{Deserialize, Serialize};
 
 /// Begins every key, and says whose records of what was reported are.
-pub const NAME: &str = "restriction";
+const NAME: &str = "restriction";
 
 /// The chance that a patrol's report of its own hindrance is right.
 const PROBABILITY: f64 = 0.99;
@@ -43,11 +43,6 @@ impl Default for Restrictions {
 impl Rule for Restrictions {
     fn kinds(&self) -> KindSet {
         KindSet::of(Kind::Patrol)
-    }
-
-    /// What it repeats may have befallen another patrol.
-    fn sees_all(&self) -> bool {
-        true
     }
 
     fn observe(&mut self, batch: &Observations, row: usize, world: World<'_>, book: &mut Book) {

@@ -4,14 +4,14 @@ use super::harness::{Sent, arrival, at_s, jammed, origin, patrol, plot, status};
 use crate::engine::associate::layout::cells;
 use crate::engine::places::Places;
 use crate::engine::settings::Settings;
-use crate::engine::share::{Regions, Share};
+use crate::engine::share::{Regions, Share, seen_by};
 use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Class, Sign};
 use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Activity, Band, Domain, Kind, KindSet};
 use crate::model::node::{Node, Registry};
-use crate::model::observation::{Observations, Part};
+use crate::model::observation::Observations;
 use geo::{LineString, MultiPolygon, Polygon};
 use std::collections::BTreeMap;
 
@@ -112,12 +112,7 @@ impl Shared {
             one.ingest(&batch, &self.registry, &mut out);
             let to = self.to(sent);
             for (part, (engine, out)) in (0..).zip(&mut parts) {
-                batch.part[0] = match to.iter().position(|&it| it == part) {
-                    Some(0) => Part::Own,
-                    Some(_) => Part::Halo,
-                    // As the router tells it.
-                    None => Part::Progress,
-                };
+                batch.part[0] = seen_by(part, &to);
                 engine.ingest(&batch, &self.registry, out);
             }
         }

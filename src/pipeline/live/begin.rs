@@ -6,6 +6,7 @@
 
 use super::super::checkpoint::{CheckpointError, Head};
 use super::super::correlator::Correlator;
+use super::super::finals_heard::FinalsHeard;
 use super::super::held_keys::HeldKeys;
 use super::super::intake::{Intake, POLL_RECORDS};
 use super::super::lessons::Lessons;
@@ -175,10 +176,8 @@ impl<'a> Live<'a> {
         for (place, reading) in table.readings {
             let (name, number) = &place;
             if let Some(neighbours) = self.neighbours.as_mut().filter(|_| *name == self.run.kafka.topics.by_region) {
-                neighbours.resume(reading.newest_ns);
-                if let Some(known_ns) = reading.newest_ns {
-                    self.correlator.engine().finals_known_from(known_ns);
-                }
+                neighbours.finals = FinalsHeard::after(reading.newest_ns);
+                self.correlator.engine().finals_known_from(reading.newest_ns);
                 self.refused_before.insert(neighbours.here, reading);
                 continue;
             }

@@ -2,10 +2,11 @@
 
 use super::super::by_region::{Finals, Forward, ForwardWhat};
 use super::super::crossing::Crossing;
+use super::super::finals_heard::FinalsHeard;
 use crate::engine::Engine;
 use crate::engine::escalation::telling::JUDGE;
 use crate::engine::progress::Partition;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 /// Between two tellings of other parts how far events are final here.
@@ -18,10 +19,8 @@ pub(super) struct Neighbours {
     /// The others that have any region.
     others: BTreeSet<u32>,
     pub(super) crossing: Crossing,
-    /// Where the others' words about final events stand that a successor has to read again, and up to when those were final, nanoseconds.
-    finals: VecDeque<(i64, i64)>,
-    /// From when on all of the others' final events are told there, nanoseconds; `None`: from the first.
-    finals_from_ns: Option<i64>,
+    /// What the others have told of final events.
+    pub(super) finals: FinalsHeard,
     /// Its partition of the topic between the stages.
     pub(super) here: Partition,
     told: Instant,
@@ -31,43 +30,13 @@ pub(super) struct Neighbours {
 impl Neighbours {
     /// Of a part of so many; nothing told yet.
     pub(super) fn new(part: u32, parts: u32, others: BTreeSet<u32>, here: Partition) -> Neighbours {
-        let (crossing, finals) = (Crossing::new(part as i32), VecDeque::new());
-        Neighbours {
-            part,
-            parts,
-            others,
-            crossing,
-            finals,
-            finals_from_ns: None,
-            here,
-            told: Instant::now(),
-            told_ns: i64::MIN,
-        }
-    }
-
-    /// Another's word about final events before that time stands there.
-    pub(super) fn heard(&mut self, here: i64, settled_ns: i64) {
-        self.finals.push_back((here, settled_ns));
-    }
-
-    /// Who read here before it left out final events from before that time, nanoseconds.
-    pub(super) fn resume(&mut self, finals_from_ns: Option<i64>) {
-        self.finals_from_ns = self.finals_from_ns.max(finals_from_ns);
-    }
-
-    /// From when on all of the others' final events are told behind what may be committed, nanoseconds; `None`: from the first.
-    pub(super) fn finals_from_ns(&self) -> Option<i64> {
-        self.finals_from_ns
+        let (crossing, finals) = (Crossing::new(part as i32), FinalsHeard::default());
+        Neighbours { part, parts, others, crossing, finals, here, told: Instant::now(), told_ns: i64::MIN }
     }
 
     /// The first place here that a successor has to read again besides the lines of `needed_ns` and after.
     pub(super) fn needed_here(&mut self, engine: &Engine, needed_ns: i64) -> Option<i64> {
-        let since_ns = engine.finals_needed_ns(needed_ns);
-        while self.finals.front().is_some_and(|&(_, settled_ns)| settled_ns < since_ns) {
-            self.finals.pop_front();
-            self.finals_from_ns = self.finals_from_ns.max(Some(since_ns));
-        }
-        let of_finals = self.finals.front().map(|&(here, _)| here);
+        let of_finals = self.finals.needed_here(engine.finals_needed_ns(needed_ns));
         of_finals.into_iter().chain(engine.bins_needed_here()).min()
     }
 
