@@ -155,7 +155,7 @@ pub struct Book {
     tally: Tally,
     said: Vec<Said>,
     memory: Memory,
-    /// Where regions are shared out: which part it is of how many. There are no checkpoints then.
+    /// Where regions are shared out: which part it is of how many.
     share: Option<(u32, u32)>,
     /// Of a book that has been read from a checkpoint and not been loaded: its entries, whose alerts stand elsewhere.
     bare: Vec<Bare>,

@@ -173,7 +173,8 @@ impl Engine {
                 vec![$((stringify!($field), Box::new(|| postcard::to_stdvec(&self.$field).expect("a piece")) as Piece<'_>)),+]
             };
         }
-        let mut pieces = pieces!(places, progress, duplicates, weather, fire, slow, escalation, book, held, latecomers);
+        let mut pieces =
+            pieces!(places, progress, duplicates, weather, fire, slow, escalation, bin_teller, book, held, latecomers);
         pieces.extend(
             self.rules.iter().map(|rule| ("a rule", Box::new(|| rule.save(Vec::new()).expect("a piece")) as Piece<'_>)),
         );

@@ -50,9 +50,7 @@ pub struct FireWatch {
     waiting: Vec<RegionRecord>,
     /// Whether those were taught by what is seen again.
     same_stream: bool,
-    /// How regions are shared out among processes; `None`: all are this one's. Who has a share goes on by what it was handed, and
-    /// writes down no checkpoint.
-    #[serde(skip)]
+    /// How regions are shared out among processes; `None`: all are this one's.
     share: Option<Share>,
     /// What nodes have said of their arrivals, and radars of their solutions.
     corrected_arrivals: Corrections,

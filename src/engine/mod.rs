@@ -120,8 +120,7 @@ pub struct Engine {
     escalation: Option<EscalationWatch>,
     #[serde(with = "as_named")]
     escalations: Vec<Escalation>,
-    /// Where regions are shared out, what those are told who judge. There are no checkpoints then.
-    #[serde(skip)]
+    /// Where regions are shared out, what those are told who judge.
     bin_teller: Option<BinTeller>,
     /// All before this was judged, and told, in the record that was last asked for, nanoseconds.
     escalation_kept_ns: (Option<i64>, Option<i64>),

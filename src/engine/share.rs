@@ -25,6 +25,7 @@ use crate::model::node::{NodeIx, Registry};
 #[cfg(test)]
 use crate::model::observation::Part;
 use crate::model::observation::{Observations, fnv_1a};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
 /// The part that watches all nodes, and those that watch what is at sea and in the air: none of them the one that judges escalations
@@ -37,7 +38,7 @@ const AIR: u32 = 3;
 const MARGIN: f64 = 1.02;
 
 /// All regions, and who has which.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Regions {
     cells: Vec<Cell>,
     centres: Vec<LonLat>,
@@ -50,7 +51,7 @@ pub struct Regions {
 }
 
 /// A part of all regions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Share {
     /// All.
     pub regions: Regions,

@@ -5,6 +5,8 @@
 //! older than the checkpoint that it names; what lies between the two is read again, in silence. Without a checkpoint, or
 //! with one that does not fit, everything that is needed is read again.
 
+use super::crossing::Crossing;
+use super::finals_heard::FinalsHeard;
 use super::held_keys::HeldKeys;
 use super::low_water::LowWater;
 use crate::engine::progress::Partition;
@@ -29,6 +31,8 @@ pub struct Head {
     pub low_water: LowWater,
     /// The keys of lines that are held back.
     pub held_keys: HeldKeys,
+    /// Of a part of the regions: where places there are here, and what the others have told.
+    pub between: Option<(Crossing, FinalsHeard)>,
 }
 
 /// For whom a checkpoint is.
@@ -68,12 +72,12 @@ impl Head {
         room: Vec<u8>,
         reader: Reader<'_>,
         (assigned, read_to): (&BTreeSet<Partition>, &BTreeMap<Partition, i64>),
-        low_water: &LowWater,
-        held_keys: &HeldKeys,
+        (low_water, held_keys): (&LowWater, &HeldKeys),
+        between: Option<(&Crossing, &FinalsHeard)>,
     ) -> Result<Vec<u8>, CheckpointError> {
         // The fields of a head, in their order.
         let of_whom = (BUILD, reader.config_digest, reader.topics, reader.topic_ids);
-        Ok(postcard::to_extend(&(of_whom, assigned, read_to, low_water, held_keys), room)?)
+        Ok(postcard::to_extend(&(of_whom, assigned, read_to, low_water, held_keys, between), room)?)
     }
 
     /// A checkpoint's head, and the rest of it.
@@ -108,7 +112,7 @@ mod tests {
         low_water.mark();
         let read_to = BTreeMap::from([((0, 1), 77), ((1, 0), 3)]);
         let assigned = read_to.keys().copied().chain([(2, 0)]).collect();
-        let head = Head::write(Vec::new(), reader, (&assigned, &read_to), &low_water, &HeldKeys::default());
+        let head = Head::write(Vec::new(), reader, (&assigned, &read_to), (&low_water, &HeldKeys::default()), None);
         [head.unwrap(), b"the rest".to_vec()].concat()
     }
 

@@ -9,12 +9,13 @@
 //! on from that place has not seen that.
 
 use crate::kafka::Position;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most places noted of one partition of telemetry; at it every other one is dropped, and commits are coarser.
 const MAX_NOTED: usize = 8_192;
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Noted {
     /// Next offset there, and next offset here when the reader had come so far; both rising. All still needed.
     places: VecDeque<(i64, i64)>,
@@ -32,7 +33,7 @@ fn thin<T>(noted: &mut VecDeque<T>) {
 }
 
 /// Where the reader of one partition of `telemetry.by-region` is.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Crossing {
     partition: i32,
     noted: BTreeMap<(u16, i32), Noted>,
@@ -109,20 +110,35 @@ impl Crossing {
         if self.committed.is_some_and(|committed| committed >= least) {
             return None;
         }
-        self.committed = Some(least);
-        while self.ends.get(1).is_some_and(|&end| end <= least) {
+        self.commit(least);
+        Some(Position { topic: 0, partition: self.partition, next_offset: least })
+    }
+
+    /// The place up to which that is done with is committed, and so is none before it.
+    fn commit(&mut self, here: i64) {
+        self.committed = Some(here);
+        while self.ends.get(1).is_some_and(|&end| end <= here) {
             self.ends.pop_front();
         }
         for times in self.newest_ns.values_mut() {
-            while times.get(1).is_some_and(|&(here, _)| here <= least) {
+            while times.get(1).is_some_and(|&(at, _)| at <= here) {
                 times.pop_front();
             }
         }
-        Some(Position { topic: 0, partition: self.partition, next_offset: least })
     }
-}
 
-impl Crossing {
+    /// The place that was given last.
+    pub fn committed(&self) -> Option<i64> {
+        self.committed
+    }
+
+    /// As much has been committed by who read here until now, of whom this is known up to some place: places do not go back.
+    pub fn go_on(&mut self, committed: Option<i64>) {
+        if let Some(here) = committed.filter(|&here| self.committed.is_none_or(|before| before < here)) {
+            self.commit(here);
+        }
+    }
+
     /// The partitions of telemetry, and how far each had come at the place that was given last, nanoseconds.
     pub fn newest_ns(&self) -> impl Iterator<Item = ((u16, i32), i64)> + '_ {
         let committed = self.committed.unwrap_or(i64::MIN);

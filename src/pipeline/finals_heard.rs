@@ -1,10 +1,11 @@
 //! What other parts of the regions have told of final events: where those words stand that a successor has to read again, and from when on
 //! it knows of all such events by that.
 
+use serde::{Deserialize, Serialize};
 use std::collections::VecDeque;
 
 /// The words that are still needed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct FinalsHeard {
     /// Where each stands, and up to when events were final by it, nanoseconds.
     words: VecDeque<(i64, i64)>,
@@ -15,6 +16,11 @@ impl FinalsHeard {
     /// Nothing heard yet; who read there before has left out events from before that time, nanoseconds.
     pub fn after(from_ns: Option<i64>) -> FinalsHeard {
         FinalsHeard { words: VecDeque::new(), from_ns }
+    }
+
+    /// The same for one who knows what was heard up to some place: what was committed since leaves out what is from before that time.
+    pub fn go_on(&mut self, from_ns: Option<i64>) {
+        self.from_ns = self.from_ns.max(from_ns);
     }
 
     /// By the word that stands there all events from before that time are final.

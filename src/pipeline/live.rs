@@ -365,10 +365,11 @@ impl Live<'_> {
             held.extend(before.held.iter().filter(|(offset, _)| *offset >= read_to));
         }
         let topic_id = self.topic_ids.get(usize::from(partition.0)).cloned().flatten();
-        let committed = self.low_water.committed(partition);
+        let here = self.neighbours.as_ref().filter(|neighbours| neighbours.here == partition);
+        let committed = here.map_or_else(|| self.low_water.committed(partition), |it| it.crossing.committed());
         let newest_ns = match &self.neighbours {
             None => self.low_water.committed_ns(partition),
-            Some(neighbours) if neighbours.here == partition => neighbours.finals.known_ns(),
+            Some(neighbours) if here.is_some() => neighbours.finals.known_ns(),
             // What is committed is a place here.
             Some(neighbours) => neighbours.crossing.newest_ns().find(|it| it.0 == partition).map(|it| it.1),
         };

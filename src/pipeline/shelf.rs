@@ -65,8 +65,7 @@ impl Directory {
     /// The directory of that run's settings; `None` where there are to be no checkpoints.
     pub fn of(run: &Run) -> Option<Directory> {
         let kafka = &run.kafka;
-        // In a cluster what a part knows hangs on what others have told.
-        let is_wanted = kafka.exactly_once && run.part.is_none() && !kafka.checkpoint_dir.as_os_str().is_empty();
+        let is_wanted = kafka.exactly_once && !kafka.checkpoint_dir.as_os_str().is_empty();
         is_wanted
             .then(|| Directory::new(&kafka.checkpoint_dir, &kafka.transactional_id(), kafka.checkpoint_records.into()))
     }

@@ -27,7 +27,7 @@ pub const TRIALS: &[Case] = &[
 ];
 
 /// Records between two checkpoints.
-const EVERY: u64 = 100;
+pub const EVERY: u64 = 100;
 
 /// Where a site's checkpoints lie, and the settings that have a run lay them down there.
 pub fn settings(site: &Site, every_records: u64) -> [String; 2] {
@@ -57,7 +57,7 @@ fn first_life(broker: &Broker, stream: &mut Stream) -> u64 {
 }
 
 /// How many observations a process had read when it last said how it goes.
-fn observations(log: &str) -> u64 {
+pub fn observations(log: &str) -> u64 {
     log.lines().rev().find_map(|line| field(line, "observations")?.parse().ok()).expect("a word on how it goes")
 }
 

@@ -3,17 +3,18 @@
 
 use super::Case;
 use super::broker::Broker;
+use super::checkpoints;
 use super::ledger::{is_over, look, note};
 use super::live::{json, last, settled_ns};
 use super::program::{Program, Site, field};
-use super::records::{PATIENCE, Received, produce, producer, read_to_end};
+use super::records::{PATIENCE, Received, consume_all, produce, producer, read_to_end};
 use super::scene::{Line, Scene, assert_same, settled};
 use super::stream::{ARGUMENTS, Stream, from_environment};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use truceline::model::geo::LonLat;
 use truceline::model::kind::{Kind, KindSet};
 use truceline::model::node::Node;
@@ -24,6 +25,7 @@ pub const TRIALS: &[Case] = &[
     ("a_cluster_finds_what_one_process_finds", a_cluster_finds_what_one_process_finds),
     ("parts_move_from_one_to_three_to_two_and_nothing_is_lost_or_repeated", parts_move),
     ("kills_in_a_cluster_lose_and_repeat_nothing", kills),
+    ("from_checkpoints_a_cluster_reads_little_again", from_checkpoints_a_cluster_reads_little_again),
 ];
 
 /// Event time that is delivered at once: no partition gets so far ahead that what others bring is late.
@@ -236,6 +238,60 @@ fn parts_move(broker: &Broker) {
     }
 }
 
+/// Starts a process of the cluster as streams are read, with these settings.
+fn begin(stream: &Stream, role: &str, instance: &str, settings: &[String]) -> Program {
+    let instance = format!("kafka.instance={instance}");
+    let more = ARGUMENTS.iter().copied().filter(|it| *it != "--no-archive");
+    let set = settings.iter().flat_map(|setting| ["--set", setting]);
+    let arguments: Vec<&str> = ["--role", role, "--set", &instance].into_iter().chain(more).chain(set).collect();
+    stream.site.run(&arguments)
+}
+
+/// Each part takes its checkpoint up, and goes on from there.
+fn from_checkpoints_a_cluster_reads_little_again(broker: &Broker) {
+    let site = Site::new(broker, "resumed");
+    let mut stream = Stream::of(broker, site, four_corners(Scenario::Fused, 71, 9.0));
+    let settings = checkpoints::settings(&stream.site, checkpoints::EVERY);
+    let router = begin(&stream, "route", "router-1", &[]);
+    let watch = begin(&stream, "correlate", "watch-1", &settings);
+    stream.deliver_live(broker, 0.5);
+    stream.await_delivered(&watch);
+    let parts = |rows: &[Received]| {
+        let keys = rows.iter().filter_map(|row| row.key.as_deref().filter(|key| key.ends_with(b"/checkpoint")));
+        keys.collect::<BTreeSet<_>>().len()
+    };
+    consume_all(broker, &stream.site.topic("state"), |rows| parts(rows) == PARTS);
+    let read = checkpoints::observations(&watch.crash());
+    let since = Instant::now();
+    let watch = begin(&stream, "correlate", "watch-1", &settings);
+    let count = |log: &str, what: &str| log.lines().filter(|line| line.contains(what)).count();
+    while count(&watch.log(), "is where the last run ended") < PARTS {
+        watch.await_line(watch.lines(), "another word", |line| line.contains("so far"));
+    }
+    let recovery = since.elapsed();
+    let again = checkpoints::observations(&watch.log());
+    assert_eq!(count(&watch.log(), "a checkpoint is taken up"), PARTS, "{}", watch.log());
+    assert!(again <= 3 * checkpoints::EVERY * PARTS as u64, "{again} of {read} observations were read again");
+    stream.deliver_live(broker, 1.0);
+    watch.await_event_time(0, settled_ns(&stream.scene));
+    await_words(broker, &stream.site, &stream.expected);
+    for program in [watch, router] {
+        let ended = program.terminate();
+        assert_eq!(ended.code, Some(0), "{}", ended.said);
+    }
+    look_after_cluster(broker, &stream, "kill -9 of a cluster with checkpoints", 1, &[recovery]);
+}
+
+/// What it says is exact.
+fn look_after_cluster(broker: &Broker, stream: &Stream, fault: &str, times: usize, recoveries: &[Duration]) {
+    let mut seen = look(broker, &stream.site, &stream.expected, &stream.bad);
+    // What was told last of what lasts hangs on when it was told.
+    let lasts = |id: &str| stream.expected.get(id).is_some_and(|alert| !is_over(alert));
+    seen.strange.retain(|it| !it.split_once(": ").is_some_and(|(id, _)| lasts(id)));
+    note(fault, times, &seen, recoveries);
+    seen.assert_exact(fault);
+}
+
 /// How often a process of the cluster is killed in the short form.
 const KILLS: u64 = 20;
 
@@ -249,12 +305,12 @@ fn kills(broker: &Broker) {
     let site = Site::new(broker, "felled");
     let mut stream = Stream::of(broker, site, four_corners(Scenario::Fused, 12 + seed, 9.0));
     let roles = [("route", "router-1"), ("route", "router-2"), ("correlate", "watch-1"), ("correlate", "watch-2")];
-    let begin = |stream: &Stream, (role, instance): (&str, &str)| {
-        let own = ["--role", role, "--set", &format!("kafka.instance={instance}")];
-        let more: Vec<&str> = ARGUMENTS.iter().copied().filter(|it| *it != "--no-archive").collect();
-        stream.site.run(&[&own[..], &more].concat())
+    // Every third time without checkpoints: what was committed meanwhile is newer than the last of them.
+    let begin = |stream: &Stream, (role, instance): (&str, &str), kill: u64| {
+        let settings = checkpoints::settings(&stream.site, 300);
+        begin(stream, role, instance, if kill % 3 == 2 { &[] } else { &settings })
     };
-    let mut programs: Vec<Program> = roles.iter().map(|&role| begin(&stream, role)).collect();
+    let mut programs: Vec<Program> = roles.iter().map(|&role| begin(&stream, role, 0)).collect();
     for kill in 1..=kills {
         stream.deliver_live(broker, kill as f64 / (kills + 1) as f64);
         let victim = dice.random_range(0..programs.len());
@@ -263,7 +319,7 @@ fn kills(broker: &Broker) {
             seen = programs[victim].await_line(seen, "a word", |line| line.contains("so far"));
         }
         programs.remove(victim).crash();
-        programs.insert(victim, begin(&stream, roles[victim]));
+        programs.insert(victim, begin(&stream, roles[victim], kill));
     }
     stream.deliver_live(broker, 1.0);
     for program in &programs[2..] {
@@ -274,12 +330,7 @@ fn kills(broker: &Broker) {
         let ended = program.terminate();
         assert_eq!(ended.code, Some(0), "{}", ended.said);
     }
-    let mut seen = look(broker, &stream.site, &stream.expected, &stream.bad);
-    // What was told last of what lasts hangs on when it was told.
-    let lasts = |id: &str| stream.expected.get(id).is_some_and(|alert| !is_over(alert));
-    seen.strange.retain(|it| !it.split_once(": ").is_some_and(|(id, _)| lasts(id)));
-    note("kill -9 in a cluster", kills as usize, &seen, &[]);
-    seen.assert_exact("kills in a cluster");
+    look_after_cluster(broker, &stream, "kill -9 in a cluster", kills as usize, &[]);
 }
 
 /// Delivers lines in slices, as fast as they are taken.

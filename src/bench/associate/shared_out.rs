@@ -6,6 +6,7 @@ use super::stream::{PARTITION, Stream};
 use crate::engine::associate::layout::cells;
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Settled};
+use crate::engine::checkpoint::Written;
 use crate::engine::escalation::record::EscalationRecord;
 use crate::engine::escalation::telling::{BinTold, JUDGE};
 use crate::engine::rules::memory::LaneRecord;
@@ -50,6 +51,8 @@ const CLOSING_S: i64 = 7 * 3600;
 const BEAT_S: i64 = 300;
 /// Parts die so often in a run: one that dies before it is where it was has to begin anew.
 const MOST_DEATHS: usize = 30;
+/// A checkpoint is laid down so often.
+const CHECKPOINT_ITEMS: usize = 25;
 /// What is read again beyond what is needed.
 const RECALL_NS: i64 = 240 * NS_PER_S;
 
@@ -76,6 +79,15 @@ struct Table {
     /// The newest time before that position, and from when on all of the others' final events stand behind it.
     newest_ns: Option<i64>,
     finals_from_ns: Option<i64>,
+    checkpoint: Option<Checkpoint>,
+}
+
+/// All that a process knew when it had read so far.
+#[derive(Clone)]
+struct Checkpoint {
+    engine: Vec<u8>,
+    finals: Vec<u8>,
+    read: usize,
 }
 
 /// What a turn came to, to be committed.
@@ -90,6 +102,7 @@ struct Parcel {
     read_to: usize,
     position: (usize, Option<i64>),
     finals_from_ns: Option<i64>,
+    checkpoint: Option<Checkpoint>,
 }
 
 /// A part: its log, what is committed, and the process that has it.
@@ -113,6 +126,8 @@ struct Life {
     finals: FinalsHeard,
     told_ns: i64,
     parcels: Vec<Parcel>,
+    /// Laid down, and still to be told.
+    checkpoint: Option<Checkpoint>,
 }
 
 /// A scene on whose middle four regions meet, and heartbeats of two nodes afterwards.
@@ -168,32 +183,45 @@ fn by_one(stream: &Stream) -> BTreeMap<String, AlertFeature> {
 }
 
 impl Life {
-    /// Goes on from what is committed.
-    fn begin(part: u32, table: &Table, stream: &Stream, regions: &Regions) -> Life {
+    /// Goes on from what is committed, from a checkpoint if it is there.
+    fn begin(part: u32, table: &Table, checkpoint: Option<&Checkpoint>, stream: &Stream, regions: &Regions) -> Life {
         let mut engine = stream.engine(&Settings::default());
         engine.take_share(Share { regions: regions.clone(), part });
         let is_replaying = table.read_to > 0;
-        let mut learnt = Vec::new();
+        let (mut learnt, mut read) = (Vec::new(), table.position);
+        let mut finals = FinalsHeard::after(table.finals_from_ns);
         if is_replaying {
             let kept = table.kept.values().map(|text| serde_json::from_str::<Kept>(text).expect("what was said"));
-            let read = table.learnt.values().map(|text| serde_json::from_str(text).expect("what was learnt"));
-            learnt = RegionRecord::joined(read);
-            engine.restore(kept.collect::<Vec<_>>(), table.settled.unwrap_or(Settled::NOTHING), learnt.clone());
+            let records = table.learnt.values().map(|text| serde_json::from_str(text).expect("what was learnt"));
+            learnt = RegionRecord::joined(records);
+            let (kept, settled) = (kept.collect::<Vec<_>>(), table.settled.unwrap_or(Settled::NOTHING));
+            match checkpoint {
+                Some(checkpoint) => {
+                    engine.take_up(&checkpoint.engine).expect("the same");
+                    engine.behind(PARTITION);
+                    engine.go_on(kept, settled);
+                    read = checkpoint.read;
+                    finals = postcard::from_bytes(&checkpoint.finals).expect("the same");
+                    finals.go_on(table.finals_from_ns);
+                }
+                None => {
+                    engine.restore(kept, settled, learnt.clone());
+                    let lanes = table.lanes.values().map(|text| serde_json::from_str(text).expect("what lasts"));
+                    assert!(engine.remember(lanes, &stream.registry).is_empty());
+                    if let Some(newest_ns) = table.newest_ns {
+                        engine.resume(PARTITION, newest_ns);
+                    }
+                    engine.finals_known_from(table.finals_from_ns);
+                }
+            }
             if let Some(text) = &table.escalation {
                 assert!(engine.restore_escalation(serde_json::from_str(text).expect("what is usual")));
             }
-            let lanes = table.lanes.values().map(|text| serde_json::from_str(text).expect("what lasts"));
-            assert!(engine.remember(lanes, &stream.registry).is_empty());
-            if let Some(newest_ns) = table.newest_ns {
-                engine.resume(PARTITION, newest_ns);
-            }
-            engine.finals_known_from(table.finals_from_ns);
         }
         engine.keep_within(RECALL_NS / 3);
         let lessons = Lessons::new(&learnt, Duration::ZERO, RECALL_NS / 3, Instant::now());
-        let (out, parcels) = Default::default();
-        let (read, finals, told_ns) = (table.position, FinalsHeard::after(table.finals_from_ns), i64::MIN);
-        Life { engine, lessons, out, read, is_replaying, finals, told_ns, parcels }
+        let (out, parcels, told_ns) = (Output::default(), Vec::new(), i64::MIN);
+        Life { engine, lessons, out, read, is_replaying, finals, told_ns, parcels, checkpoint: None }
     }
 
     /// Reads the next item, as the stage of a live run that correlates does; false if there is none.
@@ -248,7 +276,13 @@ impl Life {
             let to = (0..PARTS).filter(|&other| other != part);
             parcel.forwards.extend(to.map(|other| (other, Item::Finals { part, events: events.clone(), settled_ns })));
         }
+        parcel.checkpoint = self.checkpoint.take();
         self.parcels.push(parcel);
+        if self.read.is_multiple_of(CHECKPOINT_ITEMS) {
+            let engine = self.engine.checkpoint(Vec::new()).and_then(Written::finish).expect("a checkpoint");
+            let finals = postcard::to_stdvec(&self.finals).expect("a checkpoint");
+            self.checkpoint = Some(Checkpoint { engine, finals, read: self.read });
+        }
         true
     }
 }
@@ -256,7 +290,7 @@ impl Life {
 impl Member {
     fn new(part: u32, stream: &Stream, regions: &Regions) -> Member {
         let (table, said) = (Table::default(), BTreeMap::new());
-        let life = Life::begin(part, &table, stream, regions);
+        let life = Life::begin(part, &table, None, stream, regions);
         Member { part, log: Vec::new(), newest_ns: Vec::new(), table, said, life }
     }
 
@@ -296,6 +330,7 @@ impl Member {
             self.table.settled = parcel.settled.or(self.table.settled);
             self.table.read_to = parcel.read_to;
             self.table.finals_from_ns = parcel.finals_from_ns;
+            self.table.checkpoint = parcel.checkpoint.or(self.table.checkpoint.take());
             if parcel.position.0 >= self.table.position {
                 (self.table.position, self.table.newest_ns) = parcel.position;
             }
@@ -305,14 +340,18 @@ impl Member {
     }
 }
 
-/// What each part says, as the dice have them come forward and die, and how many died.
-fn by_parts(stream: &Stream, deaths: f64, dice: &mut ChaCha8Rng) -> (Vec<BTreeMap<String, AlertFeature>>, usize) {
+/// What each part says, as the dice have them come forward and die, how many died, and how many of their successors took a checkpoint up.
+fn by_parts(
+    stream: &Stream,
+    deaths: f64,
+    dice: &mut ChaCha8Rng,
+) -> (Vec<BTreeMap<String, AlertFeature>>, usize, usize) {
     let regions = Regions::new(cells(&stream.registry), PARTS);
     assert!(regions.cells().len() >= PARTS as usize);
     let mut members: Vec<Member> = (0..PARTS).map(|part| Member::new(part, stream, &regions)).collect();
     let rows: Vec<(usize, usize)> =
         (0..).zip(&stream.batches).flat_map(|(at, batch)| (0..batch.len()).map(move |row| (at, row))).collect();
-    let (mut sent, mut to, mut died) = (0, Vec::new(), 0);
+    let (mut sent, mut to, mut died, mut taken_up) = (0, Vec::new(), 0, 0);
     let is_left = |member: &Member| member.life.read < member.log.len() || !member.life.parcels.is_empty();
     while sent < rows.len() || members.iter().any(is_left) {
         let turn = dice.random_range(0..=PARTS);
@@ -338,7 +377,9 @@ fn by_parts(stream: &Stream, deaths: f64, dice: &mut ChaCha8Rng) -> (Vec<BTreeMa
         let member = &mut members[turn as usize];
         if died < MOST_DEATHS && dice.random_bool(deaths) {
             died += 1;
-            member.life = Life::begin(member.part, &member.table, stream, &regions);
+            let checkpoint = member.table.checkpoint.as_ref().filter(|_| dice.random_bool(0.6));
+            taken_up += usize::from(checkpoint.is_some());
+            member.life = Life::begin(member.part, &member.table, checkpoint, stream, &regions);
         }
         for _ in 0..dice.random_range(ITEMS) {
             let Member { part, log, newest_ns, table, life, .. } = member;
@@ -356,23 +397,28 @@ fn by_parts(stream: &Stream, deaths: f64, dice: &mut ChaCha8Rng) -> (Vec<BTreeMa
         said.retain(|_, alert| alert.properties.status != Status::Retracted);
         said
     };
-    (members.into_iter().map(|member| stand(member.said)).collect(), died)
+    (members.into_iter().map(|member| stand(member.said)).collect(), died, taken_up)
 }
 
-/// Holds parts to what one engine says, over some seeds.
-fn hold(deaths: f64) {
+/// Holds parts to what one engine says, over some seeds; each of them dies at so many of its turns, in turn: all at the beginning, or now
+/// and then to the end.
+fn hold(deaths: &[f64]) {
     let (first, count) = (from_environment("TRUCELINE_SEED", 1), from_environment("TRUCELINE_RUNS", 5));
     for seed in first..first + count {
         let stream = scene(seed);
         let expected = by_one(&stream);
         let mut found = BTreeMap::new();
-        let (by_parts, died) = by_parts(&stream, deaths, &mut ChaCha8Rng::seed_from_u64(seed));
+        let deaths = deaths[(seed % deaths.len() as u64) as usize];
+        let (by_parts, died, taken_up) = by_parts(&stream, deaths, &mut ChaCha8Rng::seed_from_u64(seed));
         let speak = by_parts.iter().filter(|said| !said.is_empty()).count();
         for (id, alert) in by_parts.into_iter().flatten() {
             assert!(found.insert(id.clone(), alert).is_none(), "TRUCELINE_SEED={seed}: {id} is said by two");
         }
         let wrong = differences(&found, &expected);
-        println!("TRUCELINE_SEED={seed}: {} alerts by {speak} parts, which died {died} times", expected.len());
+        println!(
+            "TRUCELINE_SEED={seed}: {} alerts by {speak} parts, which died {died} times, {taken_up} with a checkpoint",
+            expected.len()
+        );
         assert!(wrong.is_empty(), "TRUCELINE_SEED={seed}: {}", wrong.join("\n"));
         assert!(expected.len() > 10 && speak >= 3, "TRUCELINE_SEED={seed}: {} by {speak}", expected.len());
     }
@@ -380,10 +426,10 @@ fn hold(deaths: f64) {
 
 #[test]
 fn parts_of_the_regions_say_what_one_engine_says_however_they_come_forward() {
-    hold(0.0);
+    hold(&[0.0]);
 }
 
 #[test]
 fn and_so_they_do_if_they_die() {
-    hold(0.1);
+    hold(&[0.1, 0.05, 0.02]);
 }

@@ -6,6 +6,7 @@
 use super::field::{order_of, waves_of};
 use crate::model::geo::LonLat;
 use crate::model::node::{Node, NodeIx, Registry};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Metres in a degree of latitude.
@@ -15,7 +16,7 @@ const DEGREE_M: f64 = 111_195.0;
 const NEAR_RANGE_M: f64 = 40_000.0;
 
 /// A region to be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Cell {
     /// Middle of its own nodes.
     pub centre: LonLat,

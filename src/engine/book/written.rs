@@ -45,8 +45,8 @@ impl Book {
         self.entries.values().map(|entry| (entry.claim.clone(), entry.feature.clone())).unzip()
     }
 
-    /// Goes on with all that was written down, and the claims and alerts of it; letterhead and reviewers stay. False if these
-    /// are not as many as it has: then it is as it was.
+    /// Goes on with all that was written down, and the claims and alerts of it; letterhead, reviewers and share stay. False if
+    /// these are not as many as it has: then it is as it was.
     pub fn load(&mut self, mut saved: Book, claims: Vec<Arc<Claim>>, alerts: Vec<Arc<AlertFeature>>) -> bool {
         if saved.bare.len() != alerts.len() || saved.bare.len() != claims.len() {
             return false;
@@ -58,7 +58,7 @@ impl Book {
         let entries: BTreeMap<Arc<str>, Entry> =
             std::mem::take(&mut saved.bare).into_iter().zip(claims).zip(alerts).map(entry).collect();
         let (letterhead, review) = (std::mem::take(&mut self.letterhead), std::mem::take(&mut self.review));
-        *self = Book { letterhead, review, entries, ..saved };
+        *self = Book { letterhead, review, share: self.share, entries, ..saved };
         self.by_rank = self.entries.iter().map(|(key, entry)| entry.rank(key)).collect();
         let id = |entry: &Entry| entry.feature.properties.alert.clone();
         self.keys_by_id = self.entries.iter().map(|(key, entry)| (id(entry), key.clone())).collect();

@@ -7,6 +7,7 @@ use super::Sign;
 use super::ears::WeatherSum;
 use super::telling::{BinTold, Counting, SignTold};
 use crate::model::node::{NodeIx, Registry};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Most nodes of bins of which some have told and others have not; at it the oldest bin is passed over. It is a day and more
@@ -17,7 +18,7 @@ const MOST_HELD: usize = 4_000_000;
 const MOST_HANDED_ON: usize = 300;
 
 /// A part's word of a bin, and where it stands in what is read here.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Word {
     heard: Vec<(NodeIx, u64)>,
     weather: Vec<(String, WeatherSum)>,
@@ -26,7 +27,7 @@ struct Word {
 }
 
 /// What all have told.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Gathered {
     /// Of each part the last bin that it has told of.
     told_to: BTreeMap<u32, Option<i64>>,

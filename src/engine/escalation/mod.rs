@@ -62,7 +62,7 @@ const STORM_LINGERS_S: f64 = 3600.0;
 const HOUR_NS: i64 = 3600 * 1_000_000_000;
 
 /// Something that counts.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sign {
     /// How it was seen.
     pub modality: Modality,
@@ -101,8 +101,7 @@ pub struct EscalationWatch {
     waiting: Option<record::EscalationRecord>,
     #[serde(skip)]
     config_digest: String,
-    /// Where regions are shared out, what all tell; there are no checkpoints then.
-    #[serde(skip)]
+    /// Where regions are shared out, what all tell.
     gathered: Option<Gathered>,
 }
 

@@ -115,7 +115,7 @@ impl EscalationWatch {
             return false;
         }
         let (settings, config_digest) = (self.settings.clone(), std::mem::take(&mut self.config_digest));
-        *self = EscalationWatch { settings, config_digest, gathered: self.gathered.take(), ..saved };
+        *self = EscalationWatch { settings, config_digest, ..saved };
         true
     }
 

@@ -92,7 +92,7 @@ fn names(nodes: &[NodeIx], registry: &Registry) -> Vec<String> {
 }
 
 /// What a part has heard and has not told yet.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct BinTeller {
     part: u32,
     bin_ns: i64,

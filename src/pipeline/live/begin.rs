@@ -89,7 +89,7 @@ impl<'a> Live<'a> {
             awaited: BTreeMap::new(),
             is_replaying: false,
             keeps_state: table.is_some(),
-            topics,
+            topics: told_of.clone(),
             topic_ids: Vec::new(),
             neighbours,
             shelf,
@@ -103,9 +103,11 @@ impl<'a> Live<'a> {
             waits: 0,
         };
         if let Some(table) = table {
-            if live.neighbours.is_none() {
-                live.topic_ids = (0u16..).zip(&live.topics).map(|(topic, _)| inbox.id_of(topic)).collect();
-            }
+            live.topic_ids = match &live.neighbours {
+                None => (0u16..).zip(&live.topics).map(|(topic, _)| inbox.id_of(topic)).collect(),
+                // What is read is one topic, which stands last.
+                Some(_) => topics.iter().map(|_| None).chain([inbox.id_of(0)]).collect(),
+            };
             let anew = live.made_anew(&table, &*inbox);
             if let Err(error) = live.take_up(&table, &anew, &mut *inbox) {
                 // It is not as it was before that: from the start, without it.
@@ -149,17 +151,29 @@ impl<'a> Live<'a> {
             reading.committed.is_none_or(|committed| head.read_to.get(&place).is_some_and(|&to| to >= committed))
         };
         let fits = |(place, reading): (&(String, i32), &Reading)| {
-            self.place(place).is_none_or(|place| is_newer(place, reading) && !anew.contains(&place))
+            // Behind a router what is committed is a place in the one partition that is read.
+            let is_read = |place: &Partition| self.neighbours.as_ref().is_none_or(|it| it.here == *place);
+            let place = self.place(place).filter(is_read);
+            place.is_none_or(|place| is_newer(place, reading) && !anew.contains(&place))
         };
         if !table.readings.iter().all(fits) {
             tracing::info!("a checkpoint is there and is not taken up: what has been committed since is newer");
             return Ok(());
         }
         self.correlator.take_up(rest)?;
-        for &partition in &head.assigned {
-            // Of one of which nothing had been read, more may have been since, and may be committed.
-            let read_to = head.read_to.get(&partition).copied().or_else(|| head.low_water.committed(partition));
-            inbox.begin_at(partition, read_to.map_or(Begin::Start, Begin::At));
+        match (&mut self.neighbours, head.between) {
+            (Some(neighbours), Some((crossing, finals))) => {
+                (neighbours.crossing, neighbours.finals) = (crossing, finals);
+                let read_to = head.read_to.get(&neighbours.here).copied();
+                inbox.begin_at((0, neighbours.here.1), read_to.map_or(Begin::Start, Begin::At));
+            }
+            _ => {
+                for &partition in &head.assigned {
+                    // Of one of which nothing had been read, more may have been since, and may be committed.
+                    let read_to = head.read_to.get(&partition).copied().or_else(|| head.low_water.committed(partition));
+                    inbox.begin_at(partition, read_to.map_or(Begin::Start, Begin::At));
+                }
+            }
         }
         self.resumed = Some(Resumed { digest: row.digest.clone(), assigned: head.assigned, is_unfit: false });
         (self.read_to, self.low_water, self.held_keys) = (head.read_to, head.low_water, head.held_keys);
@@ -175,13 +189,18 @@ impl<'a> Live<'a> {
     fn take_over(&mut self, table: SaidTable, anew: &BTreeSet<Partition>, inbox: &mut dyn Inbox) {
         for (place, reading) in table.readings {
             let (name, number) = &place;
-            if let Some(neighbours) = self.neighbours.as_mut().filter(|_| *name == self.run.kafka.topics.by_region) {
-                neighbours.finals = FinalsHeard::after(reading.newest_ns);
-                self.correlator.engine().finals_known_from(reading.newest_ns);
-                self.refused_before.insert(neighbours.here, reading);
+            let Some(partition) = self.place(&place) else { continue };
+            if let Some(neighbours) = self.neighbours.as_mut().filter(|it| it.here == partition) {
+                match self.resumed {
+                    Some(_) => neighbours.go_on(&reading),
+                    None => {
+                        neighbours.finals = FinalsHeard::after(reading.newest_ns);
+                        self.correlator.engine().finals_known_from(reading.newest_ns);
+                    }
+                }
+                self.refused_before.insert(partition, reading);
                 continue;
             }
-            let Some(partition) = self.place(&place) else { continue };
             if anew.contains(&partition) {
                 tracing::warn!(
                     "{name} partition {number} had been read to {}: it is another one now, and is taken as new",
@@ -192,11 +211,15 @@ impl<'a> Live<'a> {
                 continue;
             }
             self.awaited.insert(partition, reading.read_to);
-            let committed = reading.committed.filter(|_| self.neighbours.is_none());
-            if let (Some(neighbours), Some(newest_ns)) = (&mut self.neighbours, reading.newest_ns) {
-                neighbours.crossing.resume(partition, newest_ns);
+            match &mut self.neighbours {
+                None => self.low_water.resume(partition, reading.committed, reading.newest_ns),
+                // All that had been noted is in the checkpoint.
+                Some(_) if self.resumed.is_some() => {}
+                Some(neighbours) => {
+                    reading.newest_ns.into_iter().for_each(|it| neighbours.crossing.resume(partition, it));
+                    self.low_water.resume(partition, None, reading.newest_ns);
+                }
             }
-            self.low_water.resume(partition, committed, reading.newest_ns);
             self.refused_before.insert(partition, reading);
         }
         let (alerts, settled) = (table.alerts.len(), table.settled.unwrap_or(Settled::NOTHING));

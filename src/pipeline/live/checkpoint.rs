@@ -24,8 +24,12 @@ impl Live<'_> {
                 || self.read_to.contains_key(partition)
                 || self.low_water.committed(*partition).is_some()
         };
+        let knows_all = match &self.neighbours {
+            None => self.assigned.iter().all(knows_where),
+            Some(neighbours) => self.read_to.contains_key(&neighbours.here),
+        };
         if !self.assigned.is_empty()
-            && self.assigned.iter().all(knows_where)
+            && knows_all
             && let Some(room) = shelf.room(self.records)
         {
             let began = Instant::now();
@@ -45,8 +49,9 @@ impl Live<'_> {
 
     /// All that is known now, written into `room`.
     fn checkpoint(&self, room: Vec<u8>) -> Result<Written, CheckpointError> {
-        let Live { assigned, read_to, low_water, held_keys, .. } = self;
-        let written = Head::write(room, self.reader(), (assigned, read_to), low_water, held_keys)?;
+        let Live { assigned, read_to, low_water, held_keys, neighbours, .. } = self;
+        let between = neighbours.as_ref().map(|neighbours| (&neighbours.crossing, &neighbours.finals));
+        let written = Head::write(room, self.reader(), (assigned, read_to), (low_water, held_keys), between)?;
         Ok(self.correlator.checkpoint(written)?)
     }
 

@@ -3,6 +3,7 @@
 use super::super::by_region::{Finals, Forward, ForwardWhat};
 use super::super::crossing::Crossing;
 use super::super::finals_heard::FinalsHeard;
+use super::super::said_table::Reading;
 use crate::engine::Engine;
 use crate::engine::escalation::telling::JUDGE;
 use crate::engine::progress::Partition;
@@ -32,6 +33,12 @@ impl Neighbours {
     pub(super) fn new(part: u32, parts: u32, others: BTreeSet<u32>, here: Partition) -> Neighbours {
         let (crossing, finals) = (Crossing::new(part as i32), FinalsHeard::default());
         Neighbours { part, parts, others, crossing, finals, here, told: Instant::now(), told_ns: i64::MIN }
+    }
+
+    /// What is known of all that is from a checkpoint; that is what has been committed since.
+    pub(super) fn go_on(&mut self, reading: &Reading) {
+        self.crossing.go_on(reading.committed);
+        self.finals.go_on(reading.newest_ns);
     }
 
     /// The first place here that a successor has to read again besides the lines of `needed_ns` and after.
