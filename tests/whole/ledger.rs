@@ -49,6 +49,7 @@ pub fn look_after(
     let mut seen = Seen::default();
     let revisions = [said_before, &read_to_end(broker, &site.topic("violations"))].concat();
     let mut before = BTreeMap::<String, Value>::new();
+    let mut changes = BTreeMap::<String, Vec<String>>::new();
     for alert in json(&revisions) {
         let id = alert["properties"]["alert"].as_str().expect("an id").to_owned();
         let revision = |alert: &Value| alert["properties"]["revision"].as_u64().expect("a revision");
@@ -60,6 +61,8 @@ pub fn look_after(
         } else if now != so_far + 1 {
             seen.disordered.push(format!("{id}/{now} after {so_far}"));
         }
+        let change = last.map_or_else(|| "first said".to_owned(), |last| difference(&alert, last));
+        changes.entry(id.clone()).or_default().push(change);
         before.insert(id, alert);
     }
     let newest = last(&read_to_end(broker, &site.topic("current")));
@@ -78,7 +81,8 @@ pub fn look_after(
         match expected.get(id) {
             None => seen.strange.push(format!("{id} was not to be found: {}", alert["properties"])),
             Some(expected) if !nearly(alert, expected) => {
-                seen.strange.push(format!("{id}: {}", difference(alert, expected)))
+                let (wrong, changes) = (difference(alert, expected), changes[id].join("; "));
+                seen.strange.push(format!("{id}: {wrong} (what each revision changed: {changes})"))
             }
             Some(_) => {}
         }
