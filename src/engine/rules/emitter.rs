@@ -9,10 +9,12 @@
 
 mod emission;
 mod fix;
+mod known;
 
 pub use self::emission::channel;
 use self::emission::{Arrival, Emission, Waiting};
 pub use self::fix::LEAST_NODES;
+use self::known::Known;
 use super::lane::{Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;
@@ -47,6 +49,10 @@ const HEIGHTS_M: std::ops::RangeInclusive<f64> = -1_000.0..=100_000.0;
 pub const SATELLITES_HZ: std::ops::RangeInclusive<f64> = 1.559e9..=1.61e9;
 /// Emitters on one channel at a time. At it the one that began first ends.
 const MAX_EMITTERS: usize = 256;
+/// One that has sent from one place for so long, nanoseconds, and so often is known: what is its own is explained by it first ([`known`]).
+/// An aircraft has gone on by then.
+const KNOWN_FOR_NS: i64 = 20 * NS_PER_S;
+const KNOWN_EMISSIONS: u64 = 3;
 /// Emissions that are cited besides the last.
 const MAX_CITED: usize = 4;
 
@@ -139,6 +145,13 @@ impl Emitting {
         let (xx, xy, yy) = inverse((mean.0 + own.0, mean.1 + own.1, mean.2 + own.2));
         let d2 = xx * east_m * east_m + 2.0 * xy * east_m * north_m + yy * north_m * north_m;
         (d2.max(0.0).sqrt(), east_m.hypot(north_m))
+    }
+
+    fn known(&self) -> Known {
+        let (xx, xy, yy) = inverse(self.information);
+        let covariance_m2 = (xx + LEAST_SD_M * LEAST_SD_M, xy, yy + LEAST_SD_M * LEAST_SD_M);
+        let height_sd_m = self.height_information.powf(-0.5).max(LEAST_SD_M);
+        Known { place: self.place, covariance_m2, height_m: self.height_m, height_sd_m }
     }
 
     fn is_at(&self, seen: &Located) -> bool {
@@ -237,6 +250,17 @@ fn ends_after_ns(world: World<'_>) -> i64 {
 }
 
 impl Channel {
+    /// Those without a name that stand and send at that time, nanoseconds.
+    fn known(&self, at_ns: i64, ends_after_ns: i64) -> Vec<Known> {
+        let stands = |it: &&Emitting| {
+            it.label.is_none()
+                && it.emissions >= KNOWN_EMISSIONS
+                && it.newest_ns.saturating_sub(it.from_ns) >= KNOWN_FOR_NS
+        };
+        let sends = |it: &&Emitting| at_ns.saturating_sub(it.newest_ns) < ends_after_ns;
+        self.emitters.iter().filter(stands).filter(sends).map(Emitting::known).collect()
+    }
+
     fn end(&mut self, at: usize, ended: &mut Vec<Emitting>) {
         let mut emitter = self.emitters.remove(at);
         emitter.to_ns = Some(emitter.newest_ns);
@@ -319,14 +343,24 @@ const KNOWN_AFTER_NS: i64 = NS_PER_S;
 
 impl Emitters {
     fn look(&mut self, cutoff_ns: i64, world: World<'_>, book: &mut Book) {
-        for (channel, emission) in self.waiting.take(cutoff_ns, world.registry) {
-            let located = Located::of(emission);
-            if located.frequency_hz.is_some_and(|hz| SATELLITES_HZ.contains(&hz)) {
-                self.sightings.push(located.sighting());
+        loop {
+            let next_ns = self.waiting.next_cutoff_ns(cutoff_ns);
+            let Emitters { waiting, lanes, .. } = self;
+            let known = |channel: &str, at_ns: i64| {
+                lanes.settled(channel).map_or_else(Vec::new, |it| it.known(at_ns, ends_after_ns(world)))
+            };
+            for (channel, emission) in waiting.take(next_ns, world.registry, &known) {
+                let located = Located::of(emission);
+                if located.frequency_hz.is_some_and(|hz| SATELLITES_HZ.contains(&hz)) {
+                    self.sightings.push(located.sighting());
+                }
+                self.lanes.observe(channel.as_str(), located, None, world, book);
             }
-            self.lanes.observe(channel.as_str(), located, None, world, book);
+            self.lanes.advance(next_ns, world, book);
+            if next_ns == cutoff_ns {
+                break;
+            }
         }
-        self.lanes.advance(cutoff_ns, world, book);
     }
 }
 

@@ -118,7 +118,7 @@ fn nodes() -> Registry {
     let position = Some(LonLat { lon_deg: 30.0, lat_deg: 50.0 });
     let node = |name| Node { position, heartbeat_s: Some(60.0), ..Node::unregistered(name) };
     let patrol = |name| Node { registered: true, ..Node::unregistered(name) };
-    let heard = ["h1", "h2", "h3", "h4", "h5"].map(node);
+    let heard = ["h1", "h2", "h3", "h4", "h5", "h6", "h7", "h8", "h9"].map(node);
     // A line of microphones to the north, 4 km from one another.
     let line = LINE.iter().enumerate().map(|(at, name)| Node {
         position: Some(LonLat { lon_deg: 30.0, lat_deg: 50.2 + 0.036 * at as f64 }),

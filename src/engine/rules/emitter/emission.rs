@@ -7,6 +7,7 @@
 //! function of the set of arrivals.
 
 use super::fix::{self, Fix, Heard, LEAST_NODES, OUTLIER_SD};
+use super::known::Known;
 use crate::engine::book::Cited;
 use crate::engine::corrections::{Corrections, can_be_about};
 use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
@@ -20,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Light goes 1,500 km in that time: who hears one emission does so within it, nanoseconds.
 pub const EMISSION_NS: i64 = 5_000_000;
 /// Nodes that hear one emitter are some 450 km apart at the most: times of what goes together lie in so long, seconds.
-const TOGETHER_S: f64 = 3e-3;
+pub const TOGETHER_S: f64 = 3e-3;
 /// Emissions are looked for at whole multiples of that, nanoseconds.
 const EVERY_NS: i64 = NS_PER_S / 4;
 /// Arrivals of one node on one channel in such a time that are weighed. Later ones are passed over: a channel that is so full is no place
@@ -64,11 +65,11 @@ pub struct Arrival {
 
 impl Arrival {
     /// No emitter that it hears is further away, metres.
-    fn most_m(&self) -> f64 {
+    pub(super) fn most_m(&self) -> f64 {
         self.range_m.unwrap_or(MOST_RANGE_M)
     }
 
-    fn heard(&self) -> Heard {
+    pub(super) fn heard(&self) -> Heard {
         let Arrival { place, height_m, sd_s, azimuth, .. } = *self;
         Heard { place, height_m, time_ns: self.cited.time_ns, sd_s, azimuth }
     }
@@ -174,8 +175,21 @@ impl Waiting {
         Some(middle_ns.saturating_add(1))
     }
 
-    /// The emissions that begin before `cutoff_ns`, each with its channel, in order of time.
-    pub fn take(&mut self, cutoff_ns: i64, registry: &Registry) -> Vec<(CompactString, Emission)> {
+    /// The end of the first stretch in which something waits before `cutoff_ns`, or that: emissions are looked for by stretches, for what
+    /// was found in one is known in the next.
+    pub fn next_cutoff_ns(&self, cutoff_ns: i64) -> i64 {
+        let first_ns = self.by_channel.values().flat_map(|it| &it.arrivals).map(|it| it.cited.time_ns).min();
+        let ends_ns = |first_ns: i64| (first_ns.div_euclid(EVERY_NS) + 1).saturating_mul(EVERY_NS);
+        first_ns.map_or(cutoff_ns, |first_ns| ends_ns(first_ns).min(cutoff_ns))
+    }
+
+    /// The emissions that begin before `cutoff_ns`, each with its channel, in order of time. `known` tells who was heard on a channel before.
+    pub fn take(
+        &mut self,
+        cutoff_ns: i64,
+        registry: &Registry,
+        known: &dyn Fn(&str, i64) -> Vec<Known>,
+    ) -> Vec<(CompactString, Emission)> {
         let mut found = Vec::new();
         for (name, channel) in &mut self.by_channel {
             // Most of what waits is looked at when its time has come, and not each time until then.
@@ -188,7 +202,9 @@ impl Waiting {
             let turn = |it: &Arrival| (it.cited.time_ns, it.cited.id, registry.node(it.cited.node).name.as_str());
             channel.arrivals.sort_by(|a, b| turn(a).cmp(&turn(b)));
             channel.all.sort_unstable();
-            found.extend(emissions(channel, cutoff_ns).into_iter().map(|emission| (name.clone(), emission)));
+            let begins_ns = channel.arrivals[0].cited.time_ns.div_euclid(EVERY_NS) * EVERY_NS;
+            let emissions = emissions(channel, cutoff_ns, &known(name, begins_ns));
+            found.extend(emissions.into_iter().map(|emission| (name.clone(), emission)));
             channel.forget(cutoff_ns);
             self.count -= before - channel.arrivals.len();
         }
@@ -204,7 +220,7 @@ impl Waiting {
 }
 
 /// Takes the emissions that begin before `cutoff_ns` out of the arrivals of a channel, which are in order of time, and what begins none.
-fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
+fn emissions(channel: &mut Channel, cutoff_ns: i64, known: &[Known]) -> Vec<Emission> {
     let mut found = Vec::new();
     let Channel { arrivals, all } = channel;
     // One that begins before then may share arrivals with one that begins that much later, which ends that much later still.
@@ -225,20 +241,26 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
         for &at in with.iter().flatten() {
             begun.entry(at).or_insert_with(|| best(waiting, &together(waiting, at, &is_gone)));
         }
-        let Some(own) = begun.get(&first).and_then(|sets| sets.first()) else {
+        let of_known: Vec<Set> = known.iter().filter_map(|it| it.explains(waiting, first, &is_gone)).collect();
+        let begins = begun.get(&first).and_then(|sets| sets.first());
+        let holds_first = of_known.iter().filter(|it| it.members.contains(&first));
+        let Some(own) = begins.into_iter().chain(holds_first).max_by(|a, b| by_strength(a, b)) else {
             is_gone[first] = true;
             continue;
         };
         // Of emissions that would share an arrival one is taken, and the others are looked for again without it.
-        let shares = |it: &&Set| it.1.iter().any(|at| own.1.contains(at));
-        let rivals: Vec<&Set> = with.iter().flatten().filter_map(|at| begun.get(at)).flatten().filter(shares).collect();
-        let (fix, members) = strongest(waiting, &with, &rivals, &is_gone).unwrap_or(own).clone();
-        let cited: Vec<Cited> = members.iter().map(|&at| fix.cite(&waiting[at].cited, &waiting[at].heard())).collect();
+        let shares = |it: &&Set| it.members.iter().any(|at| own.members.contains(at));
+        let begun_with = with.iter().flatten().filter_map(|at| begun.get(at)).flatten();
+        let rivals: Vec<&Set> = begun_with.chain(&of_known).filter(shares).collect();
+        let Set { fix, members, .. } = strongest(waiting, &with, &rivals, &is_gone).unwrap_or(own).clone();
         members.iter().for_each(|&at| is_gone[at] = true);
+        begun.clear();
+        // Too few have heard one that is known to tell where it was this time.
+        let Some(fix) = fix else { continue };
+        let cited: Vec<Cited> = members.iter().map(|&at| fix.cite(&waiting[at].cited, &waiting[at].heard())).collect();
         let frequency_hz = fix::median(members.iter().filter_map(|&at| waiting[at].frequency_hz).collect());
         let by_chance = by_chance(all, &fix, &cited);
         found.push(Emission { fix, cited, frequency_hz, by_chance });
-        begun.clear();
     }
     let mut gone = is_gone.iter();
     // Whether what comes later is passed over is known when its time has come.
@@ -248,12 +270,22 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64) -> Vec<Emission> {
     found
 }
 
-/// A place and the arrivals that bear it out.
-type Set = (Fix, Vec<usize>);
+/// A place and the arrivals that bear it out, in order.
+#[derive(Clone)]
+pub(super) struct Set {
+    /// `None`: too few tell where it was.
+    pub fix: Option<Fix>,
+    pub members: Vec<usize>,
+    /// See [`Fix::misfit`].
+    pub misfit: f64,
+    /// It is that of an emitter that was known before.
+    pub is_of_known: bool,
+}
 
-/// What a set is worth: its nodes beyond the three that some place explains, less what they are off by.
-fn worth((fix, members): &Set) -> f64 {
-    WORTH * (members.len() as f64 - 3.0) - 0.5 * fix.misfit
+/// What a set is worth: its nodes beyond the three that some place explains, or the one that a known place does, less what they are off by.
+fn worth(set: &Set) -> f64 {
+    let explained = if set.is_of_known { 1.0 } else { 3.0 };
+    WORTH * (set.members.len() as f64 - explained) - 0.5 * set.misfit
 }
 
 /// Which of these is to be taken: the one that is worth most together with the best that is left without it. The strongest alone may have
@@ -261,14 +293,14 @@ fn worth((fix, members): &Set) -> f64 {
 fn strongest<'a>(waiting: &[Arrival], with: &[Vec<usize>], rivals: &[&'a Set], is_gone: &[bool]) -> Option<&'a Set> {
     let mut ranked: Vec<&Set> = rivals.to_vec();
     ranked.sort_by(|a, b| by_strength(b, a));
-    ranked.dedup_by(|a, b| a.1 == b.1);
+    ranked.dedup_by(|a, b| a.members == b.members);
     ranked.truncate(MAX_RIVALS);
     if ranked.len() < 2 {
         return ranked.first().copied();
     }
     let left = |set: &Set| {
         let mut is_gone = is_gone.to_vec();
-        set.1.iter().for_each(|&at| is_gone[at] = true);
+        set.members.iter().for_each(|&at| is_gone[at] = true);
         let begins = with.iter().flatten().filter(|&&at| !is_gone[at]);
         let sets = begins.filter_map(|&at| best(waiting, &together(waiting, at, &is_gone)).into_iter().next());
         sets.map(|set| worth(&set)).fold(0.0, f64::max)
@@ -281,7 +313,7 @@ fn strongest<'a>(waiting: &[Arrival], with: &[Vec<usize>], rivals: &[&'a Set], i
 
 /// Which of two is borne out by more nodes, and more closely; the one that begins first of equals.
 fn by_strength(a: &Set, b: &Set) -> std::cmp::Ordering {
-    worth(a).total_cmp(&worth(b)).then_with(|| b.1.cmp(&a.1))
+    worth(a).total_cmp(&worth(b)).then_with(|| b.members.cmp(&a.members))
 }
 
 /// How many sets of arrivals like that are expected by chance, of so many as there were on the channel just before. Two arrivals within
@@ -342,7 +374,7 @@ fn best(waiting: &[Arrival], by_node: &[Vec<usize>]) -> Vec<Set> {
     });
     let mut sets: Vec<Set> = tried.collect();
     sets.sort_by(|a, b| by_strength(b, a));
-    sets.dedup_by(|a, b| a.1 == b.1);
+    sets.dedup_by(|a, b| a.members == b.members);
     sets.truncate(MAX_SETS);
     sets
 }
@@ -369,7 +401,8 @@ fn borne_out(waiting: &[Arrival], by_node: &[Vec<usize>], mut members: Vec<usize
         }
         let worst = (1..members.len()).max_by(|&a, &b| off(members[a]).total_cmp(&off(members[b])).then(b.cmp(&a)))?;
         let most_off = off(members[0]).max(off(members[worst]));
-        let found = (most_off <= OUTLIER_SD).then(|| (fix, members.clone()));
+        let set = |fix: Fix| Set { misfit: fix.misfit, fix: Some(fix), members: members.clone(), is_of_known: false };
+        let found = (most_off <= OUTLIER_SD).then(|| set(fix));
         best = best.into_iter().chain(found).max_by(by_strength);
         if most_off <= DOUBTED_SD {
             break;

@@ -152,6 +152,19 @@ type Square = [[f64; 4]; 4];
 /// The most likely place of what these nodes heard; whether they bear it out tell the residuals. `None` for fewer than [`LEAST_NODES`].
 /// The same to the bit in whatever order they are given.
 pub fn locate(heard: &[Heard]) -> Option<Fix> {
+    locate_from(heard, starts)
+}
+
+/// The same near a place and height where it is likely to be.
+pub fn locate_about(heard: &[Heard], place: LonLat, height_m: f64) -> Option<Fix> {
+    locate_from(heard, |_, sites, _| {
+        let at_m = place.earth_fixed_m(height_m);
+        let offset_m = median(sites.iter().map(|site| site.range_m - between(site.at_m, at_m).1).collect());
+        offset_m.map(|offset_m| State { place, height_m, offset_m }).into_iter().collect()
+    })
+}
+
+fn locate_from(heard: &[Heard], starts: impl Fn(&[Heard], &[Site], Prior) -> Vec<State>) -> Option<Fix> {
     if heard.len() < LEAST_NODES {
         return None;
     }
@@ -282,7 +295,8 @@ fn cost(rows: &[Row], state: State, prior: Prior) -> f64 {
     misfit + 0.5 * ((state.height_m - prior.height_m) / prior.sd_m).powi(2)
 }
 
-fn student(z2: f64) -> f64 {
+/// Minus the logarithm of how likely an error of so many sigma, squared, is, but for what all have in common.
+pub fn student(z2: f64) -> f64 {
     0.5 * (FREEDOM + 1.0) * (z2 / FREEDOM).ln_1p()
 }
 

@@ -11,8 +11,17 @@ use proptest::prelude::*;
 
 /// In the zone.
 const AT: LonLat = LonLat { lon_deg: 30.05, lat_deg: 50.03 };
-const NODES: [(&str, f64, f64); 5] =
-    [("h1", 29.8, 50.1), ("h2", 30.3, 50.15), ("h3", 30.1, 49.8), ("h4", 29.9, 49.9), ("h5", 30.35, 49.95)];
+const NODES: [(&str, f64, f64); 9] = [
+    ("h1", 29.8, 50.1),
+    ("h2", 30.3, 50.15),
+    ("h3", 30.1, 49.8),
+    ("h4", 29.9, 49.9),
+    ("h5", 30.35, 49.95),
+    ("h6", 30.0, 50.2),
+    ("h7", 29.7, 49.95),
+    ("h8", 30.45, 50.05),
+    ("h9", 30.2, 50.0),
+];
 const HZ: f64 = 433.92e6;
 
 /// What so many nodes hear of what leaves at `at`, 1 ms after that second, each off by some tens of nanoseconds.
@@ -120,6 +129,31 @@ fn two_at_a_time_on_one_channel_are_told_apart() {
     assert!(found.len() == 2 && off_m[1] < 200.0, "{off_m:?} {found:#?}");
 }
 
+/// What is left of an emission when not all have heard it.
+fn some_of(emission: Vec<Sent>, who: u32) -> Vec<Sent> {
+    emission.into_iter().enumerate().filter(|(node, _)| who >> node & 1 == 1).map(|it| it.1).collect()
+}
+
+#[test]
+fn who_is_known_takes_what_is_its_own_and_nothing_stands_between_two() {
+    let other = LonLat { lon_deg: 30.2, lat_deg: 49.9 };
+    let mut sent = Vec::new();
+    for beat in 0..4 {
+        sent.extend(emission(AT, 10 * beat, 5, "", HZ));
+        sent.extend(emission(other, 10 * beat + 5, 5, "", HZ + 100.0));
+    }
+    // Then both at the same instant, each heard by some.
+    for beat in 4..100u32 {
+        let (one, two) = (37 * beat % 512, 211 * beat % 512);
+        sent.extend(some_of(emission(AT, 10 * i64::from(beat), 9, "", HZ), one));
+        sent.extend(some_of(emission(other, 10 * i64::from(beat), 9, "", HZ + 100.0), two));
+    }
+    let found = told(&until(sent, 2400));
+    let places: Vec<_> =
+        found.iter().map(|it| (it.place(), it.properties.from, it.properties.evidence.len())).collect();
+    assert_eq!(found.len(), 2, "{places:?}");
+}
+
 #[test]
 fn arrivals_that_are_taken_back_were_none() {
     let sent = emission(AT, 0, 4, "", HZ);
@@ -203,7 +237,7 @@ fn more_than_can_wait_is_gone_through_before_its_time() {
         waiting.add("?".into(), arrival);
     }
     let cutoff_ns = waiting.overdue().unwrap();
-    assert!(waiting.take(cutoff_ns, &registry).is_empty());
+    assert!(waiting.take(cutoff_ns, &registry, &|_, _| Vec::new()).is_empty());
     assert!(waiting.overdue().is_none() && waiting.due(cutoff_ns).is_none());
 }
 
