@@ -117,6 +117,21 @@ mod tests {
     }
 
     #[test]
+    fn what_a_part_of_the_regions_knows_of_the_others_goes_with_it() {
+        let reader = Reader { config_digest: "d", topics: &[], topic_ids: &[] };
+        let (mut crossing, mut finals) = (Crossing::new(3), FinalsHeard::after(Some(5)));
+        crossing.read(70, &[((0, 1), 7)], []);
+        crossing.position(&[], Some(70));
+        finals.hear(60, 9);
+        let (assigned, read_to) = Default::default();
+        let (low_water, held_keys) = Default::default();
+        let between = Some((&crossing, &finals));
+        let head = Head::write(Vec::new(), reader, (&assigned, &read_to), (&low_water, &held_keys), between).unwrap();
+        let (crossing, mut finals) = Head::read(&head, reader).unwrap().0.between.unwrap();
+        assert_eq!((crossing.committed(), finals.known_ns(), finals.needed_here(9)), (None, Some(5), Some(60)));
+    }
+
+    #[test]
     fn a_checkpoint_is_for_the_same_reader_alone() {
         let (topics, others) = (["a", "b"].map(str::to_owned), ["a", "c"].map(str::to_owned));
         let (ids, other_ids) = ([None, Some("x".to_owned())], [None, Some("y".to_owned())]);

@@ -212,6 +212,24 @@ mod tests {
     }
 
     #[test]
+    fn who_goes_on_from_a_checkpoint_gives_no_place_that_was_given_since() {
+        let mut crossing = Crossing::new(7);
+        for k in 1..=5 {
+            crossing.read(100 * k, &[(P, 10 * k)], [(P, 1_000 * k)]);
+        }
+        assert_eq!(crossing.position(&[done(P, 20)], None), here(200));
+        let mut successor: Crossing = postcard::from_bytes(&postcard::to_stdvec(&crossing).unwrap()).unwrap();
+        // Its predecessor had come further, and so has what is committed.
+        assert_eq!(crossing.position(&[done(P, 40)], None), here(400));
+        successor.go_on(Some(400));
+        assert_eq!(successor.position(&[done(P, 30)], None), None);
+        assert_eq!(successor.newest_ns().collect::<Vec<_>>(), [(P, 4_000)], "as far as all had come there");
+        assert_eq!(successor.position(&[done(P, 50)], None), here(500));
+        successor.go_on(Some(300));
+        assert_eq!(successor.committed(), Some(500), "what was committed before is nothing new");
+    }
+
+    #[test]
     fn what_is_noted_is_bounded_and_never_too_far() {
         let mut crossing = Crossing::new(7);
         for k in 1..100_000 {

@@ -55,5 +55,9 @@ mod tests {
         assert_eq!((heard.needed_here(25), heard.known_ns()), (Some(8), Some(25)));
         assert_eq!((heard.needed_here(40), heard.known_ns()), (None, Some(40)));
         assert_eq!(FinalsHeard::after(Some(7)).known_ns(), Some(7));
+        heard.go_on(Some(30));
+        assert_eq!(heard.known_ns(), Some(40), "a checkpoint may be newer than what is committed");
+        heard.go_on(Some(50));
+        assert_eq!(heard.known_ns(), Some(50), "and older");
     }
 }
