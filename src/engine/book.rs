@@ -20,7 +20,7 @@ use self::written::Bare;
 use super::places::Places;
 use super::rules::sees_all;
 use super::settings::Settings;
-use super::share::part_by_name;
+use super::share::said_by;
 use crate::model::alert::{Alert, AlertFeature, Status, Term};
 use crate::model::decision::Decision;
 use crate::model::node::Registry;
@@ -239,7 +239,7 @@ impl Book {
     }
 
     fn is_said_elsewhere(&self, key: &str) -> bool {
-        self.share.is_some_and(|(part, parts)| sees_all(key) && part_by_name(key, parts) != part)
+        self.share.is_some_and(|(part, parts)| sees_all(key) && said_by(parts) != part)
     }
 
     /// Whether what was said under that key is final and stands.

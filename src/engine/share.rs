@@ -10,12 +10,12 @@
 //! | interference, radio in the satellites' band | the part that watches all nodes: what they report, suffer and hear is of one source | none |
 //! | radio | one by the channel, so that all who hear one emitter are heard together | none |
 //! | tracks at sea; in the air | one each: whether a vessel is silent is judged by the others, and two tracks may have one identity | none |
-//! | tracks on the ground | one by the track's name, whoever saw it | none |
+//! | tracks on the ground | the part that watches all nodes: how many objects make use of a notice is counted with those that patrols find | none |
 //! | radar | the part in which the round left, if it saw that, else the one in which it landed | all: those that hear it look for the event, and all for the gun |
 //! | patrols | the part that watches all nodes | all: a report may be about anything |
 //! | hot spots | the part in which the node is at home | all, likewise |
 //!
-//! What rules find in what all parts have ([`super::rules::Rule::sees_all`]) each part finds, and one says, by the alert's key.
+//! What rules find in what all parts have ([`super::rules::Rule::sees_all`]) each part finds, and the part that watches all nodes says.
 
 use super::associate::layout::{Cell, nearest, reach_m};
 use super::rules::emitter::{SATELLITES_HZ, channel};
@@ -28,7 +28,7 @@ use crate::model::observation::{Observations, fnv_1a};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 
-/// The part that watches all nodes, and those that watch what is at sea and in the air: none of them the one that judges escalations
+/// The part that watches all nodes and the ground, and those that watch what is at sea and in the air: none of them the one that judges escalations
 /// ([`super::escalation::JUDGE`]), nor one another's, where there are parts enough.
 const NODES: u32 = 1;
 const SEA: u32 = 2;
@@ -155,7 +155,7 @@ impl Regions {
             Kind::Track => to.push(match batch.tracks.domain[detail] {
                 Domain::Sea => self.watches(SEA),
                 Domain::Air | Domain::Uav => self.watches(AIR),
-                Domain::Ground => self.part_by_name(batch.text(batch.tracks.track[detail])),
+                Domain::Ground => self.watches(NODES),
             }),
             Kind::Radar => {
                 for end in [batch.radars.origin[detail], batch.radars.impact[detail]] {
@@ -201,8 +201,13 @@ pub fn seen_by(part: u32, to: &[u32]) -> Part {
     }
 }
 
+/// Of so many parts the one that says what all find.
+pub fn said_by(parts: u32) -> u32 {
+    NODES % parts.max(1)
+}
+
 /// Of so many parts the one that a name falls to.
-pub fn part_by_name(name: &str, parts: u32) -> u32 {
+fn part_by_name(name: &str, parts: u32) -> u32 {
     (fnv_1a(name.bytes()) % u64::from(parts.max(1))) as u32
 }
 

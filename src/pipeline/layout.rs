@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 /// What the process that lays out regions calls itself while it does.
 const INSTANCE: &str = "regions";
 /// Which part answers for what ([`crate::engine::share`]), by a number: what a part has under way only that part can end.
-const SHARING: u32 = 1;
+const SHARING: u32 = 2;
 /// How often it is tried again when another process lays them out at the same time.
 const ATTEMPTS: usize = 5;
 

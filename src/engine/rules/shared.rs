@@ -11,12 +11,15 @@ use crate::model::area::{Area, AreaType, Prohibition};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Activity, Band, Domain, Kind, KindSet};
 use crate::model::node::{Node, Registry};
+use crate::model::notice::{Notice, NoticeKind};
 use crate::model::observation::Observations;
 use geo::{LineString, MultiPolygon, Polygon};
 use std::collections::BTreeMap;
 
 const PARTS: u32 = 3;
 const LAT_DEG: f64 = 48.0;
+/// So many objects were announced.
+const ANNOUNCED: u32 = 5;
 
 fn name(k: u32) -> String {
     format!("n{k:04}")
@@ -41,12 +44,21 @@ fn registry() -> Registry {
     Registry::new((0..1200).map(mic).chain(reporters.map(reporter)))
 }
 
-/// All of it is an area in which next to nothing may be.
+/// All of it is an area in which next to nothing may be, and as long as all lasts some movement was announced in it.
 fn places() -> Places {
     let corners = [(23.0, 47.0), (42.0, 47.0), (42.0, 49.0), (23.0, 49.0), (23.0, 47.0)];
     let shape = MultiPolygon::new(vec![Polygon::new(LineString::from(corners.to_vec()), Vec::new())]);
-    let prohibited = [Prohibition::HeavyWeapons, Prohibition::AisOff, Prohibition::Interference];
-    Places::new(vec![Area::new("line", AreaType::Withdrawal, &prohibited, shape)], Vec::new())
+    let prohibited = [Prohibition::HeavyWeapons, Prohibition::Entry, Prohibition::AisOff, Prohibition::Interference];
+    let movement = Notice {
+        notice: "movement".to_owned(),
+        kinds: vec![NoticeKind::Movement],
+        from_ns: at_s(5_000).0,
+        to_ns: at_s(9_000).0,
+        count: Some(ANNOUNCED),
+        by: None,
+        shape: shape.clone(),
+    };
+    Places::new(vec![Area::new("line", AreaType::Withdrawal, &prohibited, shape)], vec![movement])
 }
 
 fn engine(share: Option<Share>) -> Engine {
@@ -228,4 +240,26 @@ fn a_node_that_jumps_by_its_heartbeats_is_found_by_its_patrols_too() {
     }
     let told = shared.told();
     assert_eq!(of_sign(&told, Sign::Jump).len(), 2, "there and back: {told:#?}");
+}
+
+#[test]
+fn objects_that_make_use_of_a_notice_are_counted_together_however_they_were_seen() {
+    let mut shared = Shared::lasting(9_000);
+    let lon_deg = |number: i64| 24.5 + 1.5 * number as f64;
+    let tracks: Vec<String> = (0..4).map(|number| format!("truck-{number}")).collect();
+    for (number, track) in (0..).zip(&tracks) {
+        let plots =
+            (0..30).map(|n| plot("radar", Domain::Ground, track, 5_400 + 10 * n + number, lon_deg(number), 47.9));
+        shared.sent.extend(plots);
+    }
+    let found = (4..8).map(|number| (number, 5_405 + 60 * (number - 4)));
+    shared.sent.extend(
+        found.map(|(number, second)| patrol("p1", second, Activity::Found).object("mlrs", lon_deg(number), 47.9, 1.0)),
+    );
+    shared.sent.extend((0..6).map(|n| origin("radar", 5_420 + 20 * n, 30.01, 47.8)));
+    let told = shared.told();
+    let moved = |alert: &&AlertFeature| NoticeKind::Movement.covers(alert.properties.class);
+    let covered = told.values().filter(moved).filter(|alert| alert.properties.notice.is_some()).count();
+    let beyond = told.values().filter(moved).filter(|alert| alert.properties.exceeds.is_some()).count();
+    assert_eq!((covered, beyond), (ANNOUNCED as usize, 4), "four tracks, four finds and a gun: {told:#?}");
 }
