@@ -367,13 +367,13 @@ impl Live<'_> {
         let topic_id = self.topic_ids.get(usize::from(partition.0)).cloned().flatten();
         let here = self.neighbours.as_ref().filter(|neighbours| neighbours.here == partition);
         let committed = here.map_or_else(|| self.low_water.committed(partition), |it| it.crossing.committed());
+        let finals_from_ns = here.and_then(|it| it.finals.known_ns());
         let newest_ns = match &self.neighbours {
             None => self.low_water.committed_ns(partition),
-            Some(neighbours) if here.is_some() => neighbours.finals.known_ns(),
             // What is committed is a place here.
             Some(neighbours) => neighbours.crossing.newest_ns().find(|it| it.0 == partition).map(|it| it.1),
         };
-        Some(Reading { read_to: furthest, held, committed, newest_ns, topic_id })
+        Some(Reading { read_to: furthest, held, committed, newest_ns, finals_from_ns, topic_id })
     }
 
     /// Whether the predecessor refused that line, and said so.

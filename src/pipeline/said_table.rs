@@ -39,9 +39,11 @@ pub struct Reading {
     /// The offset that is committed, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub committed: Option<i64>,
-    /// The newest time of the lines before the offset that is committed, nanoseconds. In a cluster, of what is read there: from when on all
-    /// final events of other parts are told behind that.
+    /// The newest time of the lines before the offset that is committed, nanoseconds.
     pub newest_ns: Option<i64>,
+    /// In a cluster, of what is read there: from when on all final events of other parts are told behind that offset, nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub finals_from_ns: Option<i64>,
     /// What tells the topic from another one of the same name, if the broker has said so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic_id: Option<String>,
@@ -297,8 +299,14 @@ mod tests {
 
     #[test]
     fn the_last_word_of_a_key_holds_and_other_runs_and_words_are_passed_over() {
-        let reading =
-            |read_to| Reading { read_to, held: vec![(7, 1)], committed: Some(1), newest_ns: Some(-5), topic_id: None };
+        let reading = |read_to| Reading {
+            read_to,
+            held: vec![(7, 1)],
+            committed: Some(1),
+            newest_ns: Some(-5),
+            finals_from_ns: None,
+            topic_id: None,
+        };
         let key = reading_key("watch", "telemetry.sensors", 3);
         let mut table = SaidTable::default();
         for read_to in [1, 9] {

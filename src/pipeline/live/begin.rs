@@ -194,8 +194,8 @@ impl<'a> Live<'a> {
                 match self.resumed {
                     Some(_) => neighbours.go_on(&reading),
                     None => {
-                        neighbours.finals = FinalsHeard::after(reading.newest_ns);
-                        self.correlator.engine().finals_known_from(reading.newest_ns);
+                        neighbours.finals = FinalsHeard::after(reading.finals_from_ns);
+                        self.correlator.engine().finals_known_from(reading.finals_from_ns);
                     }
                 }
                 self.refused_before.insert(partition, reading);

@@ -38,7 +38,7 @@ impl Neighbours {
     /// What is known of all that is from a checkpoint; that is what has been committed since.
     pub(super) fn go_on(&mut self, reading: &Reading) {
         self.crossing.go_on(reading.committed);
-        self.finals.go_on(reading.newest_ns);
+        self.finals.go_on(reading.finals_from_ns);
     }
 
     /// The first place here that a successor has to read again besides the lines of `needed_ns` and after.
