@@ -10,11 +10,13 @@
 mod emission;
 mod fix;
 mod known;
+mod waiting;
 
 pub use self::emission::channel;
-use self::emission::{Arrival, Emission, Waiting};
+use self::emission::{Arrival, Emission};
 pub use self::fix::LEAST_NODES;
 use self::known::Known;
+use self::waiting::Waiting;
 use super::lane::{Episode, Extent, Scene, Seen, Watch, span_ns};
 use super::lanes::Lanes;
 use super::memory::Memory;

@@ -1,34 +1,24 @@
 //! Which radio arrivals are of one emission: those on one channel whose times differ by no more than light takes from node to
 //! node, and that one place and one time explain.
 //!
-//! Arrivals wait until event time has passed all that could be of an emission with them. Then they are gone through in order of
+//! When event time has passed all that could be of an emission with them ([`super::waiting`]) they are gone through in order of
 //! time: each may begin an emission with those of other nodes that bear a place out with it. Of emissions that would share an
 //! arrival the one is taken that leaves most to be explained by a next one, and what is left over may be of that. So what is found is a
 //! function of the set of arrivals.
 
 use super::fix::{self, Fix, Heard, LEAST_NODES, OUTLIER_SD};
 use super::known::Known;
+use super::waiting::OnChannel;
 use crate::engine::book::Cited;
-use crate::engine::corrections::{Corrections, can_be_about};
 use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat};
-use crate::model::node::{NodeIx, Registry};
-use crate::model::observation::Id;
-use crate::model::time::NS_PER_S;
 use compact_str::{CompactString, format_compact};
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Light goes 1,500 km in that time: who hears one emission does so within it, nanoseconds.
 pub const EMISSION_NS: i64 = 5_000_000;
 /// Nodes that hear one emitter are some 450 km apart at the most: times of what goes together lie in so long, seconds.
 pub const TOGETHER_S: f64 = 3e-3;
-/// Emissions are looked for at whole multiples of that, nanoseconds.
-const EVERY_NS: i64 = NS_PER_S / 4;
-/// Arrivals of one node on one channel in such a time that are weighed. Later ones are passed over: a channel that is so full is no place
-/// to tell emissions apart.
-const MAX_OF_A_NODE: usize = 32;
-/// Arrivals that wait. At it half of them, the older ones, are gone through before their time.
-pub const MAX_WAITING: usize = 100_000;
 /// Where a node has several arrivals that may be of one emission, so many ways to take one of each are tried.
 const MAX_WAYS: usize = 8;
 /// And so often each node's arrival is taken that a place found with others is nearest to.
@@ -96,137 +86,18 @@ pub struct Emission {
     pub by_chance: f64,
 }
 
-/// What waits on a channel.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Channel {
-    arrivals: Vec<Arrival>,
-    /// When and where there were arrivals, nanoseconds, also those that were of an emission: how many there are hangs on nothing but them.
-    all: Vec<(i64, NodeIx)>,
-}
-
-impl Channel {
-    /// Forgets how many there were long before that time.
-    fn forget(&mut self, cutoff_ns: i64) {
-        self.all.retain(|&(time_ns, _)| time_ns >= cutoff_ns.saturating_sub(EVERY_NS));
-    }
-}
-
-/// The arrivals that wait, by channel.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub struct Waiting {
-    by_channel: BTreeMap<CompactString, Channel>,
-    count: usize,
-    /// What was taken back and may still come.
-    corrections: Corrections,
-    /// Emissions that begin before that time have been looked for, nanoseconds; `None` before any was.
-    cutoff_ns: Option<i64>,
-}
-
-impl Waiting {
-    /// Takes an arrival in, unless it was taken back before it came, or what it may be of has been looked for.
-    pub fn add(&mut self, channel: CompactString, arrival: Arrival) {
-        let Cited { node, id, time_ns, .. } = arrival.cited;
-        let is_late = self.cutoff_ns.is_some_and(|cutoff_ns| time_ns < cutoff_ns);
-        if is_late || self.corrections.of(node, id, time_ns).is_some() {
-            return;
-        }
-        let channel = self.by_channel.entry(channel).or_default();
-        channel.arrivals.push(arrival);
-        channel.all.push((time_ns, node));
-        self.count += 1;
-    }
-
-    /// Gives up an arrival by a correction of that time, whether it came already or is still to come. What is older than
-    /// `passed_ns` counts as settled.
-    pub fn take_back(&mut self, node: NodeIx, id: Id, time_ns: i64, passed_ns: i64) {
-        if self.cutoff_ns.is_some_and(|cutoff_ns| time_ns < cutoff_ns) {
-            return;
-        }
-        self.corrections.note(node, id, time_ns);
-        let is_meant =
-            |it: &Cited| (it.node, it.id) == (node, id) && it.time_ns >= passed_ns && can_be_about(time_ns, it.time_ns);
-        for Channel { arrivals, all } in self.by_channel.values_mut() {
-            if let Some(at) = arrivals.iter().position(|arrival| is_meant(&arrival.cited)) {
-                let gone = arrivals.swap_remove(at).cited;
-                let of_it = all.iter().position(|it| *it == (gone.time_ns, gone.node));
-                of_it.map(|at| all.swap_remove(at));
-                self.count -= 1;
-            }
-        }
-    }
-
-    /// Where emissions are to be looked for up to when event time has passed `watermark_ns`, if that is further than before.
-    pub fn due(&self, watermark_ns: i64) -> Option<i64> {
-        // One that begins just before may share arrivals with one that begins just after.
-        let known_ns = watermark_ns.saturating_sub(3 * EMISSION_NS);
-        let whole_ns = known_ns.div_euclid(EVERY_NS).saturating_mul(EVERY_NS);
-        self.cutoff_ns.is_none_or(|cutoff_ns| whole_ns > cutoff_ns).then_some(whole_ns)
-    }
-
-    /// Where emissions are to be looked for up to before their time, for too many arrivals wait.
-    pub fn overdue(&self) -> Option<i64> {
-        if self.count < MAX_WAITING {
-            return None;
-        }
-        let mut times_ns: Vec<i64> =
-            self.by_channel.values().flat_map(|it| &it.arrivals).map(|it| it.cited.time_ns).collect();
-        let middle = times_ns.len() / 2;
-        let (_, &mut middle_ns, _) = times_ns.select_nth_unstable(middle);
-        Some(middle_ns.saturating_add(1))
-    }
-
-    /// The end of the first stretch in which something waits before `cutoff_ns`, or that: emissions are looked for by stretches, for what
-    /// was found in one is known in the next.
-    pub fn next_cutoff_ns(&self, cutoff_ns: i64) -> i64 {
-        let first_ns = self.by_channel.values().flat_map(|it| &it.arrivals).map(|it| it.cited.time_ns).min();
-        let ends_ns = |first_ns: i64| (first_ns.div_euclid(EVERY_NS) + 1).saturating_mul(EVERY_NS);
-        first_ns.map_or(cutoff_ns, |first_ns| ends_ns(first_ns).min(cutoff_ns))
-    }
-
-    /// The emissions that begin before `cutoff_ns`, each with its channel, in order of time. `known` tells who was heard on a channel before.
-    pub fn take(
-        &mut self,
-        cutoff_ns: i64,
-        registry: &Registry,
-        known: &dyn Fn(&str, i64) -> Vec<Known>,
-    ) -> Vec<(CompactString, Emission)> {
-        let mut found = Vec::new();
-        for (name, channel) in &mut self.by_channel {
-            // Most of what waits is looked at when its time has come, and not each time until then.
-            if channel.arrivals.iter().all(|it| it.cited.time_ns >= cutoff_ns) {
-                channel.forget(cutoff_ns);
-                continue;
-            }
-            let before = channel.arrivals.len();
-            // Which number a node has depends on who came first.
-            let turn = |it: &Arrival| (it.cited.time_ns, it.cited.id, registry.node(it.cited.node).name.as_str());
-            channel.arrivals.sort_by(|a, b| turn(a).cmp(&turn(b)));
-            channel.all.sort_unstable();
-            let begins_ns = channel.arrivals[0].cited.time_ns.div_euclid(EVERY_NS) * EVERY_NS;
-            let emissions = emissions(channel, cutoff_ns, &known(name, begins_ns));
-            found.extend(emissions.into_iter().map(|emission| (name.clone(), emission)));
-            channel.forget(cutoff_ns);
-            self.count -= before - channel.arrivals.len();
-        }
-        self.by_channel.retain(|_, channel| !channel.all.is_empty());
-        self.cutoff_ns = self.cutoff_ns.max(Some(cutoff_ns));
-        self.corrections.forget_before(cutoff_ns);
-        found.sort_by(|a, b| {
-            let turn = |it: &Emission| (it.cited[0].time_ns, it.cited[0].id);
-            turn(&a.1).cmp(&turn(&b.1)).then_with(|| a.0.cmp(&b.0))
-        });
-        found
-    }
-}
-
-/// Takes the emissions that begin before `cutoff_ns` out of the arrivals of a channel, which are in order of time, and what begins none.
-fn emissions(channel: &mut Channel, cutoff_ns: i64, known: &[Known]) -> Vec<Emission> {
+/// Takes the emissions that begin before `cutoff_ns` out of arrivals of a channel, which are in order of time, and what begins none.
+pub(super) fn emissions(
+    channel: &OnChannel,
+    arrivals: &mut Vec<Arrival>,
+    cutoff_ns: i64,
+    known: &[Known],
+) -> Vec<Emission> {
     let mut found = Vec::new();
-    let Channel { arrivals, all } = channel;
-    // One that begins before then may share arrivals with one that begins that much later, which ends that much later still.
     let known_ns = cutoff_ns.saturating_add(2 * EMISSION_NS);
     let waiting = &arrivals[..arrivals.partition_point(|it| it.cited.time_ns <= known_ns)];
-    let passed_over = passed_over(&all[..all.partition_point(|it| it.0 <= known_ns)]);
+    let Some(begins) = waiting.first() else { return found };
+    let passed_over = channel.passed_over(begins.cited.time_ns, known_ns);
     let is_passed_over = |it: &Arrival| passed_over.contains(&(it.cited.time_ns, it.cited.node));
     let mut is_gone: Vec<bool> = waiting.iter().map(is_passed_over).collect();
     // What each arrival begins, as far as it was looked for and nothing of it is gone.
@@ -259,7 +130,7 @@ fn emissions(channel: &mut Channel, cutoff_ns: i64, known: &[Known]) -> Vec<Emis
         let Some(fix) = fix else { continue };
         let cited: Vec<Cited> = members.iter().map(|&at| fix.cite(&waiting[at].cited, &waiting[at].heard())).collect();
         let frequency_hz = fix::median(members.iter().filter_map(|&at| waiting[at].frequency_hz).collect());
-        let by_chance = by_chance(all, &fix, &cited);
+        let by_chance = by_chance(channel, &fix, &cited);
         found.push(Emission { fix, cited, frequency_hz, by_chance });
     }
     let mut gone = is_gone.iter();
@@ -319,23 +190,10 @@ fn by_strength(a: &Set, b: &Set) -> std::cmp::Ordering {
 /// How many sets of arrivals like that are expected by chance, of so many as there were on the channel just before. Two arrivals within
 /// the time that light takes between nodes go with any first one, for some place explains three times; each more has to come when that place
 /// says.
-fn by_chance(all: &[(i64, NodeIx)], fix: &Fix, cited: &[Cited]) -> f64 {
-    let to_ns = cited[0].time_ns.div_euclid(EVERY_NS) * EVERY_NS;
-    let at = |time_ns: i64| all.partition_point(|it| it.0 < time_ns);
-    let per_s = (at(to_ns) - at(to_ns - EVERY_NS)) as f64 * (NS_PER_S / EVERY_NS) as f64;
+fn by_chance(channel: &OnChannel, fix: &Fix, cited: &[Cited]) -> f64 {
+    let per_s = channel.per_s_before(cited[0].time_ns);
     let (pair, more) = (per_s * TOGETHER_S, per_s * 2.0 * OUTLIER_SD * fix.sd_s);
     0.5 * pair * pair * more.powi(cited.len() as i32 - 3)
-}
-
-/// What nodes heard beyond so many arrivals in so long.
-fn passed_over(all: &[(i64, NodeIx)]) -> BTreeSet<(i64, NodeIx)> {
-    let mut counts: BTreeMap<(i64, NodeIx), usize> = BTreeMap::new();
-    let beyond = all.iter().filter(|(time_ns, node)| {
-        let count = counts.entry((time_ns.div_euclid(EVERY_NS), *node)).or_default();
-        *count += 1;
-        *count > MAX_OF_A_NODE
-    });
-    beyond.copied().collect()
 }
 
 /// The arrivals that may be of one emission with the first, by node, in order of time.

@@ -223,7 +223,7 @@ fn more_than_can_wait_is_gone_through_before_its_time() {
         residual_s: None,
         residual_deg: None,
     };
-    for n in 0..emission::MAX_WAITING as i64 {
+    for n in 0..waiting::MAX_WAITING as i64 {
         assert_eq!(waiting.overdue(), None);
         let arrival = Arrival {
             cited: cited(n * 1_000_000_000),
