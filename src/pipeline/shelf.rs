@@ -66,8 +66,10 @@ impl Directory {
     pub fn of(run: &Run) -> Option<Directory> {
         let kafka = &run.kafka;
         let is_wanted = kafka.exactly_once && !kafka.checkpoint_dir.as_os_str().is_empty();
-        is_wanted
-            .then(|| Directory::new(&kafka.checkpoint_dir, &kafka.transactional_id(), kafka.checkpoint_records.into()))
+        // All parts of the regions together read so many.
+        let parts = run.part.as_ref().map_or(1, |part| part.layout.parts().max(1));
+        let every_records = (kafka.checkpoint_records / parts).max(1);
+        is_wanted.then(|| Directory::new(&kafka.checkpoint_dir, &kafka.transactional_id(), every_records.into()))
     }
 
     /// The checkpoints of the run of that id.
