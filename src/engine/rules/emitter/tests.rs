@@ -166,6 +166,15 @@ fn arrivals_that_are_taken_back_were_none() {
 }
 
 #[test]
+fn one_that_is_taken_back_where_nothing_else_waits_leaves_nothing() {
+    let alone = radio(NODES[2].0, 0, 0, "", HZ).located(NODES[2].1, NODES[2].2);
+    let back = withdraw(radio(NODES[2].0, 4, 0, "", HZ).located(NODES[2].1, NODES[2].2), &alone);
+    assert!(told(&until(vec![alone.clone(), back.clone()], 1200)).is_empty());
+    let found = told(&until([vec![alone, back], emission(AT, 20, 5, "", HZ)].concat(), 1200));
+    assert_eq!(found.len(), 1, "{found:#?}");
+}
+
+#[test]
 fn it_is_told_when_event_time_has_passed_it_and_not_before() {
     let sent = emission(AT, 0, 5, "", HZ);
     assert!(tell::<Emitters>(&sent, &Delivery::in_order().provisional()).is_empty());

@@ -42,10 +42,15 @@ impl OnChannel {
         for (stretch, arrivals) in &mut self.arrivals {
             let Some(at) = arrivals.iter().position(|arrival| is_meant(&arrival.cited)) else { continue };
             let gone = arrivals.swap_remove(at).cited;
-            if let Some(all) = self.all.get_mut(stretch)
+            let (stretch, is_last) = (*stretch, arrivals.is_empty());
+            if let Some(all) = self.all.get_mut(&stretch)
                 && let Some(at) = all.iter().position(|it| *it == (gone.time_ns, gone.node))
             {
                 all.swap_remove(at);
+            }
+            // Where a stretch stands something waits in it.
+            if is_last {
+                self.arrivals.remove(&stretch);
             }
             return true;
         }
