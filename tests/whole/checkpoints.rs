@@ -4,7 +4,7 @@
 use super::Case;
 use super::broker::Broker;
 use super::program::{Program, Site, field};
-use super::records::consume_all;
+use super::records::{Received, consume_all};
 use super::stream::Stream;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use std::path::{Path, PathBuf};
@@ -50,10 +50,14 @@ fn first_life(broker: &Broker, stream: &mut Stream) -> u64 {
     let program = run(stream);
     stream.deliver_live(broker, 0.5);
     stream.await_delivered(&program);
-    let is_row = |key: Option<&[u8]>| key.is_some_and(|key| key.ends_with(b"/checkpoint"));
-    consume_all(broker, &stream.site.topic("state"), |rows| rows.iter().any(|row| is_row(row.key.as_deref())));
+    consume_all(broker, &stream.site.topic("state"), |rows| rows.iter().any(|row| is_row(row)));
     let log = program.crash();
     observations(&log)
+}
+
+/// Whether it is the row that names a checkpoint.
+pub fn is_row(row: &Received) -> bool {
+    row.key.as_deref().is_some_and(|key| key.ends_with(b"/checkpoint"))
 }
 
 /// How many observations a process had read when it last said how it goes.

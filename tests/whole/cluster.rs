@@ -257,8 +257,8 @@ fn from_checkpoints_a_cluster_reads_little_again(broker: &Broker) {
     stream.deliver_live(broker, 0.5);
     stream.await_delivered(&watch);
     let parts = |rows: &[Received]| {
-        let keys = rows.iter().filter_map(|row| row.key.as_deref().filter(|key| key.ends_with(b"/checkpoint")));
-        keys.collect::<BTreeSet<_>>().len()
+        let named = rows.iter().filter(|row| checkpoints::is_row(row));
+        named.map(|row| &row.key).collect::<BTreeSet<_>>().len()
     };
     consume_all(broker, &stream.site.topic("state"), |rows| parts(rows) == PARTS);
     let read = checkpoints::observations(&watch.crash());

@@ -142,11 +142,7 @@ impl Emitting {
 
     /// How far off that emission is, in sigma of both, and metres.
     fn off(&self, seen: &Located) -> (f64, f64) {
-        let (east_m, north_m) = self.place.flat_offset_m(seen.place);
-        let (mean, own) = (inverse(self.information), seen.covariance_m2);
-        let (xx, xy, yy) = inverse((mean.0 + own.0, mean.1 + own.1, mean.2 + own.2));
-        let d2 = xx * east_m * east_m + 2.0 * xy * east_m * north_m + yy * north_m * north_m;
-        (d2.max(0.0).sqrt(), east_m.hypot(north_m))
+        apart((self.place, inverse(self.information)), (seen.place, seen.covariance_m2))
     }
 
     fn known(&self) -> Known {
@@ -236,6 +232,14 @@ impl Episode for Emitting {
         claim.evidence = self.cited.iter().flatten().chain(&self.last).copied().collect();
         claim
     }
+}
+
+/// How far apart two places are, in sigma of both, and metres; each with its covariance, m².
+fn apart((place, own): (LonLat, Symmetric), (other, others): (LonLat, Symmetric)) -> (f64, f64) {
+    let (east_m, north_m) = place.flat_offset_m(other);
+    let (xx, xy, yy) = inverse((own.0 + others.0, own.1 + others.1, own.2 + others.2));
+    let d2 = xx * east_m * east_m + 2.0 * xy * east_m * north_m + yy * north_m * north_m;
+    (d2.max(0.0).sqrt(), east_m.hypot(north_m))
 }
 
 /// Who sends on a channel.

@@ -86,6 +86,12 @@ pub struct Emission {
     pub by_chance: f64,
 }
 
+/// Up to when arrivals are to be known for emissions that begin before that time, nanoseconds: one may share arrivals with one that begins
+/// [`EMISSION_NS`] later, which ends that much later still.
+pub(super) fn known_to_ns(cutoff_ns: i64) -> i64 {
+    cutoff_ns.saturating_add(2 * EMISSION_NS)
+}
+
 /// Takes the emissions that begin before `cutoff_ns` out of arrivals of a channel, which are in order of time, and what begins none.
 pub(super) fn emissions(
     channel: &OnChannel,
@@ -94,7 +100,7 @@ pub(super) fn emissions(
     known: &[Known],
 ) -> Vec<Emission> {
     let mut found = Vec::new();
-    let known_ns = cutoff_ns.saturating_add(2 * EMISSION_NS);
+    let known_ns = known_to_ns(cutoff_ns);
     let waiting = &arrivals[..arrivals.partition_point(|it| it.cited.time_ns <= known_ns)];
     let Some(begins) = waiting.first() else { return found };
     let passed_over = channel.passed_over(begins.cited.time_ns, known_ns);

@@ -3,9 +3,10 @@
 //! Where it stands is known, so only when it sent is sought: three nodes bear that out as well as five bear out a place. Where two send
 //! at the same instant their arrivals make places between them; who is known takes what is its own before those are looked for.
 
+use super::apart;
 use super::emission::{Arrival, EMISSION_NS, Set, TOGETHER_S};
 use super::fix::{self, LEAST_NODES, OUTLIER_SD, student};
-use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat, Symmetric, inverse};
+use crate::model::geo::{LIGHT_IN_AIR_M_S, LonLat, Symmetric};
 
 /// Fewer nodes do not tell that it was this one.
 const LEAST: usize = LEAST_NODES - 1;
@@ -86,10 +87,7 @@ impl Known {
 
     /// Whether what was located may be this one.
     fn is_at(&self, fix: &fix::Fix) -> bool {
-        let (east_m, north_m) = self.place.flat_offset_m(fix.place);
-        let (own, other) = (self.covariance_m2, fix.covariance_m2);
-        let (xx, xy, yy) = inverse((own.0 + other.0, own.1 + other.1, own.2 + other.2));
-        xx * east_m * east_m + 2.0 * xy * east_m * north_m + yy * north_m * north_m <= OUTLIER_SD * OUTLIER_SD
+        apart((self.place, self.covariance_m2), (fix.place, fix.covariance_m2)).0 <= OUTLIER_SD
     }
 }
 

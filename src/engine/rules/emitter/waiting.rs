@@ -1,6 +1,6 @@
 //! Radio arrivals that wait until event time has passed all that could be of an emission with them, by channel and stretch of time.
 
-use super::emission::{Arrival, EMISSION_NS, Emission, emissions};
+use super::emission::{Arrival, EMISSION_NS, Emission, emissions, known_to_ns};
 use super::known::Known;
 use crate::engine::book::Cited;
 use crate::engine::corrections::{Corrections, can_be_about};
@@ -169,8 +169,7 @@ impl Waiting {
         for (name, channel) in &mut self.by_channel {
             // Most of what waits is looked at when its time has come, and not each time until then.
             if channel.arrivals.keys().next().is_some_and(|&first| first <= stretch(cutoff_ns - 1)) {
-                // One that begins before then may share arrivals with one that begins that much later, which ends that much later still.
-                let mut waiting = channel.take_to(cutoff_ns.saturating_add(2 * EMISSION_NS));
+                let mut waiting = channel.take_to(known_to_ns(cutoff_ns));
                 self.count -= waiting.len();
                 // Which number a node has depends on who came first.
                 let turn = |it: &Arrival| (it.cited.time_ns, it.cited.id, registry.node(it.cited.node).name.as_str());
