@@ -50,7 +50,7 @@ fn first_life(broker: &Broker, stream: &mut Stream) -> u64 {
     let program = run(stream);
     stream.deliver_live(broker, 0.5);
     stream.await_delivered(&program);
-    consume_all(broker, &stream.site.topic("state"), |rows| rows.iter().any(|row| is_row(row)));
+    consume_all(broker, &stream.site.topic("state"), |rows| rows.iter().any(is_row));
     let log = program.crash();
     observations(&log)
 }
