@@ -4,7 +4,6 @@
 pub(super) struct Bounds {
     low: f64,
     high: f64,
-    low_is_out: bool,
     high_is_out: bool,
     whole: bool,
     /// Follows "expected" in a refusal.
@@ -17,7 +16,6 @@ impl Bounds {
     pub(super) fn hold(&self, value: f64) -> bool {
         value >= self.low
             && value <= self.high
-            && !(self.low_is_out && value == self.low)
             && !(self.high_is_out && value == self.high)
             && (!self.whole || is_whole(value))
     }
@@ -31,15 +29,17 @@ fn is_whole(value: f64) -> bool {
 }
 
 const fn closed(low: f64, high: f64, text: &'static str) -> Bounds {
-    Bounds { low, high, low_is_out: false, high_is_out: false, whole: false, text }
+    Bounds { low, high, high_is_out: false, whole: false, text }
 }
 
-/// Any finite number.
-pub(super) const ANY: Bounds = closed(f64::MIN, f64::MAX, "a finite number");
-/// A standard deviation, a length of an axis, a speed that divides.
-pub(super) const POSITIVE: Bounds = Bounds { low_is_out: true, ..closed(0.0, f64::MAX, "a number above 0") };
+/// Any number: no quantity is larger, in its unit. What is beyond makes no sense, and its square or the one over it no number.
+pub(super) const ANY: Bounds = closed(-1e12, 1e12, "a number from -1e12 to 1e12");
+/// A standard deviation, a length of an axis, a speed that divides: nothing is known better than to a nanosecond or a nanometre.
+pub(super) const POSITIVE: Bounds = closed(1e-9, 1e12, "a number from 1e-9 to 1e12");
 /// An amount.
-pub(super) const NOT_NEGATIVE: Bounds = closed(0.0, f64::MAX, "a number of at least 0");
+pub(super) const NOT_NEGATIVE: Bounds = closed(0.0, 1e12, "a number from 0 to 1e12");
+/// The speed of wind, m/s: the strongest gust ever measured had 113 (WMO, Barrow Island 1996). Beyond it an anemometer is broken.
+pub(super) const WIND_SPEED: Bounds = closed(0.0, 150.0, "a number from 0 to 150");
 /// A direction.
 pub(super) const AZIMUTH: Bounds =
     Bounds { high_is_out: true, ..closed(0.0, 360.0, "a number of at least 0 and below 360") };
@@ -67,9 +67,12 @@ mod tests {
     #[test]
     fn the_ends_belong_where_the_text_says() {
         for (bounds, within, outside) in [
-            (&POSITIVE, 1e-300, 0.0),
-            (&POSITIVE, 1e300, -1.0),
+            (&ANY, -1e12, -1.000_001e12),
+            (&POSITIVE, 1e-9, 0.999e-9),
+            (&POSITIVE, 1e12, -1.0),
             (&NOT_NEGATIVE, 0.0, -1e-300),
+            (&NOT_NEGATIVE, 1e12, 1.000_001e12),
+            (&WIND_SPEED, 150.0, 150.1),
             (&AZIMUTH, 0.0, 360.0),
             (&AZIMUTH, 359.999, -0.001),
             (&SHARE, 1.0, 1.000_001),

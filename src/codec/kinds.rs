@@ -2,7 +2,7 @@
 //!
 //! Everything is read before anything is stored, so a refused line leaves no trace in the columns.
 
-use super::bounds::{AIR_TEMPERATURE, ANY, AZIMUTH, COUNT, ELEVATION, NOT_NEGATIVE, POSITIVE, SHARE};
+use super::bounds::{AIR_TEMPERATURE, ANY, AZIMUTH, COUNT, ELEVATION, NOT_NEGATIVE, POSITIVE, SHARE, WIND_SPEED};
 use super::fields::{Field, Fields};
 use crate::model::kind::{Activity, Band, Domain, Health, Hint, Kind, Phase};
 use crate::model::node::{Node, NodeIx, Registry};
@@ -279,7 +279,7 @@ fn status<'i>(fields: &impl Fields<'i>) -> Result<Detail<'i>, Refusal> {
         health: fields.word(Field::Health, Health::parse_bytes, Health::ALL)?.unwrap_or(Health::Ok),
         clock_sd_s: fields.number(Field::ClockSdS, &POSITIVE)?,
         temperature_c: fields.number(Field::TemperatureC, &AIR_TEMPERATURE)?,
-        wind_speed_m_s: fields.number(Field::WindSpeedMS, &NOT_NEGATIVE)?,
+        wind_speed_m_s: fields.number(Field::WindSpeedMS, &WIND_SPEED)?,
         wind_from_deg: fields.number(Field::WindFromDeg, &AZIMUTH)?,
         noise_db: fields.number(Field::NoiseDb, &ANY)?,
     }))

@@ -194,7 +194,7 @@ mod tests {
         assert_eq!(
             told,
             [
-                "features[1].properties.range_m held -1; expected a number above 0",
+                "features[1].properties.range_m held -1; expected a number from 1e-9 to 1e12",
                 "features[2].properties.node is missing; expected a string of 1 to 64 bytes",
                 "features[3].type held \"Point\"; expected \"Feature\"",
                 "features[4].geometry.coordinates held [200,0]; expected a longitude from -180 to 180, a latitude from \

@@ -2,7 +2,7 @@
 
 use super::quantities::{
     AirTemperature, Azimuth, Count, Elevation, Latitude, Longitude, Name, NotNegative, Number, Positive, Share,
-    SomeText,
+    SomeText, WindSpeed,
 };
 use crate::model::kind::{Activity, Band, Domain, Health, Hint, Phase};
 use crate::model::time::Timestamp;
@@ -204,7 +204,7 @@ kinds! {
         /// Of the air.
         temperature_c: Option<AirTemperature>,
         /// Of the wind.
-        wind_speed_m_s: Option<NotNegative>,
+        wind_speed_m_s: Option<WindSpeed>,
         /// Where the wind comes from.
         wind_from_deg: Option<Azimuth>,
         /// Background noise.

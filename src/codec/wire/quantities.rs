@@ -23,12 +23,14 @@ macro_rules! described {
 }
 
 described! {
-    /// Any finite number.
-    Number { "type": "number" }
-    /// A number above 0: a standard deviation, a length, a speed that divides.
-    Positive { "type": "number", "exclusiveMinimum": 0 }
+    /// Any number that a quantity may have.
+    Number { "type": "number", "minimum": -1e12, "maximum": 1e12 }
+    /// A standard deviation, a length, a speed that divides.
+    Positive { "type": "number", "minimum": 1e-9, "maximum": 1e12 }
     /// A number of at least 0.
-    NotNegative { "type": "number", "minimum": 0 }
+    NotNegative { "type": "number", "minimum": 0, "maximum": 1e12 }
+    /// The speed of wind, m/s.
+    WindSpeed { "type": "number", "minimum": 0, "maximum": 150 }
     /// A direction, degrees clockwise from true north.
     Azimuth { "type": "number", "minimum": 0, "exclusiveMaximum": 360 }
     /// An angle above the horizon, degrees.
