@@ -75,10 +75,10 @@ pub(super) fn compose(
         class: claim.class,
         sign: claim.sign,
         time: instant(claim.time_ns),
-        time_sd_s: finite(round(claim.time_sd_s, STEP_S)).unwrap_or(0.0),
+        time_sd_s: finite(claim.time_sd_s).map_or(STEP_S, |sd_s| at_least_a_step(sd_s, STEP_S)),
         ellipse: claim.ellipse.map(|ellipse| Ellipse {
-            semi_major_m: round(ellipse.semi_major_m, STEP_M),
-            semi_minor_m: round(ellipse.semi_minor_m, STEP_M),
+            semi_major_m: at_least_a_step(ellipse.semi_major_m, STEP_M),
+            semi_minor_m: at_least_a_step(ellipse.semi_minor_m, STEP_M),
             // Rounding may reach 180, which is 0.
             orientation_deg: round(ellipse.orientation_deg, STEP_AZIMUTH_DEG).rem_euclid(180.0),
         }),
@@ -111,7 +111,7 @@ pub(super) fn compose(
             label: emitter.label.clone(),
             frequency_hz: emitter.frequency_hz.and_then(finite),
             alt_m: round(emitter.alt_m, STEP_M),
-            alt_sd_m: round(emitter.alt_sd_m, STEP_M),
+            alt_sd_m: at_least_a_step(emitter.alt_sd_m, STEP_M),
         }),
         attribution: UNDETERMINED.to_owned(),
         review: None,
@@ -226,6 +226,11 @@ fn round(value: f64, step: f64) -> f64 {
     // Dividing by the whole number gives the decimal's nearest double, multiplying by the step would not.
     let per_unit = (1.0 / step).round();
     (value * per_unit).round() / per_unit + 0.0
+}
+
+/// What is uncertain is told to be so by a step at least.
+fn at_least_a_step(value: f64, step: f64) -> f64 {
+    round(value, step).max(step)
 }
 
 fn finite(value: f64) -> Option<f64> {

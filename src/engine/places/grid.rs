@@ -8,6 +8,8 @@ use rustc_hash::FxHashMap;
 const CELL_DEG: f64 = 0.25;
 /// Cells around the earth.
 const COLUMNS: i32 = 1440;
+/// No box reaches further than this from anywhere, degrees.
+const MOST_DEG: f64 = 720.0;
 /// A box that touches more cells than this stands in a list of its own that every question walks through.
 const MAX_CELLS: i64 = 4096;
 
@@ -27,6 +29,8 @@ struct Span {
 impl Span {
     fn of(bounds: Bounds) -> Span {
         let cell = |degrees: f64| {
+            // What reaches further is everywhere.
+            let degrees = degrees.clamp(-MOST_DEG, MOST_DEG);
             // Rounded down without a call into the mathematics library.
             let towards_zero = (degrees / CELL_DEG) as i32;
             towards_zero - i32::from(f64::from(towards_zero) > degrees / CELL_DEG)
@@ -41,6 +45,12 @@ impl Span {
     fn count(&self) -> i64 {
         let length = |(from, to): (i32, i32)| i64::from(to) - i64::from(from) + 1;
         length(self.columns) * length(self.rows)
+    }
+
+    /// Whether a cell, its column counted from the meridian of Greenwich, is in it.
+    fn has(&self, (column, row): (i32, i32)) -> bool {
+        let past_west = (column - self.columns.0).rem_euclid(COLUMNS);
+        past_west <= self.columns.1 - self.columns.0 && (self.rows.0..=self.rows.1).contains(&row)
     }
 
     fn cells(&self) -> impl Iterator<Item = (i32, i32)> {
@@ -98,6 +108,12 @@ impl Grid {
             south_deg: place.lat_deg - reach.lat_deg,
             north_deg: place.lat_deg + reach.lat_deg,
         });
+        // Who does not know where it is may ask for half the earth: then it is quicker to go through what there is.
+        if span.count() > self.cells.len() as i64 {
+            let there = self.cells.iter().filter(|(cell, _)| span.has(**cell));
+            there.flat_map(|(_, known)| known).copied().for_each(&mut each);
+            return;
+        }
         for column in span.columns.0..=span.columns.1 {
             for row in span.rows.0..=span.rows.1 {
                 let cell = (column.rem_euclid(COLUMNS), row);
@@ -129,6 +145,18 @@ mod tests {
         assert!(found(&grid, 0.0, 10.05, 0.0).is_empty());
         grid.remove(0, Some(across));
         assert!(found(&grid, 179.95, 10.05, 0.0).is_empty());
+    }
+
+    #[test]
+    fn who_may_be_anywhere_may_be_near_every_box() {
+        let boxes = [(30.0, 46.0), (-120.0, -60.0), (179.9, 0.0)].map(|(west_deg, south_deg)| {
+            Some(Bounds { west_deg, south_deg, east_deg: west_deg + 0.3, north_deg: south_deg + 0.3 })
+        });
+        let grid = Grid::of(boxes.into_iter());
+        for metres in [1e8, 1e300, f64::MAX, f64::INFINITY] {
+            assert_eq!(found(&grid, 31.0, 46.5, metres), [0, 1, 2], "{metres}");
+        }
+        assert_eq!(found(&grid, 31.0, 46.5, 100_000.0), [0]);
     }
 
     #[test]

@@ -78,7 +78,8 @@ impl Region {
         }
         self.prior.expect(around.settings.events_per_hour, self.field.covered_m2());
         let medium = self.medium_at_hand(time_s, around);
-        let heard_s = (around.heard_until_ns - self.epoch_ns.unwrap_or(0)) as f64 * 1e-9;
+        // Before the watermark stands anywhere nobody counts as silent.
+        let heard_s = around.heard_until_ns.saturating_sub(self.epoch_ns.unwrap_or(0)) as f64 * 1e-9;
         Some((medium, heard_s))
     }
 

@@ -285,7 +285,7 @@ pub fn channel(emitter: &str, frequency_hz: f64) -> CompactString {
     const CUT_HZ: f64 = 503_100.0;
     match (emitter.is_empty(), frequency_hz.is_finite()) {
         (false, _) => format_compact!("{NAMED}{emitter}"),
-        (true, true) => format_compact!("{} MHz", ((frequency_hz - CUT_HZ) / 1e6).floor() as i64 + 1),
+        (true, true) => format_compact!("{} MHz", (((frequency_hz - CUT_HZ) / 1e6).floor() as i64).saturating_add(1)),
         (true, false) => CompactString::const_new("?"),
     }
 }
