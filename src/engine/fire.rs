@@ -202,10 +202,12 @@ impl FireWatch {
     ) {
         let is_solution = kind == Kind::Radar;
         let numbers: Vec<u32> = match Wave::of(kind, None) {
-            Some(_) => self.routes.get(node.at()).cloned().unwrap_or_default(),
+            Some(_) if !self.home.moves(node) => self.routes.get(node.at()).cloned().unwrap_or_default(),
             // It may have been of anywhere.
-            None if is_solution => (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect(),
-            None => return,
+            wave if wave.is_some() || is_solution => {
+                (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect()
+            }
+            _ => return,
         };
         let corrections = if is_solution { &mut self.corrected_solutions } else { &mut self.corrected_arrivals };
         corrections.note(node, id, time_ns);
@@ -235,18 +237,21 @@ impl FireWatch {
         let node = world.registry.node(ix);
         let own = LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]);
         let Some(position) = own.or(node.position) else { return };
+        let is_own = own.is_some();
         let detail = batch.detail[row] as usize;
         let time_ns = batch.time_ns[row];
         let pick_sd_s = batch.time_sd_s[row];
         let pick_sd_s = if pick_sd_s > 0.0 { pick_sd_s } else { node.time_sd_s(batch.kind[row]) };
         let around = surroundings(now, world);
-        self.ensure_route(ix, position, world);
-        for k in 0..self.routes[ix.at()].len() {
-            let number = self.routes[ix.at()][k];
+        let visited = self.ensure_route(ix, position, is_own, world);
+        let laid_out = self.routes[ix.at()].len();
+        for k in 0..laid_out + usize::from(visited.is_some()) {
+            let Some(number) = self.routes[ix.at()].get(k).copied().or(visited) else { break };
             let region = &mut self.regions[number as usize];
+            let time_s = region.seconds(time_ns);
             let arrival = Arrival {
-                site: region.site(ix, wave, position, world.registry),
-                time_s: region.seconds(time_ns),
+                site: region.site((ix, wave), (position, is_own), time_s, world.registry),
+                time_s,
                 pick_sd_s,
                 clock_sd_s: now.late_clock_sd_s.unwrap_or_else(|| now.weather.clock_sd_s(ix, time_ns)),
                 ln_amplitude: if wave == Wave::Acoustic { batch.arrivals.amplitude[detail].ln() } else { f64::NAN },

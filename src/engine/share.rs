@@ -17,7 +17,7 @@
 //!
 //! What rules find in what all parts have ([`super::rules::Rule::sees_all`]) each part finds, and the part that watches all nodes says.
 
-use super::associate::layout::{Cell, nearest, reach_m};
+use super::associate::layout::{Cell, is_elsewhere, nearest, reach_m};
 use super::rules::emitter::{SATELLITES_HZ, channel};
 use crate::model::geo::LonLat;
 use crate::model::kind::{Domain, Kind};
@@ -141,7 +141,6 @@ impl Regions {
         to.clear();
         let (node, kind) = (batch.node[row], batch.kind[row]);
         let detail = batch.detail[row] as usize;
-        let at = |lon_deg, lat_deg| LonLat::checked(lon_deg, lat_deg).and_then(|place| self.part_at(place));
         match kind {
             Kind::Interference => to.push(self.watches(NODES)),
             Kind::Radio => {
@@ -174,7 +173,10 @@ impl Regions {
             _ => {
                 let members = self.members.get(node.at()).map(Vec::as_slice).unwrap_or_default();
                 // Where it is now, if it is laid out nowhere. What it says of the weather holds for what it heard before it left, too.
-                let now = if members.is_empty() { at(batch.lon_deg[row], batch.lat_deg[row]) } else { None };
+                let says = LonLat::checked(batch.lon_deg[row], batch.lat_deg[row]);
+                let says = says.filter(|&place| is_elsewhere(registry.node(node), place));
+                let went = says.and_then(|place| self.part_at(place));
+                let now = if members.is_empty() { went } else { None };
                 let home = || self.home(node, registry);
                 match kind {
                     Kind::Status => {
@@ -184,7 +186,7 @@ impl Regions {
                     _ => to.push(now.unwrap_or_else(home)),
                 }
                 members.iter().for_each(|&part| add(to, Some(part)));
-                add(to, now);
+                add(to, went);
             }
         }
     }

@@ -12,6 +12,7 @@ mod restart;
 mod salvo;
 pub(super) mod scene;
 mod slow;
+mod vehicles;
 
 use super::associate::record::{LearntRecord, NewerRecord, VERSION};
 use super::*;

@@ -43,6 +43,8 @@ pub struct Site {
     pub ln_clutter: f64,
     /// Seconds between its heartbeats.
     pub heartbeat_s: Option<f64>,
+    /// Whether its node has said where it is: then it stood here at times alone, see [`super::stands::Stands`].
+    pub moves: bool,
     /// Whether the clutter is what the registry says, or a guess.
     pub states_clutter: bool,
     /// ln p/(1 − p) and ln (1 − p) of the chance to pick an event, at [`STEPS`] equal distances up to the range.
@@ -104,6 +106,7 @@ impl Site {
             detect_p: node.detect_p.unwrap_or(wave.default_detect_p()),
             clutter_per_s: node.false_per_hour.unwrap_or(wave.default_false_per_hour()).max(0.2) / 3600.0,
             ln_clutter: 0.0,
+            moves: false,
             states_clutter: node.false_per_hour.is_some(),
             heartbeat_s: node.heartbeat_s,
             ahead_s: 0.0,
@@ -247,6 +250,12 @@ impl Field {
         self.sites.push(site);
         self.index();
         self.sites.len() as u32 - 1
+    }
+
+    /// Puts a site in the place of another, which is gone.
+    pub fn replace(&mut self, number: u32, site: Site) {
+        self.sites[number as usize] = site;
+        self.index();
     }
 
     /// Adds many sites at once.

@@ -47,6 +47,17 @@ pub fn nearest(centres: &[LonLat], place: LonLat) -> Option<u32> {
     away.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, number)| number)
 }
 
+/// A node that says that it is further from where it is registered is elsewhere, metres: what it hears goes to the region there, too.
+const ELSEWHERE_M: f64 = 1_000.0;
+
+/// Whether a place is another than that at which the node is laid out, so that other regions may hear what it does.
+pub fn is_elsewhere(node: &Node, place: LonLat) -> bool {
+    node.position.is_none_or(|laid_out| {
+        let (east_m, north_m) = laid_out.flat_offset_m(place);
+        east_m.hypot(north_m) >= ELSEWHERE_M
+    })
+}
+
 /// Cuts the registry's nodes into cells of about eight ranges.
 pub fn cells(registry: &Registry) -> Vec<Cell> {
     let near = has_near(registry);

@@ -32,6 +32,7 @@ pub mod resolve;
 pub mod search;
 mod secondary;
 pub mod settle;
+pub mod stands;
 pub mod triple;
 pub mod wave;
 pub mod window;

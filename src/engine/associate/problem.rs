@@ -3,6 +3,7 @@
 use super::field::{Field, Site};
 use super::loudness::Law;
 use super::prior::Prior;
+use super::stands::Stands;
 use super::wave::Medium;
 use super::window::{Slot, Window};
 use crate::engine::book::OtherEnd;
@@ -127,6 +128,8 @@ pub enum Against {
 pub struct Problem<'a> {
     /// The sites.
     pub field: &'a Field,
+    /// Where nodes stood.
+    pub stands: &'a Stands,
     /// The arrivals.
     pub window: &'a Window,
     /// Radar solutions.
@@ -189,12 +192,23 @@ impl Problem<'_> {
                 let travel = self.medium.travel(site.wave, site.x_m - at.x_m, site.y_m - at.y_m);
                 let due_s = at.time_s + travel.time_s;
                 let due_ns = self.epoch_ns + (due_s * 1e9) as i64;
-                if due_s > self.heard_until_s || !self.weather.is_up(site.node, due_ns, site.heartbeat_s) {
+                if due_s > self.heard_until_s || !self.is_there(number, site, due_s, due_ns) {
+                    continue;
+                }
+                // On its way it heard it from where it had come to.
+                let is_same = |e: &Explained| self.field.sites()[e.site as usize].node == site.node;
+                if site.moves && arrivals.iter().any(is_same) {
                     continue;
                 }
             }
             tell(number, site, distance_m, picked);
         }
+    }
+
+    /// Whether a site's node was up then, and stood there.
+    pub fn is_there(&self, number: u32, site: &Site, time_s: f64, time_ns: i64) -> bool {
+        self.weather.is_up(site.node, time_ns, site.heartbeat_s)
+            && (!site.moves || self.stands.stood(number, site, time_s))
     }
 
     /// Sites in range and up that should have picked the event by now and did not.

@@ -11,6 +11,7 @@ use super::locate::{Located, Place, Point, RATE_HALF_S};
 use super::prior::Prior;
 use super::record::{HeldRecord, PlanRecord, SiteRecord};
 use super::settle::{Apex, Settling};
+use super::stands::{Spot, Stands};
 use super::wave::{Medium, Wave};
 use super::window::{Arrival, Slot, Window};
 use crate::engine::book::FIRE;
@@ -64,7 +65,7 @@ pub enum Word<'a> {
 pub enum Anchor {
     /// A node that heard it.
     Node(NodeIx),
-    /// Where a radar has it.
+    /// Where a radar has it, or where a node that moves was when it heard it.
     Place(LonLat),
 }
 
@@ -99,8 +100,7 @@ struct KeptPlan {
 pub struct Region {
     frame: Frame,
     field: Field,
-    #[serde(serialize_with = "in_order::map")]
-    site_of: FxHashMap<(NodeIx, Wave), u32>,
+    stands: Stands,
     members: Vec<NodeIx>,
     /// Whether there are nodes that hear no further than a network's, and those that hear further.
     has_near: bool,
@@ -150,6 +150,7 @@ macro_rules! problem {
     ($region:ident, $around:expr, $medium:expr, until: $until:expr, heard_until: $heard:expr) => {
         $crate::engine::associate::locate::Problem {
             field: &$region.field,
+            stands: &$region.stands,
             window: &$region.window,
             points: &$region.points,
             medium: $medium,
@@ -188,7 +189,7 @@ impl Region {
         let mut region = Region {
             frame,
             field: Field::default(),
-            site_of: FxHashMap::default(),
+            stands: Stands::default(),
             members: members.to_vec(),
             has_near: has_near(registry),
             wide: FxHashSet::default(),
@@ -228,7 +229,7 @@ impl Region {
             }
         }
         for (number, site) in (0..).zip(&sites) {
-            region.site_of.insert((site.node, site.wave), number);
+            region.stands.lay_out(site.node, site.wave, number);
         }
         region.field.extend(sites);
         region
@@ -304,19 +305,52 @@ impl Region {
         self.epoch_ns.unwrap_or(0)
     }
 
-    /// The site of a node for a wave; made when the node turns out to hear it.
-    pub fn site(&mut self, ix: NodeIx, wave: Wave, position: LonLat, registry: &Registry) -> u32 {
-        if let Some(&number) = self.site_of.get(&(ix, wave)) {
-            return number;
+    /// The site of a node for a wave, where it stands; made when the node turns out to hear it, and anew where it says itself that it is
+    /// elsewhere (`is_own`). What it hears is heard at that time, s.
+    pub fn site(
+        &mut self,
+        (ix, wave): (NodeIx, Wave),
+        (position, is_own): (LonLat, bool),
+        time_s: f64,
+        registry: &Registry,
+    ) -> u32 {
+        let spot = match self.stands.first(ix, wave) {
+            Some(first) if !is_own => Spot::At(first),
+            _ => self.stands.spot(ix, wave, self.frame.to_plane(position), &self.field, self.forgotten_to_s),
+        };
+        let number = match spot {
+            Spot::At(number) => number,
+            Spot::New => {
+                let number = self.field.sites().len() as u32;
+                let site = self.introduced(number, (ix, wave), position, registry);
+                self.field.add(site);
+                self.stands.add(ix, wave, number);
+                number
+            }
+            Spot::InPlaceOf(number) => {
+                let site = self.introduced(number, (ix, wave), position, registry);
+                self.field.replace(number, site);
+                number
+            }
+        };
+        if is_own || self.field.sites()[number as usize].moves {
+            self.stands.note(ix, wave, number, time_s, self.forgotten_to_s);
+            let all = self.stands.all(ix, wave);
+            if all.iter().any(|&number| !self.field.sites()[number as usize].moves) {
+                self.field.learn(|sites| all.iter().for_each(|&number| sites[number as usize].moves = true));
+            }
         }
+        number
+    }
+
+    /// A new site, with what is known of its node.
+    fn introduced(&mut self, number: u32, (ix, wave): (NodeIx, Wave), position: LonLat, registry: &Registry) -> Site {
         let mut site = self.new_site(ix, wave, position, registry);
         self.learnt.introduce(&mut site);
         if let Some(record) = self.waiting.remove(&(registry.node(ix).name.clone(), wave)) {
-            self.learnt.restore_site(self.field.sites().len() as u32, &mut site, &record);
+            self.learnt.restore_site(number, &mut site, &record);
         }
-        let number = self.field.add(site);
-        self.site_of.insert((ix, wave), number);
-        number
+        site
     }
 
     /// Seconds since the epoch, which the first arrival sets (to a whole number of days, so that it hardly ever matters
@@ -419,7 +453,7 @@ impl Region {
                 let end = if point.is_origin { "origin" } else { "impact" };
                 format!("{FIRE}{}/{}/{end}", registry.node(point.node).name, point.id.as_str())
             }
-            (None, Some((node, id))) => format!("{FIRE}{}/{}", registry.node(node).name, id.as_str()),
+            (None, Some((node, id, _))) => format!("{FIRE}{}/{}", registry.node(node).name, id.as_str()),
             (None, None) => String::from("fire"),
         }
     }
@@ -430,19 +464,22 @@ impl Region {
 
     /// The earliest arrival of an event: at which node, under which id. What was heard from afar by nodes that hear
     /// further than a network's comes after all that was heard near by: they are at home in no region.
-    fn earliest(&self, located: &Located) -> Option<(NodeIx, Id)> {
+    /// Where it is the site that belongs somewhere, and not the node, that is given, too.
+    fn earliest(&self, located: &Located) -> Option<(NodeIx, Id, Option<LonLat>)> {
         let arrivals = located.arrivals.iter().map(|explained| self.window.arrival(explained.slot));
         let heard = arrivals.map(|arrival| {
             let node = self.field.sites()[arrival.site as usize].node;
-            (self.wide.contains(&node), arrival.time_ns, node, arrival.id)
+            (self.wide.contains(&node), arrival.time_ns, node, arrival.id, arrival.site)
         });
-        heard.min().map(|(_, _, node, id)| (node, id))
+        let (_, _, node, id, number) = heard.min()?;
+        let site = &self.field.sites()[number as usize];
+        Some((node, id, site.moves.then(|| self.frame.to_place(site.x_m, site.y_m))))
     }
 
     /// What an event belongs with, which is what it is called by.
     pub fn anchor(&self, located: &Located) -> Option<Anchor> {
         let place = self.earliest_point(located).map(|point| Anchor::Place(self.place(point.at)));
-        place.or_else(|| self.earliest(located).map(|(node, _)| Anchor::Node(node)))
+        place.or_else(|| self.earliest(located).map(|(node, _, at)| at.map_or(Anchor::Node(node), Anchor::Place)))
     }
 
     /// Whether any node of it would hear what happens there.

@@ -143,9 +143,10 @@ impl Search {
         }
         let sites = problem.field.sites();
         let here = &sites[arrival.site as usize];
-        let around = problem.field.around(arrival.site).iter().map(|n| (&sites[n.number as usize], (n.x_m, n.y_m)));
-        for (site, at) in std::iter::once((here, (0.0, 0.0))).chain(around) {
-            if site.wave.silence_counts() && problem.weather.is_up(site.node, arrival.time_ns, site.heartbeat_s) {
+        let around =
+            problem.field.around(arrival.site).iter().map(|n| (n.number, &sites[n.number as usize], (n.x_m, n.y_m)));
+        for (number, site, at) in std::iter::once((arrival.site, here, (0.0, 0.0))).chain(around) {
+            if site.wave.silence_counts() && problem.is_there(number, site, arrival.time_s, arrival.time_ns) {
                 self.columns.quiet(&ear(problem, site, at));
             }
         }

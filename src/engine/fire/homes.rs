@@ -3,12 +3,14 @@
 use super::{FireWatch, NEAR_TRAVEL_S, STRAY_REACH_M, WIDE_TRAVEL_S};
 use crate::engine::associate::layout;
 use crate::engine::associate::region::{Anchor, Region};
+use crate::engine::associate::stands::SAME_PLACE_M;
 use crate::engine::ledger::Finals;
 use crate::engine::rules::World;
 use crate::model::geo::LonLat;
 use crate::model::node::{NodeIx, Registry};
 use crate::model::observation::{Observations, Part};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Whose events are whose.
 #[derive(Default, Serialize, Deserialize)]
@@ -17,11 +19,18 @@ pub(super) struct Homes {
     of: Vec<Option<u32>>,
     /// Where the regions are.
     centres: Vec<LonLat>,
+    /// Where nodes were that said so last, and which region that is.
+    went: BTreeMap<NodeIx, (LonLat, u32)>,
 }
 
 impl Homes {
     pub(super) fn of(&self, node: NodeIx) -> Option<u32> {
         self.of.get(node.at()).copied().flatten()
+    }
+
+    /// Whether it has said that it is elsewhere than where it is laid out.
+    pub(super) fn moves(&self, node: NodeIx) -> bool {
+        self.went.contains_key(&node)
     }
 
     /// The region that an event belongs to: that of the node it is called by, or the one nearest to where a radar has it.
@@ -85,11 +94,40 @@ impl FireWatch {
         number
     }
 
-    /// Makes sure that arrivals at this node go somewhere.
-    pub(super) fn ensure_route(&mut self, ix: NodeIx, position: LonLat, world: World<'_>) {
-        if self.routes.get(ix.at()).is_some_and(|route| !route.is_empty()) {
-            return;
+    /// Makes sure that arrivals at this node go somewhere, and gives the region that they go to besides those that hear it where it is laid
+    /// out: the one in which it says that it is (`is_own`), if that is elsewhere.
+    pub(super) fn ensure_route(&mut self, ix: NodeIx, position: LonLat, is_own: bool, world: World<'_>) -> Option<u32> {
+        let is_routed = self.routes.get(ix.at()).is_some_and(|route| !route.is_empty());
+        if is_own && layout::is_elsewhere(world.registry.node(ix), position) {
+            return Some(self.region_visited(ix, position, world))
+                .filter(|number| !is_routed || !self.routes[ix.at()].contains(number));
         }
+        if !is_routed {
+            let number = self.region_at(position, world);
+            self.home.of[ix.at()] = Some(number);
+            self.routes[ix.at()].push(number);
+        }
+        None
+    }
+
+    /// The region in which a node is that says where.
+    fn region_visited(&mut self, ix: NodeIx, position: LonLat, world: World<'_>) -> u32 {
+        let is_there = |was: LonLat| {
+            let (east_m, north_m) = was.flat_offset_m(position);
+            east_m.hypot(north_m) <= SAME_PLACE_M
+        };
+        match self.home.went.get(&ix) {
+            Some(&(was, number)) if is_there(was) => number,
+            _ => {
+                let number = self.region_at(position, world);
+                self.home.went.insert(ix, (position, number));
+                number
+            }
+        }
+    }
+
+    /// The region about a place, a new one where there is none.
+    fn region_at(&mut self, position: LonLat, world: World<'_>) -> u32 {
         let number = match self.region_about(position) {
             Some(number) => number,
             None => self.found_region(position, &[], &[], world),
@@ -97,8 +135,7 @@ impl FireWatch {
         let nodes = world.registry.nodes().len();
         self.home.of.resize(nodes.max(self.home.of.len()), None);
         self.routes.resize(nodes.max(self.routes.len()), Vec::new());
-        self.home.of[ix.at()] = Some(number);
-        self.routes[ix.at()].push(number);
+        number
     }
 
     /// Whether a radar's solution may be of an event of these regions: it is everywhere, where regions are shared out.

@@ -22,7 +22,7 @@ impl Region {
         around: Surroundings<'_>,
         say: &mut dyn FnMut(&Region, Word<'_>),
     ) {
-        let sites = Wave::ALL.iter().filter_map(|&wave| self.site_of.get(&(node, wave)));
+        let sites = Wave::ALL.iter().flat_map(|&wave| self.stands.all(node, wave));
         let window = &self.window;
         let all = sites.flat_map(|&site| window.between(site, f64::NEG_INFINITY, f64::INFINITY));
         let is_meant = |slot: &Slot| {

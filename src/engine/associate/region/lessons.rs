@@ -1,6 +1,7 @@
 //! What a region has learnt, on its way out and back in.
 
 use super::{KeptPlan, READ_AGAIN_S, Region};
+use crate::engine::associate::field::Site;
 use crate::engine::associate::learnt::Learnt;
 use crate::engine::associate::prior::Prior;
 use crate::engine::associate::record::{RegionRecord, SiteRecord};
@@ -13,7 +14,9 @@ impl Region {
     pub fn record(&self, registry: &Registry) -> Option<RegionRecord> {
         let centre = self.frame.centre();
         let (loudness, curves, untaught) = self.learnt.record();
-        let numbered = (0u32..).zip(self.field.sites());
+        // Of a node that moves what is known of it where it stood first.
+        let is_first = |&(number, site): &(u32, &Site)| self.stands.first(site.node, site.wave) == Some(number);
+        let numbered = (0u32..).zip(self.field.sites()).filter(is_first);
         let mut sites: Vec<SiteRecord> = numbered
             .map(|(number, site)| self.learnt.record_site(number, site, &registry.node(site.node).name))
             .collect();
