@@ -70,8 +70,8 @@ struct Table {
 }
 
 impl Table {
-    /// The key's slot if it is there and its minute is not before `keep`; else puts it there.
-    fn insert(&mut self, key: u64, minute: u32, keep: u32) -> bool {
+    /// Puts the key there, unless it is there and its minute is not before `counts_from`, which is not before `keep`.
+    fn insert(&mut self, key: u64, minute: u32, counts_from: u32, keep: u32) -> Inserted {
         if self.filled * 4 >= self.slots.len() * 3 {
             self.make_anew(keep);
         }
@@ -84,11 +84,11 @@ impl Table {
                 break;
             }
             if slot.key == halves {
-                if slot.minute >= keep {
-                    return true;
+                if slot.minute >= counts_from {
+                    return Inserted::WasThere;
                 }
                 self.slots[at].minute = minute;
-                return false;
+                return if slot.minute >= keep { Inserted::InPlaceOf(slot.minute) } else { Inserted::New };
             }
             if slot.minute < keep {
                 void.get_or_insert(at);
@@ -97,7 +97,7 @@ impl Table {
         }
         self.filled += usize::from(void.is_none());
         self.slots[void.unwrap_or(at)] = Slot { key: halves, minute };
-        false
+        Inserted::New
     }
 
     /// The slots of keys that count.
@@ -123,6 +123,14 @@ impl Table {
         }
         Table { slots, filled }
     }
+}
+
+/// What became of a key.
+enum Inserted {
+    WasThere,
+    New,
+    /// It had stood there with that minute, which is remembered and no longer counts.
+    InPlaceOf(u32),
 }
 
 /// The keys seen within the horizon.
@@ -200,12 +208,16 @@ impl<'de> Deserialize<'de> for Duplicates {
 }
 
 impl Duplicates {
-    /// Notes the key, which must be a good hash; true when it was there already, whatever its time was.
-    pub fn seen(&mut self, key: u64, time_ns: i64) -> bool {
+    /// Notes the key, which must be a good hash; true when it was there already, with a time that is not before the minute of
+    /// `counts_from_ns`: that is how far the sender's partition has come, so that it does not hang on what has been forgotten by then.
+    pub fn seen(&mut self, key: u64, time_ns: i64, counts_from_ns: i64) -> bool {
+        let counts_from = minute_of(counts_from_ns).max(self.keep);
         // What comes late is remembered as if it were of the oldest minute that counts.
-        let minute = self.minute_of(time_ns).max(self.keep);
-        if self.tables[table_of(key)].insert(key, minute, self.keep) {
-            return true;
+        let minute = self.minute_of(time_ns).max(counts_from);
+        match self.tables[table_of(key)].insert(key, minute, counts_from, self.keep) {
+            Inserted::WasThere => return true,
+            Inserted::New => {}
+            Inserted::InPlaceOf(before) => self.uncount(before),
         }
         if self.at_hand.0 != minute {
             self.count();
@@ -217,6 +229,15 @@ impl Duplicates {
             self.forget_oldest();
         }
         false
+    }
+
+    /// A key of that minute is one of another now.
+    fn uncount(&mut self, minute: u32) {
+        self.count();
+        if let Some(count) = self.minutes.get_mut(&minute) {
+            *count -= 1;
+            self.len -= 1;
+        }
     }
 
     /// Looks at where these keys would stand, one after the other: the processor waits for that memory once, and not each
@@ -289,22 +310,38 @@ mod tests {
     #[test]
     fn a_key_is_new_once_until_forgotten() {
         let mut duplicates = Duplicates::default();
-        assert!(!duplicates.seen(7, 0));
-        assert!(duplicates.seen(7, 0));
-        assert!(duplicates.seen(7, 3600 * NS_PER_S), "another time makes it no other observation");
-        assert!(!duplicates.seen(8, 3600 * NS_PER_S));
+        assert!(!duplicates.seen(7, 0, i64::MIN));
+        assert!(duplicates.seen(7, 0, i64::MIN));
+        assert!(duplicates.seen(7, 3600 * NS_PER_S, i64::MIN), "another time makes it no other observation");
+        assert!(!duplicates.seen(8, 3600 * NS_PER_S, i64::MIN));
         duplicates.forget_before(600 * NS_PER_S);
         assert_eq!(duplicates.len(), 1);
-        assert!(!duplicates.seen(7, 600 * NS_PER_S));
+        assert!(!duplicates.seen(7, 600 * NS_PER_S, i64::MIN));
     }
 
     #[test]
     fn what_comes_very_late_is_not_counted_twice_either() {
         let mut duplicates = Duplicates::default();
-        assert!(!duplicates.seen(7, 3600 * NS_PER_S));
+        assert!(!duplicates.seen(7, 3600 * NS_PER_S, i64::MIN));
         duplicates.forget_before(3601 * NS_PER_S);
-        assert!(!duplicates.seen(8, 0));
-        assert!(duplicates.seen(8, 0));
+        assert!(!duplicates.seen(8, 0, i64::MIN));
+        assert!(duplicates.seen(8, 0, i64::MIN));
+    }
+
+    #[test]
+    fn an_id_is_another_when_its_partition_has_gone_on_for_long_forgotten_or_not() {
+        for forgets in [false, true] {
+            let mut duplicates = Duplicates::default();
+            assert!(!duplicates.seen(7, 0, i64::MIN) && !duplicates.seen(8, 0, i64::MIN));
+            if forgets {
+                duplicates.forget_before(600 * NS_PER_S);
+            }
+            assert!(!duplicates.seen(7, 900 * NS_PER_S, 600 * NS_PER_S));
+            assert!(duplicates.seen(7, 901 * NS_PER_S, 600 * NS_PER_S));
+            assert!(!duplicates.seen(9, 0, 600 * NS_PER_S) && duplicates.seen(9, 0, 601 * NS_PER_S), "late");
+            duplicates.forget_before(600 * NS_PER_S);
+            assert_eq!(duplicates.len(), 2);
+        }
     }
 
     #[test]
@@ -314,7 +351,7 @@ mod tests {
         for second in 0..3600u32 {
             for id in 0..100u32 {
                 let key = duplicate_key(NodeIx(id), &second.to_le_bytes());
-                assert!(!duplicates.seen(key, i64::from(second) * NS_PER_S));
+                assert!(!duplicates.seen(key, i64::from(second) * NS_PER_S, i64::MIN));
             }
             duplicates.forget_before(i64::from(second.saturating_sub(300)) * NS_PER_S);
             slots.push(duplicates.tables.iter().map(|table| table.slots.len()).sum::<usize>());
@@ -346,7 +383,7 @@ mod tests {
                 if !was_there {
                     known.insert((key, minute.max(keep)));
                 }
-                prop_assert_eq!(duplicates.seen(key, minute * MINUTE_NS), was_there);
+                prop_assert_eq!(duplicates.seen(key, minute * MINUTE_NS, i64::MIN), was_there);
                 prop_assert_eq!(duplicates.len(), known.len());
             }
         }

@@ -46,7 +46,8 @@ impl Engine {
             if time_ns <= latest_ns && (is_refuted || lets_in) {
                 let standing = self.progress.release(partition, held.node[row], time_ns);
                 out.released.push((origin, time_ns));
-                if held.part[row] != Part::Progress && self.duplicates.seen(held.key[row], time_ns) {
+                let counts_from_ns = self.progress.passed_ns().saturating_sub(ns_from_s(self.settings.duplicates_s));
+                if held.part[row] != Part::Progress && self.duplicates.seen(held.key[row], time_ns, counts_from_ns) {
                     self.counts.duplicates += 1;
                 } else {
                     match standing {

@@ -49,7 +49,7 @@ use rules::{Rule, World};
 use serde::{Deserialize, Serialize};
 use settings::Settings;
 use slow::SlowWatch;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use taking_in::Found;
 use weather::{ReportRecord, Weather};
 
@@ -135,9 +135,9 @@ pub struct Engine {
     /// Room for those of a batch.
     #[serde(skip)]
     found: Vec<Found>,
-    /// Rows of a batch that were judged and correct another, and up to where their partitions had come then, nanoseconds.
+    /// Up to where the partitions of the rows at hand had come when these were judged, nanoseconds.
     #[serde(skip)]
-    passed: VecDeque<(usize, i64)>,
+    passed: Vec<i64>,
     counts: Counts,
     advanced_to_ns: i64,
     /// How long behind event time alerts are kept, seconds.
@@ -190,7 +190,7 @@ impl Engine {
             held: Observations::default(),
             latecomers: Latecomers::default(),
             found: Vec::new(),
-            passed: VecDeque::new(),
+            passed: Vec::new(),
             counts: Counts::default(),
             advanced_to_ns: i64::MIN,
             settled: Settled::NOTHING,

@@ -148,10 +148,17 @@ pub struct Progress {
     idle_after_ns: i64,
     clocks: Clocks,
     leaders: Leaders,
+    /// Of the first observation that was let in.
+    first_ns: Option<i64>,
+    /// What moves the watermark: what two nodes have reached. One that is alone moves it when it has gone on for `max_future_s`: the first line
+    /// of a stream may be of a node whose clock is wrong, and others follow.
+    agreed_ns: Option<i64>,
     doubt: Doubt,
     /// The watermark as far as data alone has moved it.
     borne_out_ns: i64,
     watermark_ns: i64,
+    /// Of the last observation: up to where its partition had come with it, less the lateness.
+    passed_ns: i64,
 }
 
 impl Progress {
@@ -164,9 +171,12 @@ impl Progress {
             idle_after_ns: ns_from_s(settings.idle_after_s),
             clocks: Clocks::default(),
             leaders: Leaders::default(),
+            first_ns: None,
+            agreed_ns: None,
             doubt: Doubt::default(),
             borne_out_ns: i64::MIN,
             watermark_ns: i64::MIN,
+            passed_ns: i64::MIN,
         }
     }
 
@@ -175,7 +185,7 @@ impl Progress {
         self.watermark_ns
     }
 
-    /// The stream's clock: the newest time that two nodes have reached. `None` before the first observation.
+    /// The stream's clock: the newest time that two nodes have reached, or the only one. `None` before the first observation.
     pub fn stream_ns(&self) -> Option<i64> {
         self.leaders.agreed_ns()
     }
@@ -232,6 +242,7 @@ impl Progress {
     pub fn observe(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
         let clock = self.clocks.of(partition);
         clock.caught_up = false;
+        self.passed_ns = clock.reached_ns().saturating_sub(self.lateness_ns);
         if time_ns < clock.newest_ns.saturating_sub(self.horizon_ns) {
             return Standing::TooLate;
         }
@@ -252,7 +263,8 @@ impl Progress {
         clock.newest_ns = clock.newest_ns.max(time_ns);
         clock.leaders.note(time_ns, node);
         let passed_ns = clock.reached_ns().saturating_sub(self.lateness_ns);
-        self.leaders.note(time_ns, node);
+        self.passed_ns = passed_ns;
+        self.let_in(time_ns, node);
         match time_ns < passed_ns {
             true => Standing::Behind { passed_ns },
             false if self.is_late(time_ns) => Standing::Late,
@@ -260,15 +272,26 @@ impl Progress {
         }
     }
 
-    /// Up to where a partition has come, less the lateness, nanoseconds.
-    pub fn passed_ns(&mut self, partition: Partition) -> i64 {
-        self.clocks.of(partition).reached_ns().saturating_sub(self.lateness_ns)
+    fn let_in(&mut self, time_ns: i64, node: NodeIx) {
+        let first_ns = *self.first_ns.get_or_insert(time_ns);
+        self.leaders.note(time_ns, node);
+        let reached_ns = match (self.leaders.first, self.leaders.second) {
+            (Some((alone_ns, _)), None) if alone_ns.saturating_sub(first_ns) < self.max_future_ns => None,
+            (alone, second) => second.or(alone).map(|(reached_ns, _)| reached_ns),
+        };
+        // A second node that is behind one that was alone for long does not set it back.
+        self.agreed_ns = self.agreed_ns.max(reached_ns);
+    }
+
+    /// Up to where the partition of the last observation had come with it, less the lateness, nanoseconds.
+    pub fn passed_ns(&self) -> i64 {
+        self.passed_ns
     }
 
     /// Whether the watermark, as it stands with this observation, has passed that time. It is worked out anew for what
     /// could be late, so that what is late does not hang on how the stream is cut into batches.
     fn is_late(&mut self, time_ns: i64) -> bool {
-        let stream_ns = self.leaders.agreed_ns().unwrap_or(i64::MIN);
+        let stream_ns = self.agreed_ns.unwrap_or(i64::MIN);
         if time_ns >= self.watermark_ns && time_ns < stream_ns.saturating_sub(self.lateness_ns) {
             self.advance();
         }
@@ -359,14 +382,15 @@ impl Progress {
         let clock = self.clocks.of(partition);
         clock.newest_ns = clock.newest_ns.max(time_ns);
         clock.leaders.note(time_ns, node);
-        self.leaders.note(time_ns, node);
+        self.passed_ns = clock.reached_ns().saturating_sub(self.lateness_ns);
+        self.let_in(time_ns, node);
         if self.is_late(time_ns) { Standing::Late } else { Standing::InTime }
     }
 
     /// Moves the watermark to what all partitions have passed. Returns how far data has moved it so far, which is
     /// less than the watermark after [`Progress::pass`].
     pub fn advance(&mut self) -> i64 {
-        let Some(stream_ns) = self.leaders.agreed_ns() else { return self.borne_out_ns };
+        let Some(stream_ns) = self.agreed_ns else { return self.borne_out_ns };
         let newest_ns = self.clocks.values().map(|clock| clock.newest_ns).max().unwrap_or(i64::MIN).min(stream_ns);
         let slowest_ns = self
             .clocks

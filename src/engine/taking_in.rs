@@ -54,6 +54,7 @@ impl Engine {
         while from < batch.len() {
             self.judge(batch, from, &mut found);
             let to = from + found.len();
+            let first = from;
             for (row, found) in (from..).zip(found.drain(..)) {
                 if row.is_multiple_of(LOOK_AHEAD) {
                     let rows = row..to.min(row + LOOK_AHEAD);
@@ -63,11 +64,21 @@ impl Engine {
                 match found {
                     Found::Repeated => self.counts.duplicates += 1,
                     Found::New(Standing::InTime) => {
-                        let came = Came { passed_ns: self.passed_at(row), ..Came::IN_TIME };
+                        let passed_ns =
+                            if batch.supersedes[row].is_empty() { i64::MIN } else { self.passed[row - first] };
+                        let came = Came { passed_ns, ..Came::IN_TIME };
                         self.accept(batch, row, came, registry);
                     }
-                    Found::New(Standing::Late) => self.accept_late(batch, row, registry),
-                    Found::New(Standing::Behind { passed_ns }) => self.let_wait(batch, row, passed_ns, registry),
+                    Found::New(standing @ (Standing::Late | Standing::Behind { .. })) => {
+                        if standing == Standing::Late || counts_at_once(batch.kind[row]) {
+                            // What it changes hangs on what has settled: that is what would have if the stream came line by line.
+                            self.advance(registry, out);
+                        }
+                        match standing {
+                            Standing::Behind { passed_ns } => self.let_wait(batch, row, passed_ns, registry),
+                            _ => self.accept_late(batch, row, registry),
+                        }
+                    }
                     Found::New(Standing::TooLate) => self.refuse_too_late(batch, row, out),
                     Found::New(Standing::Ahead) if self.held.len() < MAX_HELD => self.held.copy_row(batch, row),
                     Found::New(Standing::Ahead) => self.refuse_ahead(batch, row, out),
@@ -81,8 +92,8 @@ impl Engine {
         self.hand_out(out);
     }
 
-    /// Judges rows, from the given one to the next that has to be held back; one alone while any are held back, for
-    /// each may decide about those. Looking all of them up in a row lets the processor wait for memory once, not
+    /// Judges rows, from the given one to the next that has to be held back, or that comes late and counts at once; one alone while any are
+    /// held back, for each may decide about those. Looking all of them up in a row lets the processor wait for memory once, not
     /// each time.
     fn judge(&mut self, batch: &Observations, from: usize, found: &mut Vec<Found>) {
         found.clear();
@@ -91,35 +102,23 @@ impl Engine {
             let Origin { topic, partition, .. } = batch.origin[row];
             let standing = self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]);
             found.push(Found::New(standing));
-            if !batch.supersedes[row].is_empty() {
-                self.passed.push_back((row, self.progress.passed_ns((topic, partition))));
-            }
-            if standing == Standing::Ahead || !self.held.is_empty() {
+            self.passed.push(self.progress.passed_ns());
+            let is_behind = matches!(standing, Standing::Behind { .. });
+            let stops = matches!(standing, Standing::Ahead | Standing::Late);
+            if stops || !self.held.is_empty() || is_behind && counts_at_once(batch.kind[row]) {
                 break;
             }
         }
         self.duplicates.look_ahead(&batch.key[from..from + found.len()]);
-        for (row, found) in (from..).zip(found) {
+        let remembered_ns = ns_from_s(self.settings.duplicates_s);
+        for ((row, found), passed_ns) in (from..).zip(found).zip(&self.passed) {
             if let Found::New(Standing::InTime | Standing::Late | Standing::Behind { .. }) = found
                 && batch.part[row] != Part::Progress
-                && self.duplicates.seen(batch.key[row], batch.time_ns[row])
+                && self.duplicates.seen(batch.key[row], batch.time_ns[row], passed_ns.saturating_sub(remembered_ns))
             {
                 *found = Found::Repeated;
             }
         }
-    }
-
-    /// Up to where its partition had come when a row was judged that corrects another; of others the least of all times.
-    fn passed_at(&mut self, row: usize) -> i64 {
-        while let Some(&(of, passed_ns)) = self.passed.front()
-            && of <= row
-        {
-            self.passed.pop_front();
-            if of == row {
-                return passed_ns;
-            }
-        }
-        i64::MIN
     }
 
     /// A line that its partition has passed waits until event time has too.
@@ -226,6 +225,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// Whether a late line of that kind does not wait for others.
+fn counts_at_once(kind: Kind) -> bool {
+    !Latecomers::concerns(kind)
 }
 
 fn heard_until_ns(progress: &Progress, settings: &Settings) -> i64 {

@@ -298,15 +298,16 @@ impl Weather {
     }
 
     /// Whether the node was up: its last report is no older than three heartbeats and says neither offline nor
-    /// tampered with. A node without heartbeats is taken to be up, and one of which nothing was reported yet until it could
-    /// have been: who begins in the midst of a stream does not know when a silent node fell silent.
+    /// tampered with. A node without heartbeats is taken to be up, and one of which nothing had been reported until it could
+    /// have been: who begins in the midst of a stream does not know when a silent node fell silent. What is reported of later says nothing
+    /// of then, or it would depend on how much has been read.
     pub fn is_up(&self, node: NodeIx, time_ns: i64, heartbeat_s: Option<f64>) -> bool {
         let is_recent = |from_ns: i64| {
             let silent_s = time_ns.saturating_sub(from_ns) as f64 * 1e-9;
             heartbeat_s.is_none_or(|heartbeat_s| silent_s <= 3.0 * heartbeat_s)
         };
         match self.last_before(node, time_ns) {
-            None => self.by_node.get(node.at()).is_none_or(VecDeque::is_empty) && self.oldest_ns.is_none_or(is_recent),
+            None => self.oldest_ns.is_none_or(is_recent),
             Some(report) => !matches!(report.health(), Health::Offline | Health::Tamper) && is_recent(report.time_ns),
         }
     }
@@ -419,7 +420,7 @@ mod tests {
             assert!(!weather.is_up(who, seconds(191), Some(30.0)));
             assert!(weather.is_up(who, seconds(191), None), "without a heartbeat nothing is to be expected of it");
         }
-        assert!(!weather.is_up(node, seconds(99), Some(30.0)), "it had not begun");
+        assert!(weather.is_up(node, seconds(99), Some(30.0)), "nobody had reported anything by then");
         weather.note(mute, seconds(300), &Status { health: Health::Offline, ..status(10.0, 1.0, 0.0) });
         assert!(!weather.is_up(mute, seconds(301), Some(30.0)));
     }

@@ -42,6 +42,32 @@ fn a_partition_with_nothing_more_to_read_stops_holding_the_others_back() {
 }
 
 #[test]
+fn the_first_line_of_all_drags_nothing() {
+    let mut p = progress();
+    see(&mut p, P, 1, 3_000);
+    assert_eq!(p.advance(), i64::MIN, "nobody has borne it out");
+    for second in 0..40 {
+        assert_eq!(see(&mut p, P, 2, second), Standing::InTime, "{second}");
+        assert_eq!(see(&mut p, P, 3, second), Standing::InTime, "{second}");
+        p.advance();
+    }
+    assert_eq!(p.watermark_ns(), 29 * NS_PER_S);
+}
+
+#[test]
+fn who_is_alone_moves_event_time_when_it_has_gone_on_for_as_long_as_others_may_be_ahead() {
+    let mut p = progress();
+    see(&mut p, P, 1, 0);
+    see(&mut p, P, 1, 59);
+    assert_eq!(p.advance(), i64::MIN);
+    see(&mut p, P, 1, 60);
+    assert_eq!(p.advance(), 50 * NS_PER_S);
+    // One that is behind does not set it back: what is late does not hang on when that was asked.
+    assert_eq!(see(&mut p, P, 2, 10), Standing::Late);
+    assert_eq!(see(&mut p, P, 2, 55), Standing::InTime);
+}
+
+#[test]
 fn one_that_another_process_reads_holds_back_to_where_that_last_said_that_there_is_no_more() {
     let mut p = progress();
     see(&mut p, Q, 3, 50);

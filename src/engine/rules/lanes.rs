@@ -253,8 +253,14 @@ impl<W: Watch> Lanes<W> {
         }
         let known = self.find(key);
         if late && known.is_none() {
-            self.late += 1;
-            return;
+            // Whether there is a lane hangs on what came first: it counts as much as in one in which nothing was seen.
+            let mut lane = Box::new(Lane::new(key.kept()));
+            if !lane.recall(&seen, world, book) {
+                self.late += 1;
+                return;
+            }
+            let at = self.place(Place::Lane(lane), world, book);
+            return self.note_recalled(at, world);
         }
         if known.is_none()
             && supersedes.is_none()
@@ -274,8 +280,7 @@ impl<W: Watch> Lanes<W> {
             let changed = lane.recall(&seen, world, book);
             self.late += u64::from(late && !changed);
             if changed {
-                self.tell_news(at);
-                self.note_change(at, self.watermark_ns);
+                self.note_recalled(at, world);
             }
         } else {
             lane.observe(seen, supersedes, world, book);
@@ -287,6 +292,15 @@ impl<W: Watch> Lanes<W> {
         if was_at_rest {
             self.lay_to_rest(at, world);
         }
+        if let Some(lane) = self.lanes[at].lane_mut() {
+            lane.enter(at, &mut self.calendar, world);
+        }
+    }
+
+    /// What came late has changed what had settled in that lane.
+    fn note_recalled(&mut self, at: usize, world: World<'_>) {
+        self.tell_news(at);
+        self.note_change(at, self.watermark_ns);
         if let Some(lane) = self.lanes[at].lane_mut() {
             lane.enter(at, &mut self.calendar, world);
         }
