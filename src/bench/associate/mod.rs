@@ -5,6 +5,8 @@
 //! time of the engine's call with the record that brought it about, records being handed in one by one.
 
 pub mod ablation;
+#[cfg(test)]
+mod anything;
 pub mod measure;
 pub mod regime;
 #[cfg(test)]
@@ -15,6 +17,8 @@ pub mod stream;
 #[cfg(test)]
 mod taken_up;
 pub mod target;
+#[cfg(test)]
+mod whatever_comes;
 
 pub use ablation::{Ablated, Scene, Taken, ablated};
 pub use measure::{Measured, Quality, Speed};

@@ -57,14 +57,14 @@ fn in_two_partitions(stream: &Stream) -> Vec<Observations> {
 
 /// What was seen to be on its way when an engine was written down.
 #[derive(Debug, Default)]
-struct Seen {
+pub(super) struct Seen {
     times: usize,
     held: usize,
     arrivals: usize,
     bytes: usize,
 }
 
-fn engine(stream: &Stream) -> Engine {
+pub(super) fn engine(stream: &Stream) -> Engine {
     let mut engine = stream.engine(&Settings::default());
     engine.assign(OTHER);
     engine
@@ -108,7 +108,7 @@ fn told(output: &mut Output) -> Vec<String> {
 }
 
 /// Sends these through both: one goes through, of the other there is a new one every so many batches.
-fn hold(
+pub(super) fn hold(
     (mut steady, mut renewed): (Engine, Engine),
     batches: &[Observations],
     every: usize,
