@@ -70,8 +70,9 @@ impl Engine {
                         self.accept(batch, row, came, registry);
                     }
                     Found::New(standing @ (Standing::Late | Standing::Behind { .. })) => {
-                        if standing == Standing::Late || counts_at_once(batch.kind[row]) {
-                            // What it changes hangs on what has settled: that is what would have if the stream came line by line.
+                        // What it changes hangs on what has settled: that is what would have if the stream came line by line.
+                        let counts_now = standing == Standing::Late || counts_at_once(batch.kind[row]);
+                        if counts_now && self.progress.advance() > self.advanced_to_ns {
                             self.advance(registry, out);
                         }
                         match standing {

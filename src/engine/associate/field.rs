@@ -45,6 +45,8 @@ pub struct Site {
     pub heartbeat_s: Option<f64>,
     /// Whether its node has said where it is: then it stood here at times alone, see [`super::stands::Stands`].
     pub moves: bool,
+    /// Whether it is elsewhere than where its node is laid out ([`super::layout::is_elsewhere`]).
+    pub is_elsewhere: bool,
     /// Whether the clutter is what the registry says, or a guess.
     pub states_clutter: bool,
     /// ln p/(1 − p) and ln (1 − p) of the chance to pick an event, at [`STEPS`] equal distances up to the range.
@@ -107,6 +109,7 @@ impl Site {
             clutter_per_s: node.false_per_hour.unwrap_or(wave.default_false_per_hour()).max(0.2) / 3600.0,
             ln_clutter: 0.0,
             moves: false,
+            is_elsewhere: false,
             states_clutter: node.false_per_hour.is_some(),
             heartbeat_s: node.heartbeat_s,
             ahead_s: 0.0,

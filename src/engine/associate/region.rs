@@ -4,7 +4,7 @@ use super::celerity;
 use super::echo;
 use super::field::{Field, Site, order_of, waves_of};
 use super::kernel::Isa;
-use super::layout::{has_near, is_wide};
+use super::layout::{has_near, is_elsewhere, is_wide};
 use super::learnt::Learnt;
 use super::live::Live;
 use super::locate::{Located, Place, Point, RATE_HALF_S};
@@ -346,6 +346,7 @@ impl Region {
     /// A new site, with what is known of its node.
     fn introduced(&mut self, number: u32, (ix, wave): (NodeIx, Wave), position: LonLat, registry: &Registry) -> Site {
         let mut site = self.new_site(ix, wave, position, registry);
+        site.is_elsewhere = is_elsewhere(registry.node(ix), position);
         self.learnt.introduce(&mut site);
         if let Some(record) = self.waiting.remove(&(registry.node(ix).name.clone(), wave)) {
             self.learnt.restore_site(number, &mut site, &record);
@@ -464,7 +465,7 @@ impl Region {
 
     /// The earliest arrival of an event: at which node, under which id. What was heard from afar by nodes that hear
     /// further than a network's comes after all that was heard near by: they are at home in no region.
-    /// Where it is the site that belongs somewhere, and not the node, that is given, too.
+    /// Where that was elsewhere than where the node is at home, it is given, too.
     fn earliest(&self, located: &Located) -> Option<(NodeIx, Id, Option<LonLat>)> {
         let arrivals = located.arrivals.iter().map(|explained| self.window.arrival(explained.slot));
         let heard = arrivals.map(|arrival| {
@@ -473,7 +474,7 @@ impl Region {
         });
         let (_, _, node, id, number) = heard.min()?;
         let site = &self.field.sites()[number as usize];
-        Some((node, id, site.moves.then(|| self.frame.to_place(site.x_m, site.y_m))))
+        Some((node, id, site.is_elsewhere.then(|| self.frame.to_place(site.x_m, site.y_m))))
     }
 
     /// What an event belongs with, which is what it is called by.
