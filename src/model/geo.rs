@@ -57,6 +57,12 @@ impl LonLat {
         (east_deg.to_radians() * cos * prime_vertical_m, north_deg.to_radians() * meridian_m)
     }
 
+    /// How far `other` is from here, m, as [`LonLat::flat_offset_m`] has it.
+    pub fn flat_distance_m(self, other: LonLat) -> f64 {
+        let (east_m, north_m) = self.flat_offset_m(other);
+        east_m.hypot(north_m)
+    }
+
     /// Where that is in space, `height_m` above the ellipsoid: metres from the middle of the earth along its fixed axes (EPSG
     /// Guidance Note 7-2, method 9602).
     pub fn earth_fixed_m(self, height_m: f64) -> [f64; 3] {

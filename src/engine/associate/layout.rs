@@ -52,10 +52,7 @@ const ELSEWHERE_M: f64 = 1_000.0;
 
 /// Whether a place is another than that at which the node is laid out, so that other regions may hear what it does.
 pub fn is_elsewhere(node: &Node, place: LonLat) -> bool {
-    node.position.is_none_or(|laid_out| {
-        let (east_m, north_m) = laid_out.flat_offset_m(place);
-        east_m.hypot(north_m) >= ELSEWHERE_M
-    })
+    node.position.is_none_or(|laid_out| laid_out.flat_distance_m(place) >= ELSEWHERE_M)
 }
 
 /// Cuts the registry's nodes into cells of about eight ranges.

@@ -56,16 +56,10 @@ impl Grid {
         for row in row - rows..=row + rows {
             let column = (place.lon_deg / self.width_deg(row)).floor() as i32;
             let near = (column - rows..=column + rows).map(|column| CellKey(row, column));
-            cells.extend(near.filter(|&key| flat_m(place, self.middle(key)) <= reach_m));
+            cells.extend(near.filter(|&key| place.flat_distance_m(self.middle(key)) <= reach_m));
         }
         cells
     }
-}
-
-/// How far two places are apart, as on a flat earth, m.
-pub fn flat_m(from: LonLat, to: LonLat) -> f64 {
-    let (east_m, north_m) = from.flat_offset_m(to);
-    east_m.hypot(north_m)
 }
 
 #[cfg(test)]

@@ -107,8 +107,7 @@ mod tests {
                 for a in 0..rounds.len() {
                     for b in 0..a {
                         let (one, other) = (rounds[a], rounds[b]);
-                        let (east_m, north_m) = one.place.flat_offset_m(other.place);
-                        if east_m.hypot(north_m) <= beside_m && (one.time_ns - other.time_ns).abs() <= SOON_NS {
+                        if one.place.flat_distance_m(other.place) <= beside_m && (one.time_ns - other.time_ns).abs() <= SOON_NS {
                             let (a, b) = (root(&mut links, a), root(&mut links, b));
                             links[a.max(b)] = a.min(b);
                         }

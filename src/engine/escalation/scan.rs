@@ -8,7 +8,7 @@
 //! cylinders of a year, it bounds how often any would be found, without a draw of random numbers. It raises nothing, and is
 //! worked out when something is said.
 
-use super::grid::{CellKey, Grid, flat_m};
+use super::grid::{CellKey, Grid};
 use super::unrest::Unrest;
 use super::usual::Terms;
 use crate::model::geo::LonLat;
@@ -112,7 +112,7 @@ impl Scan {
         let mut near: Vec<(f64, CellKey)> = grid
             .about(middle, (RADII[RADII.len() - 1] + 0.1) * grid.size_m())
             .into_iter()
-            .map(|key| (flat_m(middle, grid.middle(key)) / grid.size_m(), key))
+            .map(|key| (middle.flat_distance_m(grid.middle(key)) / grid.size_m(), key))
             .collect();
         near.sort_by(|a, b| a.0.total_cmp(&b.0));
         let mut circles = Vec::new();
@@ -169,7 +169,7 @@ mod tests {
         assert_eq!((found.middle, found.radius_m, found.bins), (middle, 1.5 * CELL_M, 4));
         assert_eq!(found.count, 8 * ring.len() as u32);
         assert!((found.expected - ring.len() as f64 * 4.0 * 0.02).abs() < 0.1, "{found:?}");
-        assert_eq!(best(&|place| flat_m(place, middle) > 5.0 * CELL_M, 639), None, "nothing elsewhere");
+        assert_eq!(best(&|place| place.flat_distance_m(middle) > 5.0 * CELL_M, 639), None, "nothing elsewhere");
         assert_eq!(best(&|_| true, 640), None, "no fire now");
     }
 

@@ -97,12 +97,11 @@ impl FireWatch {
     /// Makes sure that arrivals at this node go somewhere, and gives the region that they go to besides those that hear it where it is laid
     /// out: the one in which it says that it is (`is_own`), if that is elsewhere.
     pub(super) fn ensure_route(&mut self, ix: NodeIx, position: LonLat, is_own: bool, world: World<'_>) -> Option<u32> {
-        let is_routed = self.routes.get(ix.at()).is_some_and(|route| !route.is_empty());
         if is_own && layout::is_elsewhere(world.registry.node(ix), position) {
-            return Some(self.region_visited(ix, position, world))
-                .filter(|number| !is_routed || !self.routes[ix.at()].contains(number));
+            let visited = self.region_visited(ix, position, world);
+            return (!self.routes[ix.at()].contains(&visited)).then_some(visited);
         }
-        if !is_routed {
+        if self.routes.get(ix.at()).is_none_or(Vec::is_empty) {
             let number = self.region_at(position, world);
             self.home.of[ix.at()] = Some(number);
             self.routes[ix.at()].push(number);
@@ -112,12 +111,8 @@ impl FireWatch {
 
     /// The region in which a node is that says where.
     fn region_visited(&mut self, ix: NodeIx, position: LonLat, world: World<'_>) -> u32 {
-        let is_there = |was: LonLat| {
-            let (east_m, north_m) = was.flat_offset_m(position);
-            east_m.hypot(north_m) <= SAME_PLACE_M
-        };
         match self.home.went.get(&ix) {
-            Some(&(was, number)) if is_there(was) => number,
+            Some(&(was, number)) if was.flat_distance_m(position) <= SAME_PLACE_M => number,
             _ => {
                 let number = self.region_at(position, world);
                 self.home.went.insert(ix, (position, number));

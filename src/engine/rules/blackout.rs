@@ -288,8 +288,7 @@ fn groups(spells: &[&Spell], world: World<'_>) -> Vec<Group> {
 
 fn are_linked(a: &Spell, b: &Spell, near_m: f64) -> bool {
     let ((a_from_ns, a_to_ns), (b_from_ns, b_to_ns)) = (counted(a), counted(b));
-    let (east_m, north_m) = a.place.flat_offset_m(b.place);
-    a_from_ns < b_to_ns && b_from_ns < a_to_ns && east_m.hypot(north_m) <= near_m
+    a_from_ns < b_to_ns && b_from_ns < a_to_ns && a.place.flat_distance_m(b.place) <= near_m
 }
 
 /// How many of these were silent when; `None` if there never were enough at once.

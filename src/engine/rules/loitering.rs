@@ -55,8 +55,7 @@ impl Plot {
     }
 
     fn is_within(&self, metres: f64, place: LonLat) -> bool {
-        let (east_m, north_m) = self.place.flat_offset_m(place);
-        east_m.hypot(north_m) <= metres
+        self.place.flat_distance_m(place) <= metres
     }
 }
 

@@ -70,8 +70,7 @@ impl Emplacement {
     }
 
     fn is_of(&self, origin: &Origin) -> bool {
-        let (east_m, north_m) = self.place.flat_offset_m(origin.place);
-        east_m.hypot(north_m) <= (SAME_SD * self.sd_m().hypot(origin.sd_m)).max(BATTERY_M)
+        self.place.flat_distance_m(origin.place) <= (SAME_SD * self.sd_m().hypot(origin.sd_m)).max(BATTERY_M)
     }
 
     fn add(&mut self, origin: &Origin) {

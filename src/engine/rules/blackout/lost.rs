@@ -34,12 +34,7 @@ pub(super) fn coverage_lost_km2(down: &BTreeSet<NodeIx>, places: &[LonLat], worl
         grid.about(place, range_m).into_iter().for_each(|cell| cells.entry(cell).or_default().1 += 1);
     }
     let others = ears().filter(|(ix, ..)| !down.contains(ix));
-    let is_near = |place: LonLat| {
-        places.iter().any(|&silent| {
-            let (east_m, north_m) = place.flat_offset_m(silent);
-            east_m.hypot(north_m) <= 2.0 * MOST_RANGE_M
-        })
-    };
+    let is_near = |place: LonLat| places.iter().any(|&silent| place.flat_distance_m(silent) <= 2.0 * MOST_RANGE_M);
     for (_, place, range_m) in others.filter(|&(_, place, _)| is_near(place)) {
         for cell in grid.about(place, range_m) {
             cells.entry(cell).and_modify(|(left, _)| *left += 1);

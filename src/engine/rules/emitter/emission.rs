@@ -67,8 +67,7 @@ impl Arrival {
     /// Whether light may have come to both from one place.
     fn goes_with(&self, other: &Arrival) -> bool {
         let apart_s = (other.cited.time_ns - self.cited.time_ns).abs() as f64 * 1e-9;
-        let (east_m, north_m) = self.place.flat_offset_m(other.place);
-        let apart_m = east_m.hypot(north_m);
+        let apart_m = self.place.flat_distance_m(other.place);
         let way_m = 1.01 * apart_m + (self.height_m - other.height_m).abs();
         apart_m <= self.most_m() + other.most_m()
             && apart_s <= way_m / LIGHT_IN_AIR_M_S + OUTLIER_SD * self.sd_s.hypot(other.sd_s)

@@ -34,8 +34,7 @@ impl Heard {
 
     pub(super) fn add(&mut self, seen: &Sighting) {
         let cited = seen.evidence();
-        let (east_m, north_m) = self.place.flat_offset_m(seen.place);
-        if east_m.hypot(north_m) > MOVED_M {
+        if self.place.flat_distance_m(seen.place) > MOVED_M {
             (self.place, self.bearings, self.powers) = (seen.place, (0.0, 0.0, 0.0), (0.0, 0.0));
         }
         if cited.time_ns < self.first.time_ns {
