@@ -201,13 +201,14 @@ impl FireWatch {
         book: &mut Book,
     ) {
         let is_solution = kind == Kind::Radar;
-        let numbers: Vec<u32> = match Wave::of(kind, None) {
-            Some(_) if !self.home.moves(node) => self.routes.get(node.at()).cloned().unwrap_or_default(),
+        let is_wave = Wave::of(kind, None).is_some();
+        if !is_wave && !is_solution {
+            return;
+        }
+        let numbers: Vec<u32> = match is_wave && !self.home.moves(node) {
+            true => self.routes.get(node.at()).cloned().unwrap_or_default(),
             // It may have been of anywhere.
-            wave if wave.is_some() || is_solution => {
-                (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect()
-            }
-            _ => return,
+            false => (0..self.regions.len() as u32).filter(|&number| self.is_mine(number)).collect(),
         };
         let corrections = if is_solution { &mut self.corrected_solutions } else { &mut self.corrected_arrivals };
         corrections.note(node, id, time_ns);

@@ -157,7 +157,8 @@ pub struct Progress {
     /// The watermark as far as data alone has moved it.
     borne_out_ns: i64,
     watermark_ns: i64,
-    /// Of the last observation: up to where its partition had come with it, less the lateness.
+    /// Of the last observation that was let in: up to where its partition had come with it, less the lateness.
+    #[serde(skip)]
     passed_ns: i64,
 }
 
@@ -242,7 +243,6 @@ impl Progress {
     pub fn observe(&mut self, partition: Partition, node: NodeIx, time_ns: i64) -> Standing {
         let clock = self.clocks.of(partition);
         clock.caught_up = false;
-        self.passed_ns = clock.reached_ns().saturating_sub(self.lateness_ns);
         if time_ns < clock.newest_ns.saturating_sub(self.horizon_ns) {
             return Standing::TooLate;
         }
@@ -283,7 +283,7 @@ impl Progress {
         self.agreed_ns = self.agreed_ns.max(reached_ns);
     }
 
-    /// Up to where the partition of the last observation had come with it, less the lateness, nanoseconds.
+    /// Up to where the partition of the last observation that was let in had come with it, less the lateness, nanoseconds.
     pub fn passed_ns(&self) -> i64 {
         self.passed_ns
     }

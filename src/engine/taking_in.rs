@@ -71,8 +71,7 @@ impl Engine {
                     }
                     Found::New(standing @ (Standing::Late | Standing::Behind { .. })) => {
                         // What it changes hangs on what has settled: that is what would have if the stream came line by line.
-                        let counts_now = standing == Standing::Late || counts_at_once(batch.kind[row]);
-                        if counts_now && self.progress.advance() > self.advanced_to_ns {
+                        if counts_at_once(standing, batch.kind[row]) && self.progress.advance() > self.advanced_to_ns {
                             self.advance(registry, out);
                         }
                         match standing {
@@ -104,9 +103,8 @@ impl Engine {
             let standing = self.progress.observe((topic, partition), batch.node[row], batch.time_ns[row]);
             found.push(Found::New(standing));
             self.passed.push(self.progress.passed_ns());
-            let is_behind = matches!(standing, Standing::Behind { .. });
-            let stops = matches!(standing, Standing::Ahead | Standing::Late);
-            if stops || !self.held.is_empty() || is_behind && counts_at_once(batch.kind[row]) {
+            let waits = standing == Standing::Ahead || !self.held.is_empty();
+            if waits || counts_at_once(standing, batch.kind[row]) {
                 break;
             }
         }
@@ -228,9 +226,13 @@ impl Engine {
     }
 }
 
-/// Whether a late line of that kind does not wait for others.
-fn counts_at_once(kind: Kind) -> bool {
-    !Latecomers::concerns(kind)
+/// Whether it comes late and does not wait for others.
+fn counts_at_once(standing: Standing, kind: Kind) -> bool {
+    match standing {
+        Standing::Late => true,
+        Standing::Behind { .. } => !Latecomers::concerns(kind),
+        _ => false,
+    }
 }
 
 fn heard_until_ns(progress: &Progress, settings: &Settings) -> i64 {
