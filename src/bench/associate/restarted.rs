@@ -1,12 +1,11 @@
 //! A stream whose engine dies again and again: what is final in the end is what one engine finds.
 
-use super::stream::{PARTITION, Stream};
+use super::stream::{PARTITION, Stream, in_batches};
 use crate::engine::associate::record::RegionRecord;
 use crate::engine::book::{Kept, Settled};
 use crate::engine::settings::Settings;
 use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Status};
-use crate::model::observation::Observations;
 use crate::model::time::{NS_PER_S, Timestamp, ns_from_s, parse_rfc3339};
 use crate::pipeline::simulation::from_environment;
 use crate::simulate::{Delivery, Options, Scenario, Simulation, simulate};
@@ -59,15 +58,7 @@ impl Table {
 /// The last words of engines that die at times which that seed throws, and how many lived.
 fn last_words(stream: &Stream, settings: &Settings, seed: u64) -> (BTreeMap<String, AlertFeature>, usize) {
     let mut dice = ChaCha8Rng::seed_from_u64(seed);
-    let mut batches = vec![Observations::default()];
-    for all in &stream.batches {
-        for row in 0..all.len() {
-            if batches.last().is_none_or(|last| last.len() == BATCH) {
-                batches.push(Observations::default());
-            }
-            batches.last_mut().expect("a batch").copy_row(all, row);
-        }
-    }
+    let batches = in_batches(stream.rows(), || BATCH);
     let (mut engine, mut output, mut table) = (stream.engine(settings), Output::default(), Table::default());
     engine.keep_within(RECALL_NS / 3);
     let mut last: BTreeMap<String, AlertFeature> = BTreeMap::new();
@@ -161,7 +152,7 @@ pub(super) fn differences(
 }
 
 /// The last word about each alert, of those that stand in the end.
-fn that_stand(alerts: Vec<AlertFeature>) -> BTreeMap<String, AlertFeature> {
+pub(super) fn that_stand(alerts: Vec<AlertFeature>) -> BTreeMap<String, AlertFeature> {
     let last: BTreeMap<String, AlertFeature> =
         alerts.into_iter().map(|alert| (alert.properties.alert.clone(), alert)).collect();
     last.into_iter().filter(|(_, alert)| alert.properties.status != Status::Retracted).collect()

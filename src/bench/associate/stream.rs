@@ -107,21 +107,17 @@ impl Stream {
 
     /// Processor time of the heartbeats alone: what the same stream takes when nothing is heard.
     pub fn heartbeats(&self, settings: &Settings) -> Duration {
-        let mut batches = vec![Observations::default()];
-        for batch in &self.batches {
-            for row in (0..batch.len()).filter(|&row| batch.kind[row] == Kind::Status) {
-                if batches.last().is_none_or(|last| last.len() == BATCH) {
-                    batches.push(Observations::default());
-                }
-                if let Some(last) = batches.last_mut() {
-                    last.copy_row(batch, row);
-                }
-            }
-        }
-        self.through(&batches, settings).cpu
+        let beats = self.rows().filter(|&(batch, row)| batch.kind[row] == Kind::Status);
+        self.through(&in_batches(beats, || BATCH), settings).cpu
     }
 
-    fn through(&self, batches: &[Observations], settings: &Settings) -> Pass {
+    /// All rows, each with the batch that it is in.
+    pub(super) fn rows(&self) -> impl Iterator<Item = (&Observations, usize)> {
+        self.batches.iter().flat_map(|batch| (0..batch.len()).map(move |row| (batch, row)))
+    }
+
+    /// Once through a new engine, in these batches.
+    pub(super) fn through(&self, batches: &[Observations], settings: &Settings) -> Pass {
         let (mut engine, mut output) = (self.engine(settings), Output::default());
         let started = Clock::start();
         for batch in batches {
@@ -161,6 +157,23 @@ impl Stream {
         waits.alerts.extend(output.said.into_iter().map(Said::into_feature));
         waits
     }
+}
+
+/// These rows in batches, each of the size that is given when it begins.
+pub(super) fn in_batches<'a>(
+    rows: impl Iterator<Item = (&'a Observations, usize)>,
+    mut size: impl FnMut() -> usize,
+) -> Vec<Observations> {
+    let (mut batches, mut batch, mut left) = (Vec::new(), Observations::default(), size());
+    for (of, row) in rows {
+        if batch.len() == left {
+            batches.push(std::mem::take(&mut batch));
+            left = size();
+        }
+        batch.copy_row(of, row);
+    }
+    batches.push(batch);
+    batches
 }
 
 fn is_first_word(alert: &AlertFeature) -> bool {

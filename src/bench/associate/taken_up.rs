@@ -2,7 +2,7 @@
 //! through undisturbed, first words and last.
 
 use super::restarted::corrected;
-use super::stream::{PARTITION, Stream};
+use super::stream::{PARTITION, Stream, in_batches};
 use crate::engine::book::Kept;
 use crate::engine::checkpoint::{CheckpointError, Written};
 use crate::engine::settings::Settings;
@@ -31,9 +31,9 @@ fn ahead(mut scene: Simulation) -> Simulation {
 }
 
 /// What comes from two partitions, of which the second is read later.
-fn in_two_partitions(stream: &Stream) -> Vec<Observations> {
+pub(super) fn in_two_partitions(stream: &Stream) -> Vec<Observations> {
     let mut all = Observations::default();
-    stream.batches.iter().for_each(|batch| (0..batch.len()).for_each(|row| all.copy_row(batch, row)));
+    stream.rows().for_each(|(batch, row)| all.copy_row(batch, row));
     let mut newest_ns = i64::MIN;
     let mut order: Vec<(i64, usize)> = Vec::with_capacity(all.len());
     for row in 0..all.len() {
@@ -45,14 +45,7 @@ fn in_two_partitions(stream: &Stream) -> Vec<Observations> {
         order.push((newest_ns + if is_other { BEHIND_NS } else { 0 }, row));
     }
     order.sort_unstable();
-    let mut batches = vec![Observations::default()];
-    for (_, row) in order {
-        if batches.last().is_none_or(|last| last.len() == BATCH) {
-            batches.push(Observations::default());
-        }
-        batches.last_mut().expect("a batch").copy_row(&all, row);
-    }
-    batches
+    in_batches(order.into_iter().map(|(_, row)| (&all, row)), || BATCH)
 }
 
 /// What was seen to be on its way when an engine was written down.

@@ -1,14 +1,12 @@
 //! Whatever comes, the engine goes on, what it says makes sense, and it says the same however it is cut, and written down and taken up.
 
 use super::anything::{Wildness, anything};
-use super::restarted::differences;
-use super::stream::{PARTITION, Stream};
+use super::restarted::{differences, that_stand};
+use super::stream::{Stream, in_batches};
 use super::taken_up;
 use crate::codec::alert::{content_digest, evidence_digest};
 use crate::codec::schema;
-use crate::engine::book::Said;
 use crate::engine::settings::Settings;
-use crate::engine::{Engine, Output};
 use crate::model::alert::{AlertFeature, Status};
 use crate::model::observation::Observations;
 use crate::pipeline::simulation::from_environment;
@@ -32,42 +30,14 @@ fn validator() -> Validator {
     jsonschema::options().should_validate_formats(true).build(&schema).expect("a schema")
 }
 
-/// Batches of any size.
-fn cut(stream: &Stream, dice: &mut ChaCha8Rng, most: usize) -> Vec<Observations> {
-    let mut batches = Vec::new();
-    let mut left = 0;
-    for all in &stream.batches {
-        for row in 0..all.len() {
-            if left == 0 {
-                left = dice.random_range(1..=most);
-                batches.push(Observations::default());
-            }
-            left -= 1;
-            batches.last_mut().expect("a batch").copy_row(all, row);
-        }
-    }
-    batches
+/// All that an engine says of the stream in such batches.
+fn said(stream: &Stream, size: impl FnMut() -> usize) -> Vec<AlertFeature> {
+    stream.through(&in_batches(stream.rows(), size), &Settings::default()).alerts
 }
 
-/// All that an engine says.
-fn said(stream: &Stream, batches: &[Observations]) -> Vec<AlertFeature> {
-    let (mut engine, mut out) = (stream.engine(&Settings::default()), Output::default());
-    for batch in batches {
-        engine.ingest(batch, &stream.registry, &mut out);
-    }
-    end(&mut engine, stream, &mut out);
-    out.said.into_iter().map(Said::into_feature).collect()
-}
-
-fn end(engine: &mut Engine, stream: &Stream, out: &mut Output) {
-    engine.caught_up(PARTITION, &stream.registry, out);
-    engine.finish(&stream.registry, out);
-}
-
+/// How often what lasts was told, and on what evidence last, hangs on when: only what is settled is held to anything.
 fn last_words(said: Vec<AlertFeature>) -> BTreeMap<String, AlertFeature> {
-    let mut last: BTreeMap<String, AlertFeature> =
-        said.into_iter().map(|alert| (alert.properties.alert.clone(), alert)).collect();
-    // How often what lasts was told, and on what evidence last, hangs on when.
+    let mut last = that_stand(said);
     last.retain(|_, alert| is_settled(alert.properties.status));
     last
 }
@@ -169,12 +139,8 @@ fn shrink(scene: &mut Simulation, is_wrong: impl Fn(&Simulation) -> bool) {
 
 /// Node and id of each line.
 fn lines(stream: &Stream) -> BTreeSet<(String, String)> {
-    let names = |batch: &Observations, row: usize| {
-        let line: serde_json::Value = serde_json::from_str(batch.text(batch.raw[row])).expect("a line");
-        let text = |key: &str| line[key].as_str().unwrap_or_default().to_owned();
-        (text("node"), text("id"))
-    };
-    stream.batches.iter().flat_map(|batch| (0..batch.len()).map(|row| names(batch, row))).collect()
+    let name = |batch: &Observations, row: usize| stream.registry.node(batch.node[row]).name.clone();
+    stream.rows().map(|(batch, row)| (name(batch, row), batch.text(batch.id[row]).to_owned())).collect()
 }
 
 #[test]
@@ -184,7 +150,8 @@ fn what_is_said_makes_sense() {
         let lines = lines(stream);
         let mut last: BTreeMap<String, AlertFeature> = BTreeMap::new();
         let mut wrong = Vec::new();
-        for alert in said(stream, &cut(stream, &mut ChaCha8Rng::seed_from_u64(seed), 40)) {
+        let mut dice = ChaCha8Rng::seed_from_u64(seed);
+        for alert in said(stream, || dice.random_range(1..=40)) {
             let faults = faults(&alert, last.get(&alert.properties.alert), &lines, &schema);
             if !faults.is_empty() {
                 wrong.push(format!("{faults:?}: {}", serde_json::to_string(&alert).expect("an alert")));
@@ -198,19 +165,16 @@ fn what_is_said_makes_sense() {
 #[test]
 fn the_last_words_do_not_hang_on_how_the_stream_is_cut() {
     hold(Wildness { out_of_time: 0.0, ..WILD }, 40, |_, stream| {
-        let all = cut(stream, &mut ChaCha8Rng::seed_from_u64(0), 1);
-        let [one_by_one, in_batches] =
-            [all.as_slice(), &stream.batches].map(|batches| last_words(said(stream, batches)));
+        let [one_by_one, in_batches] = [1, 1_024].map(|size| last_words(said(stream, || size)));
         differences(&one_by_one, &in_batches)
     });
 }
 
 #[test]
 fn who_takes_up_what_was_written_down_says_the_same() {
-    hold(WILD, 40, |seed, stream| {
-        let batches = cut(stream, &mut ChaCha8Rng::seed_from_u64(seed), 20);
+    hold(WILD, 40, |_, stream| {
         let engine = || taken_up::engine(stream);
-        taken_up::hold((engine(), engine()), &batches, 3, stream);
+        taken_up::hold((engine(), engine()), &taken_up::in_two_partitions(stream), 1, stream);
         Vec::new()
     });
 }
